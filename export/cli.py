@@ -1,0 +1,64 @@
+"""`nestling-export`: each command is one call with printing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..encoding.bundle import read_bundle
+from ..errors import NestlingError
+from .errors import ExportError, require_tools
+from .recipe import read_recipe
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nestling")
+def commands() -> None:
+    """Build and verify Nestling bundles. Needs the extra: pip install 'nestling[export]'."""
+
+
+@commands.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder; the recipe's by default.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path(".nestling-build"), show_default=True,
+              help="Where downloads and finished steps are kept.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Do finished steps again.")
+def build(recipe: Path, output: Path | None, work: Path, force: bool) -> None:
+    """Build the bundle of RECIPE: fetch, export, fuse, quantize, verify, write."""
+    require_tools()
+    from .build import build as build_bundle
+
+    build_bundle(read_recipe(recipe), output or recipe.parent, work, force, lambda line: click.echo(line, err=True))
+
+
+@commands.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--work", type=click.Path(path_type=Path), default=Path(".nestling-build"), show_default=True,
+              help="Where the source's weights are kept.")  # fmt: skip
+def verify(bundle: Path, work: Path) -> None:
+    """Measure BUNDLE against its recipe's source in torch and float32."""
+    require_tools()
+    from .build import verify_bundle
+
+    found = read_bundle(bundle)
+    found.verify()
+    report = verify_bundle(found, read_recipe(bundle / "recipe.toml"), work)
+    click.echo(
+        f"{found.name}: cosine {report.cosine_mean} mean, {report.cosine_min} worst, "
+        f"top-10 overlap {report.top10_overlap} over {report.sentences} texts"
+    )
+
+
+def main() -> None:
+    """Run a command; a known error is one line on stderr and exit code 1."""
+    try:
+        commands(standalone_mode=True)
+    except (ExportError, NestlingError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""The one error of the export half, and what to do when its tools are missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+_TOOLS = ("torch", "transformers", "optimum", "onnx")
+
+
+class ExportError(ValueError):
+    """A recipe, a source or a result that is not as it must be; the message is for a person."""
+
+
+def require_tools() -> None:
+    """Raise where the `export` extra is not installed."""
+    missing = [tool for tool in _TOOLS if find_spec(tool) is None]
+    if missing:
+        raise ExportError(f"{missing[0]} is not installed; building needs the extra: pip install 'nestling[export]'")

@@ -1,0 +1,102 @@
+"""A transformers encoder to one fused ONNX graph: `input_ids` (batch, sequence) to `vector` (batch, dim), unit rows.
+
+Pooling and normalisation are in the graph, so that no runtime can do them wrongly. The graph has no attention mask:
+the runtime gives it one unpadded text a run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnxruntime.transformers.fusion_options import FusionOptions
+from onnxruntime.transformers.optimizer import optimize_model
+from optimum.exporters.onnx import export
+from optimum.exporters.onnx.config import TextEncoderOnnxConfig
+from optimum.exporters.onnx.model_patcher import ModelPatcher
+from optimum.utils import NormalizedTextConfig
+from transformers import AutoModel, logging
+
+OPSET = 17
+
+
+def load_model(source: Path) -> Any:
+    """The transformers encoder of a folder, in float32 and ready to run."""
+    logging.set_verbosity_error()  # of weights that an encoder does not need
+    return AutoModel.from_pretrained(
+        source, attn_implementation="eager", add_pooling_layer=False, local_files_only=True, dtype=torch.float32
+    ).eval()
+
+
+def pool(hidden: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Token states of unpadded texts, (batch, sequence, dim), to unit vectors, (batch, dim)."""
+    pooled = hidden.mean(dim=1) if pooling == "mean" else hidden[:, 0]
+    return torch.nn.functional.normalize(pooled, dim=1)
+
+
+def export_graph(source: Path, pooling: str, path: Path) -> None:
+    """Export through optimum, then fuse attention, layer norms and GELU with ONNX Runtime's optimizer.
+
+    Args:
+        source: a folder of weights.
+        path: the graph to write, in float32.
+    """
+    model = load_model(source)
+    raw = path.with_suffix(".raw.onnx")
+    torch.manual_seed(0)
+    export(model, _config(pooling)(model.config, task="feature-extraction"), raw, opset=OPSET)
+    fused = optimize_model(
+        str(raw),
+        model_type=model.config.model_type,
+        num_heads=model.config.num_attention_heads,
+        hidden_size=model.config.hidden_size,
+        optimization_options=FusionOptions(model.config.model_type),
+        opt_level=0,
+    )
+    fused.save_model_to_file(str(raw))
+    finished = onnx.load(raw)
+    shape = finished.graph.output[0].type.tensor_type.shape
+    shape.dim[0].dim_param, shape.dim[1].dim_value = "batch", model.config.hidden_size
+    write(finished, path)
+    raw.unlink()
+
+
+def write(model: Any, path: Path) -> None:
+    """Write a graph with the same bytes for equal graphs, and nothing in it of the machine that made it."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+    onnx.checker.check_model(model, full_check=False)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _config(pooling: str) -> type[TextEncoderOnnxConfig]:
+    class Patcher(ModelPatcher):  # type: ignore[misc]
+        """Makes the model's forward pass the whole way from ids to a unit vector."""
+
+        def __init__(self, config: Any, model: Any, model_kwargs: dict[str, Any] | None = None) -> None:
+            super().__init__(config, model, model_kwargs)
+
+            def forward(input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+                return {"vector": pool(self.orig_forward(input_ids=input_ids).last_hidden_state, pooling)}
+
+            self.patched_forward = forward
+
+    class Config(TextEncoderOnnxConfig):  # type: ignore[misc]
+        """One input, one output."""
+
+        NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+        _MODEL_PATCHER = Patcher
+
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            return {"input_ids": {0: "batch", 1: "sequence"}}
+
+        @property
+        def outputs(self) -> dict[str, dict[int, str]]:
+            return {"vector": {0: "batch"}}
+
+    return Config

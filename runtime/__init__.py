@@ -1,0 +1,43 @@
+"""Nestling: on-device retrieval that needs no GPU, no network and no torch.
+
+Names are loaded when they are first used, so that `import nestling` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .encoding.encoder import Encoder
+    from .errors import NestlingError
+    from .library.document import Document, Hit, Report, Skip
+    from .library.library import Library
+    from .vectors.hits import Hits
+    from .vectors.index import Index
+
+__all__ = ["Document", "Encoder", "Hit", "Hits", "Index", "Library", "NestlingError", "Report", "Skip", "__version__"]
+
+_MODULES = {
+    "Document": ".library.document",
+    "Encoder": ".encoding.encoder",
+    "Hit": ".library.document",
+    "Hits": ".vectors.hits",
+    "Index": ".vectors.index",
+    "Library": ".library.library",
+    "NestlingError": ".errors",
+    "Report": ".library.document",
+    "Skip": ".library.document",
+}
+
+try:
+    __version__ = version("nestling")
+except PackageNotFoundError:  # imported from a source tree that is not installed
+    __version__ = "0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name], __name__), name)

@@ -1,0 +1,216 @@
+"""The bundle: a folder with a manifest, a tokenizer, ONNX graphs and golden vectors.
+
+The manifest is the only thing that both halves of Nestling agree on. It is read strictly: an unknown key, a
+missing key, a wrong hash, a newer format or a path that leaves the folder is an error that names the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import BundleError
+from .tokens import ROLES, Role
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+DEFAULT = "minilm-l6-en"
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One graph of a bundle: a width of the encoder at a precision."""
+
+    width: str
+    precision: str
+    graph: str
+
+
+@dataclass(frozen=True)
+class File:
+    """What a file of a bundle must be."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle's manifest, and the folder that it was read from.
+
+    Attributes:
+        folder: where the files are.
+        name: the bundle's name, as `minilm-l6-en`.
+        space: sha256 of what makes the vector space; vectors can be compared where it is equal.
+        dim: length of a vector.
+        max_tokens: most token ids that the encoder reads of one text, special tokens included.
+        prefixes: text that belongs before every text of a role.
+        tokenizer: file name of the tokenizer.
+        golden: file name of the golden vectors.
+        variants: the graphs, the default first.
+        files: every file of the bundle but the manifest, with its size and hash.
+    """
+
+    folder: Path
+    name: str
+    space: str
+    dim: int
+    max_tokens: int
+    prefixes: Mapping[Role, str]
+    tokenizer: str
+    golden: str
+    variants: tuple[Variant, ...]
+    files: Mapping[str, File]
+
+    def __post_init__(self) -> None:
+        where = self.folder / MANIFEST
+        if self.dim < 8 or self.dim % 8:
+            raise BundleError(f"{where}: dim is {self.dim}, expected a positive multiple of 8")
+        if self.max_tokens < 8:
+            raise BundleError(f"{where}: max_tokens is {self.max_tokens}, expected 8 or more")
+        if set(self.prefixes) != set(ROLES):
+            raise BundleError(f"{where}: prefixes are for {sorted(self.prefixes)}, expected {sorted(ROLES)}")
+        if not self.variants:
+            raise BundleError(f"{where}: no variants, expected at least one graph")
+        for name in self.files:
+            _plain_name(where, name)
+        for name in (self.tokenizer, self.golden, *(variant.graph for variant in self.variants)):
+            if name not in self.files:
+                raise BundleError(f"{where}: {name!r} is used but not listed in files; build the bundle again")
+
+    def variant(self, width: str | None, precision: str | None) -> Variant:
+        """The first variant of this width and precision; None takes any, so the default comes first."""
+        for variant in self.variants:
+            if width in (None, variant.width) and precision in (None, variant.precision):
+                return variant
+        known = ", ".join(f"width {variant.width} precision {variant.precision}" for variant in self.variants)
+        asked = " ".join(f"{kind} {value}" for kind, value in (("width", width), ("precision", precision)) if value)
+        raise BundleError(f"bundle {self.name} has no {asked}; it has {known}")
+
+    def verified(self, name: str) -> Path:
+        """The path of a listed file, after its size and sha256 were compared with the manifest."""
+        path = self.folder / name
+        expected = self.files[name]
+        try:
+            if path.is_symlink() and path.resolve().parent != self.folder.resolve():
+                raise BundleError(f"{path}: the link leaves the bundle's folder; put the file itself there")
+            size = path.stat().st_size
+            if size != expected.bytes:
+                raise BundleError(
+                    f"{path}: has {size} bytes, expected {expected.bytes}; the bundle is damaged, install it again"
+                )
+            digest = hash_file(path)
+        except OSError as error:
+            raise BundleError(
+                f"{path}: cannot be read ({error.strerror}); the bundle is incomplete, install it again"
+            ) from error
+        if digest != expected.sha256:
+            raise BundleError(f"{path}: its hash differs from the manifest; the bundle is damaged, install it again")
+        return path
+
+    def verify(self) -> None:
+        """Compare every listed file with the manifest; raises BundleError for the first that differs."""
+        for name in self.files:
+            self.verified(name)
+
+    def manifest(self) -> str:
+        """The text of `manifest.json`, the same for equal bundles."""
+        values = {key: value for key, value in asdict(self).items() if key != "folder"}
+        return json.dumps({"format": FORMAT, **values}, indent=2, sort_keys=True) + "\n"
+
+
+def default_bundle() -> Path:
+    """The folder of the bundle that ships with Nestling."""
+    return Path(str(files("nestling.models"))) / DEFAULT
+
+
+def read_bundle(folder: str | Path | None = None) -> Bundle:
+    """Read a bundle's manifest; the bundled default for None.
+
+    Raises:
+        BundleError: the folder or its manifest is missing, malformed, of another format, or leaves the folder.
+    """
+    folder = default_bundle() if folder is None else Path(folder)
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); a bundle is a folder with a manifest") from error
+    except ValueError as error:
+        raise BundleError(f"{path}: is not JSON ({error}); install the bundle again") from error
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise BundleError(f"{path}: has no format number; it is not a bundle's manifest")
+    if values["format"] != FORMAT:
+        raise BundleError(
+            f"{path}: has format {values['format']}, this Nestling reads {FORMAT}; "
+            + ("update Nestling" if values["format"] > FORMAT else "build the bundle again")
+        )
+    return _bundle(folder, values, path)
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _bundle(folder: Path, values: dict[str, Any], path: Path) -> Bundle:
+    expected = {field.name for field in fields(Bundle)} - {"folder"} | {"format"}
+    _same_keys(path, "manifest", values, expected)
+    for key, kind in (("name", str), ("space", str), ("dim", int), ("max_tokens", int), ("tokenizer", str)):
+        _typed(path, key, values[key], kind)
+    _typed(path, "golden", values["golden"], str)
+    _typed(path, "prefixes", values["prefixes"], dict)
+    _typed(path, "variants", values["variants"], list)
+    _typed(path, "files", values["files"], dict)
+    for role, prefix in values["prefixes"].items():
+        _typed(path, f"prefixes.{role}", prefix, str)
+    for variant in values["variants"]:
+        _same_keys(path, "a variant", variant, {field.name for field in fields(Variant)})
+        for key, value in variant.items():
+            _typed(path, f"variants.{key}", value, str)
+    for name, entry in values["files"].items():
+        _same_keys(path, f"files.{name}", entry, {field.name for field in fields(File)})
+        _typed(path, f"files.{name}.bytes", entry["bytes"], int)
+        _typed(path, f"files.{name}.sha256", entry["sha256"], str)
+    return Bundle(
+        folder=folder,
+        name=values["name"],
+        space=values["space"],
+        dim=values["dim"],
+        max_tokens=values["max_tokens"],
+        prefixes=values["prefixes"],
+        tokenizer=values["tokenizer"],
+        golden=values["golden"],
+        variants=tuple(Variant(**variant) for variant in values["variants"]),
+        files={name: File(**entry) for name, entry in values["files"].items()},
+    )
+
+
+def _same_keys(path: Path, what: str, values: object, expected: set[str]) -> None:
+    if not isinstance(values, dict):
+        raise BundleError(f"{path}: {what} is {type(values).__name__}, expected an object")
+    if unknown := sorted(set(values) - expected):
+        raise BundleError(f"{path}: {what} has the unknown key {unknown[0]!r}; update Nestling or build again")
+    if missing := sorted(expected - set(values)):
+        raise BundleError(f"{path}: {what} lacks the key {missing[0]!r}; build the bundle again")
+
+
+def _typed(path: Path, key: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise BundleError(f"{path}: {key} is {type(value).__name__}, expected {kind.__name__}")
+
+
+def _plain_name(where: Path, name: str) -> None:
+    if not name or name in (".", "..", MANIFEST) or any(character in name for character in "/\\:\0"):
+        raise BundleError(f"{where}: the file name {name!r} leaves the bundle's folder; expected a plain file name")

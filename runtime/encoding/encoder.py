@@ -1,0 +1,171 @@
+"""`Encoder`: texts to unit vectors through one ONNX Runtime session.
+
+One text a run, unpadded, on a session of one thread: dynamic int8 quantization takes its scales from the whole
+input tensor, so a padded batch would change a text's vector. Throughput comes from worker threads that share
+the session, and a vector depends on nothing but its text.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ..errors import BundleError, TruncationWarning
+from .bundle import Bundle, read_bundle
+from .tokens import ROLES, Role, Tokens
+
+
+class Encoder:
+    """A bundle's encoder, ready to run.
+
+    Args:
+        bundle: a bundle's folder, or what `read_bundle` returned; None for the bundle that ships with Nestling.
+        width: the encoder's width, as the bundle names it; None for the bundle's default.
+        precision: the weights' precision, as `int8`; None for the bundle's default.
+        dim: length of the vectors, a multiple of 8 up to the bundle's; shorter ones are the renormalised prefix.
+        threads: texts encoded at the same time; None for the number of processors this process may use.
+            The vectors do not depend on it.
+
+    Raises:
+        BundleError: the bundle is missing or damaged, or has no such width or precision.
+        ValueError: `dim` or `threads` is out of range.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path | Bundle | None = None,
+        *,
+        width: str | None = None,
+        precision: str | None = None,
+        dim: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.bundle = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
+        if dim is not None and not (8 <= dim <= self.bundle.dim and dim % 8 == 0):
+            raise ValueError(f"dim is {dim}, expected a multiple of 8 from 8 to {self.bundle.dim}")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}, expected 1 or more")
+        variant = self.bundle.variant(width, precision)
+        self.width = variant.width
+        self.precision = variant.precision
+        self.dim = self.bundle.dim if dim is None else dim
+        self.threads = _processors() if threads is None else threads
+        self.tokens = Tokens(
+            self.bundle.verified(self.bundle.tokenizer), dict(self.bundle.prefixes), self.bundle.max_tokens
+        )
+        self._session = _session(self.bundle.verified(variant.graph), self.bundle.dim)
+
+    def encode(self, texts: Sequence[str], role: Role) -> npt.NDArray[np.float32]:
+        """Encode texts as documents or as queries.
+
+        A text longer than the bundle's `max_tokens` is read up to there, and a TruncationWarning says so; cut long
+        texts into passages first, as `Library` does.
+
+        Returns:
+            (n, dim) float32, unit rows, in the order of the texts.
+
+        Raises:
+            TypeError: `texts` is one string, or holds something other than strings.
+            ValueError: `role` is unknown, or a text holds a lone surrogate.
+        """
+        ids = self._ids(texts, role)
+        vectors = np.empty((len(ids), self.bundle.dim), dtype=np.float32)
+        # Long texts first, so that no worker is left alone with one at the end.
+        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
+        position = count()
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                while not failures and (place := next(position)) < len(order):
+                    row = order[place]
+                    vectors[row] = self._session.run(["vector"], {"input_ids": ids[row][None, :]})[0][0]
+            except BaseException as error:  # handed to the caller's thread below
+                failures.append(error)
+
+        workers = [Thread(target=work, daemon=True) for _ in range(min(self.threads, len(ids)) - 1)]
+        for worker in workers:
+            worker.start()
+        work()
+        for worker in workers:
+            worker.join()
+        if failures:
+            raise failures[0]
+        return truncate(vectors, self.dim)
+
+    def _ids(self, texts: Sequence[str], role: Role) -> list[npt.NDArray[np.int64]]:
+        if isinstance(texts, str):
+            raise TypeError("texts is one str, expected a list of str; put it in a list")
+        if role not in ROLES:
+            raise ValueError(f"role is {role!r}, expected one of {', '.join(ROLES)}")
+        ids: list[npt.NDArray[np.int64]] = []
+        long, left_out = 0, 0
+        for position, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {position} is {type(text).__name__}, expected str")
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(f"text {position} holds a lone surrogate at {error.start}; remove it") from error
+            text_ids, dropped = self.tokens.ids(text, role)
+            ids.append(text_ids)
+            long += dropped > 0
+            left_out += dropped
+        if long:
+            message = f"{long} of {len(ids)} texts are over {self.tokens.max_tokens} tokens, {left_out} were left out"
+            warnings.warn(message, TruncationWarning, stacklevel=3)
+        return ids
+
+
+def truncate(vectors: npt.NDArray[np.float32], dim: int) -> npt.NDArray[np.float32]:
+    """The first `dim` dimensions, made unit rows again (Matryoshka, arXiv 2205.13147).
+
+    Args:
+        vectors: (n, d) float32, unit rows.
+
+    Returns:
+        (n, dim) float32, unit rows; the input itself where `dim` is d already.
+    """
+    if dim == vectors.shape[1]:
+        return vectors
+    prefix = vectors[:, :dim].astype(np.float64)
+    norms = np.sqrt((prefix * prefix).sum(axis=1, keepdims=True))
+    return np.asarray(prefix / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def _session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
+    """One session on one thread, without ONNX Runtime's memory arena, which never gives memory back."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no public base class
+        reason = str(error).splitlines()[0]
+        raise BundleError(f"{graph}: ONNX Runtime cannot load it ({reason}); build the bundle again") from error
+    inputs = [(value.name, value.type) for value in session.get_inputs()]
+    outputs = [(value.name, value.shape[-1]) for value in session.get_outputs()]
+    if inputs != [("input_ids", "tensor(int64)")] or outputs != [("vector", dim)]:
+        raise BundleError(f"{graph}: has {inputs} -> {outputs}, expected input_ids -> vector of {dim}")
+    return session
+
+
+def _processors() -> int:
+    """Processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

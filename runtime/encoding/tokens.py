@@ -1,0 +1,116 @@
+"""Texts to token ids, with the bundle's prefix for the role; says what was left out.
+
+Padding and truncation stored in `tokenizer.json` are switched off: every text is one unpadded array of ids,
+so its vector cannot depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from ..errors import BundleError
+
+Role = Literal["document", "query"]
+ROLES: tuple[Role, ...] = ("document", "query")
+
+_BLOCK_CHARS = 65536
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Where the tokens of a text lie, without special tokens.
+
+    Attributes:
+        chars: (n, 2) int64, first character and one past the last character of each token.
+        starts_word: (n,) bool, true where a token begins a word; only there may a text be cut.
+    """
+
+    chars: npt.NDArray[np.int64]
+    starts_word: npt.NDArray[np.bool_]
+
+
+class Tokens:
+    """A bundle's tokenizer, with its prefixes and its limit of tokens a text.
+
+    Args:
+        path: the bundle's `tokenizer.json`.
+        prefixes: text put before every text of a role; it belongs to the model, not to the caller.
+        max_tokens: most ids a text may have, special tokens and prefix included.
+    """
+
+    def __init__(self, path: Path, prefixes: dict[Role, str], max_tokens: int) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the tokenizers library raises bare Exception
+            raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._prefixes = dict(prefixes)
+        self._reserved = {role: len(self._tokenizer.encode(prefixes[role]).ids) for role in ROLES}
+        self.max_tokens = max_tokens
+
+    def room(self, role: Role) -> int:
+        """Tokens of a text of this role that the encoder reads, after the prefix and the special tokens."""
+        return self.max_tokens - self._reserved[role]
+
+    def ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
+        """The ids of one text, cut at `max_tokens`.
+
+        Returns:
+            ids: (n,) int64, at most `max_tokens`, special tokens included.
+            dropped: how many of the text's tokens were left out; 0 for a text that fits.
+        """
+        encoding = self._tokenizer.encode(self._prefixes[role] + text, add_special_tokens=False)
+        special = self._tokenizer.num_special_tokens_to_add(False)
+        dropped = max(0, len(encoding.ids) + special - self.max_tokens)
+        if dropped:
+            encoding.truncate(self.max_tokens - special)
+        encoding = self._tokenizer.post_process(encoding, None, True)
+        return np.asarray(encoding.ids, dtype=np.int64), dropped
+
+    def spans(self, text: str) -> Spans:
+        """The place of every token of a text of any length, for cutting it into passages.
+
+        The text is read in blocks, so that memory stays bounded for a book as for a line.
+        """
+        chars: list[npt.NDArray[np.int64]] = []
+        starts_word: list[npt.NDArray[np.bool_]] = []
+        for begin, end in _blocks(text):
+            encoding = self._tokenizer.encode(text[begin:end], add_special_tokens=False)
+            words = np.asarray([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+            chars.append(np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2) + begin)
+            starts_word.append(np.diff(words, prepend=-2) != 0)
+        if not chars:
+            return Spans(np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.bool_))
+        return Spans(np.concatenate(chars), np.concatenate(starts_word))
+
+    def count(self, text: str) -> int:
+        """Tokens of a text, special tokens not counted."""
+        return len(self.spans(text).chars)
+
+    def truncated(self, text: str, tokens: int) -> str:
+        """The longest start of a text that has at most `tokens` tokens, cut where a word ends."""
+        spans = self.spans(text)
+        if len(spans.chars) <= tokens:
+            return text
+        cut = int(np.flatnonzero(spans.starts_word[: tokens + 1])[-1])
+        return text[: int(spans.chars[cut - 1, 1])] if cut else ""
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Ranges of at most 65,536 characters that cover a text and end behind white space where there is any."""
+    begin = 0
+    while begin < len(text):
+        end = begin + _BLOCK_CHARS
+        if end < len(text):
+            last_space = max(text.rfind(" ", begin, end), text.rfind("\n", begin, end))
+            end = last_space + 1 if last_space > begin else end
+        yield begin, min(end, len(text))
+        begin = end

@@ -1,0 +1,217 @@
+"""Retrieval quality and speed over a folder in BEIR layout, through `Library` as an application would use it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .encoding.encoder import Encoder
+from .errors import NestlingError
+from .library.document import Document, clean
+from .library.library import Library, Mode
+
+MEASURES = ("nDCG@10", "Recall@100", "MRR@10")
+DEPTH = 100
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection with judged queries.
+
+    Attributes:
+        name: the folder's name.
+        documents: what is searched.
+        queries: text by query id, of the queries that have a judgement.
+        judgements: by query id and document id, 1 or more for relevant.
+    """
+
+    name: str
+    documents: list[Document]
+    queries: dict[str, str]
+    judgements: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the queries of a collection are asked.
+
+    Attributes:
+        mode: by meaning, by words, or both.
+        exact: rescore every passage rather than the nearest by their bits.
+    """
+
+    mode: Mode
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run over a collection measured.
+
+    Attributes:
+        measures: mean over the queries, by name.
+        by_query: each query's measures, by query id.
+        documents, passages, queries: how many there were.
+        documents_per_second: reading text to committed file.
+        query_p50_ms, query_p95_ms: one search, encoding included.
+        file_bytes: of the library's file.
+    """
+
+    collection: str
+    mode: str
+    exact: bool
+    bundle: str
+    width: str
+    precision: str
+    dim: int
+    measures: dict[str, float]
+    by_query: dict[str, dict[str, float]]
+    documents: int
+    passages: int
+    queries: int
+    documents_per_second: float
+    query_p50_ms: float
+    query_p95_ms: float
+    file_bytes: int
+
+
+def read_collection(folder: Path) -> Collection:
+    """Read `corpus.jsonl`, `queries.jsonl` (each plain or .gz) and `qrels/test.tsv`.
+
+    Raises:
+        NestlingError: a file is missing or a line is not as it must be.
+    """
+    judgements = _judgements(folder / "qrels" / "test.tsv")
+    documents = [
+        Document(id=str(values["_id"]), text=clean(values["text"]), title=clean(values.get("title") or ""))
+        for values in _lines(folder / "corpus.jsonl")
+    ]
+    queries = {str(values["_id"]): clean(values["text"]) for values in _lines(folder / "queries.jsonl")}
+    if missing := sorted(set(judgements) - set(queries)):
+        raise NestlingError(f"{folder}: the judged query {missing[0]!r} is not in queries.jsonl")
+    judged = {id: text for id, text in queries.items() if id in judgements}
+    return Collection(folder.resolve().name, documents, judged, judgements)
+
+
+def evaluate(
+    collection: Collection, encoder: Encoder, runs: Sequence[Run], progress: Progress | None = None
+) -> list[Result]:
+    """Index a collection in a temporary library, then for each run ask every query for 100 documents and measure.
+
+    Args:
+        progress: called with `documents` or `queries`, how many are done, and how many there are.
+    """
+    _require_measures()
+
+    def said(done: int, total: int) -> None:
+        if progress is not None:
+            progress("documents", done, total)
+
+    with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "eval.nest"), encoder=encoder) as library:
+        begin = time.perf_counter()
+        library.add(collection.documents, progress=said)
+        documents_per_second = len(collection.documents) / (time.perf_counter() - begin)
+        return [_asked(library, collection, run, documents_per_second, progress) for run in runs]
+
+
+def _asked(
+    library: Library, collection: Collection, run: Run, documents_per_second: float, progress: Progress | None
+) -> Result:
+    found: dict[str, dict[str, float]] = {}
+    query_ms: list[float] = []
+    for done, (id, text) in enumerate(collection.queries.items(), start=1):
+        begin = time.perf_counter()
+        hits = library.search(text, k=DEPTH, mode=run.mode, exact=run.exact)
+        query_ms.append(1000 * (time.perf_counter() - begin))
+        # Places, not scores, so that the measure's own order of equal scores plays no part.
+        found[id] = {hit.id: float(DEPTH - place) for place, hit in enumerate(hits)}
+        if progress is not None:
+            progress("queries", done, len(collection.queries))
+    by_query = measure(collection.judgements, found)
+    encoder, info = library.encoder, library.info()
+    return Result(
+        collection=collection.name,
+        mode=run.mode,
+        exact=run.exact,
+        bundle=encoder.bundle.name,
+        width=encoder.width,
+        precision=encoder.precision,
+        dim=encoder.dim,
+        measures={name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES},
+        by_query=by_query,
+        documents=info["documents"],
+        passages=info["passages"],
+        queries=len(found),
+        documents_per_second=documents_per_second,
+        query_p50_ms=float(np.percentile(query_ms, 50)),
+        query_p95_ms=float(np.percentile(query_ms, 95)),
+        file_bytes=info["bytes"],
+    )
+
+
+def measure(judgements: dict[str, dict[str, int]], run: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Each query's nDCG@10, Recall@100 and MRR@10 by ir_measures; 0 for a query without hits.
+
+    Args:
+        judgements: by query id and document id, the grade.
+        run: by query id and document id, the score.
+    """
+    _require_measures()
+    import ir_measures
+
+    names = {ir_measures.parse_measure(name.replace("MRR", "RR").replace("Recall", "R")): name for name in MEASURES}
+    values: dict[str, dict[str, float]] = {id: dict.fromkeys(MEASURES, 0.0) for id in judgements}
+    for metric in ir_measures.iter_calc(list(names), judgements, run):
+        values[metric.query_id][names[metric.measure]] = float(metric.value)
+    return values
+
+
+def _require_measures() -> None:
+    if find_spec("ir_measures") is None:
+        raise NestlingError("measuring needs the extra eval; install it with: pip install 'nestling[eval]'")
+
+
+def _judgements(path: Path) -> dict[str, dict[str, int]]:
+    judgements: dict[str, dict[str, int]] = {}
+    try:
+        rows = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise NestlingError(f"{path}: cannot be read ({error.strerror}); expected a folder in BEIR layout") from error
+    for number, row in enumerate(rows[1:], start=2):
+        cells = row.split("\t")
+        try:
+            query, document, grade = cells[0], cells[1], int(cells[2])
+        except (IndexError, ValueError):
+            raise NestlingError(f"{path}:{number}: expected query-id, corpus-id and a whole score") from None
+        if grade > 0:
+            judgements.setdefault(query, {})[document] = grade
+    if not judgements:
+        raise NestlingError(f"{path}: has no relevant judgement")
+    return judgements
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    zipped = path.with_name(path.name + ".gz")
+    if not path.exists() and not zipped.exists():
+        raise NestlingError(f"{path}: is missing, and so is {zipped.name}; expected a folder in BEIR layout")
+    found = path if path.exists() else zipped
+    with found.open("rb") if found == path else gzip.open(found, "rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                values = json.loads(line)
+                if not isinstance(values["_id"], (str, int)) or not isinstance(values["text"], str):
+                    raise TypeError
+            except (ValueError, KeyError, TypeError):
+                raise NestlingError(f"{found}:{number}: is no JSON object with _id and text") from None
+            yield values

@@ -1,0 +1,146 @@
+"""`Document` goes in, `Hit` comes out: values that check once, when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Scalar = str | int | float | bool | None
+
+_MAX_INTEGER = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text with its name and what is known of it.
+
+    Attributes:
+        id: the caller's name for it, unique in a library, not empty.
+        text: what is searched; may be of any length.
+        title: what a person calls it; it is searched as well.
+        metadata: values to filter by: str, int, float, bool or None under str keys.
+        source: where it came from, as the path of a file; empty where that means nothing.
+
+    Raises:
+        TypeError, ValueError: a field is of another type, the id is empty, a text holds NUL or a lone surrogate,
+            or a number is not finite or over 64 bits.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _text("id", self.id)
+        if not self.id.strip():
+            raise ValueError("a document's id is empty, expected a name that is unique in the library")
+        for name in ("text", "title", "source"):
+            _text(f"document {self.id!r}: {name}", getattr(self, name))
+        if not isinstance(self.metadata, Mapping):
+            raise TypeError(f"document {self.id!r}: metadata is {type(self.metadata).__name__}, expected a dict")
+        for key, value in self.metadata.items():
+            _text(f"document {self.id!r}: a metadata key", key)
+            _scalar(f"document {self.id!r}: metadata {key!r}", value)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer, best first in the list that `Library.search` returns.
+
+    Attributes:
+        id: the document's id.
+        score: what the hits are ordered by; comparable within one list only.
+        title: the document's title.
+        text: the passage that answers best.
+        source: where the document came from.
+        metadata: the document's metadata.
+        passage: the passage's place in its document, 0 for the first.
+        dense_rank: the passage's place by meaning, 1 for the best; None where it is not among the candidates.
+        lexical_rank: the same by words.
+    """
+
+    id: str
+    score: float
+    title: str
+    text: str
+    source: str
+    metadata: dict[str, Any]
+    passage: int
+    dense_rank: int | None
+    lexical_rank: int | None
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Something that could not be taken in, and why; the rest went on.
+
+    Attributes:
+        source: the file, with the line where there is one, as `notes.jsonl:12`.
+        reason: one clause for a person.
+    """
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a call changed in a library, counted in documents.
+
+    Attributes:
+        added, changed, unchanged, removed: documents that are new, other than before, as before, gone.
+        skipped: what could not be taken in, in the order of reading.
+    """
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: tuple[Skip, ...] = ()
+
+    def __add__(self, other: Report) -> Report:
+        return Report(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.removed + other.removed,
+            self.skipped + other.skipped,
+        )
+
+
+def clean(text: str) -> str:
+    """A text that a document may hold: NUL and lone surrogates become U+FFFD, the sign for a lost character."""
+    text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _text(what: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is {type(value).__name__}, expected str")
+    if "\0" in value:
+        raise ValueError(f"{what} holds a NUL character at {value.index(chr(0))}; remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{what} holds a lone surrogate at {error.start}; remove it") from error
+
+
+def _scalar(what: str, value: object) -> None:
+    if isinstance(value, str):
+        _text(what, value)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{what} is {value}, expected a finite number")
+    elif isinstance(value, int):
+        if abs(value) > _MAX_INTEGER:
+            raise ValueError(f"{what} is over 64 bits, expected a smaller number or a str")
+    elif value is not None:
+        raise TypeError(f"{what} is {type(value).__name__}, expected str, int, float, bool or None")

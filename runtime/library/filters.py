@@ -1,0 +1,110 @@
+"""A `where` to typed, parameterised SQL over a document's metadata.
+
+A condition holds where the key is there and its value, of the same kind, compares so: numbers with numbers,
+text with text, true and false with themselves. So `!=` finds documents that have another value, not those
+without the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import QueryError
+
+Where = Mapping[str, Any]
+
+OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "exists")
+
+_KINDS = {str: "('text')", bool: "('true', 'false')", int: "('integer', 'real')", float: "('integer', 'real')"}
+_EXPRESSION = re.compile(r"^\s*([^\s=!<>]+)\s*(?:(!=|<=|>=|=|<|>)\s*(.*)|\s(in)\s+(.*)|\s(exists)\s*)$", re.DOTALL)
+
+
+def to_sql(where: Where | None) -> tuple[str, list[Any]]:
+    """An SQL condition on `documents`, and its parameters.
+
+    Args:
+        where: by metadata key, a value to equal, or a pair `(operator, value)`; all must hold.
+
+    Raises:
+        QueryError: an operator is unknown, or a value is of a kind that cannot be compared.
+    """
+    if where is not None and not isinstance(where, Mapping):
+        raise QueryError(f"where is {type(where).__name__}, expected a dict of key to value or (operator, value)")
+    conditions = [_condition(key, asked) for key, asked in (where or {}).items()]
+    sql = " AND ".join(condition for condition, _ in conditions) or "1"
+    return sql, [parameter for _, parameters in conditions for parameter in parameters]
+
+
+def parse(expressions: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """Conditions as typed on a command line, `year>=2020`, `lang in en,de`, `draft exists`, to a `where`.
+
+    A value is a number or true or false where it reads as one; in double quotes it is always text.
+
+    Raises:
+        QueryError: an expression is none of these, or a key is given twice.
+    """
+    where: dict[str, Any] = {}
+    for expression in expressions:
+        match = _EXPRESSION.match(expression)
+        if match is None:
+            raise QueryError(f"cannot read the filter {expression!r}, expected for example year>=2020 or lang in en,de")
+        key = match[1]
+        if key in where:
+            raise QueryError(f"the filter names {key!r} twice; one condition a key is read")
+        if match[2]:
+            where[key] = (match[2], _value(match[3]))
+        elif match[4]:
+            where[key] = ("in", [_value(item) for item in match[5].split(",")])
+        else:
+            where[key] = ("exists", True)
+    return where
+
+
+def _condition(key: str, asked: Any) -> tuple[str, list[Any]]:
+    if not isinstance(key, str):
+        raise QueryError(f"a filter's key is {type(key).__name__}, expected str")
+    operator, value = asked if isinstance(asked, tuple) and len(asked) == 2 else ("=", asked)
+    if operator not in OPERATORS:
+        raise QueryError(f"unknown operator {operator!r} for {key!r}, expected one of {' '.join(OPERATORS)}")
+    if operator == "exists":
+        if not isinstance(value, bool):
+            raise QueryError(f"exists for {key!r} takes True or False, not {value!r}")
+        sql, parameters = "", []
+    elif operator == "in":
+        if not isinstance(value, (list, tuple, set, frozenset)):
+            raise QueryError(f"in for {key!r} takes a list of values, not {type(value).__name__}")
+        alternatives = [_comparison(key, "=", item) for item in value]
+        sql = " AND (" + (" OR ".join(one for one, _ in alternatives) or "0") + ")"
+        parameters = [parameter for _, values in alternatives for parameter in values]
+    else:
+        comparison, parameters = _comparison(key, operator, value)
+        sql = f" AND {comparison}"
+    exists = f"EXISTS (SELECT 1 FROM json_each(documents.metadata) AS item WHERE item.key = ?{sql})"
+    return ("NOT " + exists if operator == "exists" and not value else exists), [key, *parameters]
+
+
+def _comparison(key: str, operator: str, value: Any) -> tuple[str, list[Any]]:
+    if value is None and operator in ("=", "!="):
+        return f"item.type {operator} 'null'", []
+    kinds = _KINDS.get(type(value))
+    if kinds is None:
+        raise QueryError(f"the filter on {key!r} has a {type(value).__name__}, expected str, int, float or bool")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise QueryError(f"the filter on {key!r} has a number over 64 bits")
+    return f"(item.type IN {kinds} AND item.value {operator} ?)", [value]
+
+
+def _value(text: str) -> str | int | float | bool:
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        return text[1:-1]
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,122 @@
+"""A question to hits: dense and lexical halves over one snapshot of a library file, fused and grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ..vectors import flat
+from ..vectors.codes import Bytes, Floats, Int8Codes
+from .document import Hit
+from .fuse import Fused, best_of_groups, fuse
+from .store import Keys, Store
+
+By = Literal["document", "passage"]
+
+_MIN_DEPTH = 400
+_DEPTH_A_HIT = 4
+_CANDIDATES_A_PLACE = 4
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The bits of all passages, as of one generation of the file.
+
+    Attributes:
+        keys: (n,) int64, ascending.
+        bits: (n, dim / 8) uint8.
+    """
+
+    generation: str | None
+    dim: int
+    keys: Keys
+    bits: Bytes
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query, ready to be answered.
+
+    Attributes:
+        vector: (1, dim) float32, unit; None to rank by words alone.
+        match: an FTS5 expression; empty to rank by meaning alone.
+        condition: SQL and parameters of `filters.to_sql`.
+        k: hits wanted.
+        by: one hit a document, or one a passage.
+        exact: rescore every passage.
+    """
+
+    vector: Floats | None
+    match: str
+    condition: tuple[str, list[Any]]
+    k: int
+    by: By
+    exact: bool
+
+
+def rank(store: Store, codes: Codes, question: Question) -> list[Hit]:
+    """The k best hits, best first; inside `store.reading`."""
+    depth = max(_MIN_DEPTH, _DEPTH_A_HIT * question.k)
+    while True:
+        order, complete = _order(store, codes, question, depth)
+        if len(order) >= question.k or complete:
+            return _hits(store, order[: question.k])
+        depth *= 4
+
+
+def _order(store: Store, codes: Codes, question: Question, depth: int) -> tuple[list[Fused], bool]:
+    """The passages to show, from the `depth` best of each half, and whether these were all there are."""
+    bm25 = dict(store.lexical(question.match, depth, question.condition)) if question.match else {}
+    nearest, cosine = _dense(store, codes, question, depth, bm25)
+    all_lexical = len(bm25) < depth
+    floor = 0.0 if all_lexical else min(bm25.values())
+    order = fuse(cosine, bm25, nearest, floor)
+    if question.by == "document":
+        owner = store.owners(np.fromiter((fused.key for fused in order), dtype=np.int64))
+        best_passage: dict[int, int] = {}
+        for fused in order:
+            best_passage.setdefault(owner[fused.key], fused.key)
+        owners_nearest = {owner[key] for key in nearest}
+        order = fuse(best_of_groups(cosine, owner), best_of_groups(bm25, owner), owners_nearest, floor)
+        order = [replace(fused, key=best_passage[fused.key]) for fused in order]
+    return order, all_lexical and len(nearest) < depth
+
+
+def _dense(
+    store: Store, codes: Codes, question: Question, depth: int, also: Iterable[int]
+) -> tuple[set[int], dict[int, float]]:
+    """The `depth` nearest passages, and the cosine of these and of the passages in `also`, by key."""
+    if question.vector is None:
+        return set(), {}
+    everything = question.condition[0] == "1"
+    rows = None if everything else np.searchsorted(codes.keys, store.allowed(question.condition))
+
+    def fetch_fine(wanted: flat.Rows) -> Int8Codes:
+        return store.fine(codes.keys[wanted], codes.dim)
+
+    candidates = None if question.exact else depth * _CANDIDATES_A_PLACE
+    found = dict(flat.search(question.vector, codes.keys, codes.bits, fetch_fine, depth, candidates, rows)[0])
+    missing = np.fromiter(sorted(set(also) - found.keys()), dtype=np.int64)
+    scores = flat.rescore(question.vector[0], np.searchsorted(codes.keys, missing), fetch_fine)
+    return set(found), {**found, **dict(zip(missing.tolist(), scores.tolist(), strict=True))}
+
+
+def _hits(store: Store, order: list[Fused]) -> list[Hit]:
+    rows = store.passages(np.fromiter((fused.key for fused in order), dtype=np.int64))
+    return [
+        Hit(
+            id=rows[fused.key].document.id,
+            score=fused.score,
+            title=rows[fused.key].document.title,
+            text=rows[fused.key].text,
+            source=rows[fused.key].document.source,
+            metadata=dict(rows[fused.key].document.metadata),
+            passage=rows[fused.key].place,
+            dense_rank=fused.dense_rank,
+            lexical_rank=fused.lexical_rank,
+        )
+        for fused in order
+    ]

@@ -1,0 +1,122 @@
+"""Tables: a document a line of JSON Lines, a document a row of CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..document import Document, Skip, clean
+from .text import Unreadable, decode, read_bytes
+
+_MAX_LINE_BYTES = 16 * 1024 * 1024
+
+
+def read_jsonl(path: Path) -> Iterator[Document | Skip]:
+    """A line, a document: `id` (or `_id`), `text`, and where given `title` and `metadata`.
+
+    A line that is no such object is skipped, named by its number; the file is read line by line.
+    """
+    with path.open("rb") as lines:
+        number = 0
+        while line := lines.readline(_MAX_LINE_BYTES):
+            number += 1
+            where = f"{path}:{number}"
+            if len(line) == _MAX_LINE_BYTES:
+                yield Skip(where, f"line is over {_MAX_LINE_BYTES} bytes; the rest of the file was not read")
+                return
+            if line.strip():
+                yield _document(line, where, str(path))
+        if not number:
+            yield Skip(str(path), "is empty")
+
+
+def read_csv(path: Path) -> Iterator[Document | Skip]:
+    """A row, a document, under a first row of column names.
+
+    With a column `text` it is the text, `id` and `title` are what they say, and the others are metadata. Without
+    one the text is a line `column: value` for each cell. A row without an id is named by its file and number.
+    """
+    try:
+        text = decode(read_bytes(path))
+        dialect = _dialect(text)
+        rows = csv.reader(io.StringIO(text, newline=""), dialect, strict=True)
+        header = [name.strip() for name in next(rows)]
+        if len(set(header)) < len(header) or not all(header):
+            raise Unreadable("its first row is no list of different column names")
+    except (Unreadable, csv.Error, StopIteration) as reason:
+        yield Skip(str(path), str(reason))
+        return
+    try:
+        for number, row in enumerate(rows, start=2):
+            if any(cell.strip() for cell in row):
+                yield _row(dict(zip(header, row, strict=False)), len(row) - len(header), f"{path}:{number}", str(path))
+    except csv.Error as error:
+        yield Skip(f"{path}:{rows.line_num}", f"is not CSV ({error}); the rest of the file was not read")
+
+
+def _document(line: bytes, where: str, source: str) -> Document | Skip:
+    try:
+        values = json.loads(decode(line))
+    except Unreadable as reason:
+        return Skip(where, str(reason))
+    except (ValueError, RecursionError):
+        return Skip(where, "is not JSON")
+    if not isinstance(values, dict):
+        return Skip(where, f"is a JSON {type(values).__name__}, expected an object")
+    id = values.get("id", values.get("_id"))
+    if isinstance(id, bool) or not isinstance(id, (str, int)):
+        return Skip(where, "has no id")
+    if not isinstance(values.get("text"), str):
+        return Skip(where, "has no text")
+    title = values.get("title") or ""
+    if not isinstance(title, str):
+        return Skip(where, f"its title is {type(title).__name__}, expected a string")
+    if not f"{title}{values['text']}".strip():
+        return Skip(where, "its text is empty")
+    return _made(clean(str(id)), clean(values["text"]), clean(title), values.get("metadata") or {}, where, source)
+
+
+def _row(cells: dict[str, str], extra: int, where: str, source: str) -> Document | Skip:
+    if extra > 0:
+        return Skip(where, f"has {extra} cells more than the first row")
+    id = cells.pop("id", "").strip() or where
+    title = cells.pop("title", "").strip()
+    if "text" in cells:
+        text = cells.pop("text")
+        metadata: dict[str, Any] = {name: _number(cell) for name, cell in cells.items() if cell.strip()}
+    else:
+        text = "\n".join(f"{name}: {cell}" for name, cell in cells.items() if cell.strip())
+        metadata = {}
+    if not f"{title}{text}".strip():
+        return Skip(where, "its text is empty")
+    return _made(id, text, title, metadata, where, source)
+
+
+def _made(id: str, text: str, title: str, metadata: Any, where: str, source: str) -> Document | Skip:
+    try:
+        return Document(id, text, title, metadata, source)
+    except (TypeError, ValueError) as reason:
+        return Skip(where, str(reason))
+
+
+def _number(cell: str) -> str | int | float:
+    for kind in (int, float):
+        try:
+            number = kind(cell)
+        except ValueError:
+            continue
+        # As it would be written back, so that 007, 1_000 and nan stay text.
+        if str(number) == cell.strip() and cell.strip().strip("-").isascii() and cell.strip()[-1:].isdigit():
+            return number
+    return cell
+
+
+def _dialect(text: str) -> type[csv.Dialect]:
+    try:
+        return csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
+    except csv.Error:
+        return csv.excel

@@ -1,0 +1,41 @@
+"""Bytes to text, with limits: what every reader starts from."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from ..document import clean
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+class Unreadable(Exception):
+    """A file that cannot become text; the message is the reason, for a `Skip`."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes; raises Unreadable for one that is empty or over the limit, OSError for one that won't open."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise Unreadable(f"has {size} bytes, the limit is {MAX_FILE_BYTES}; split it")
+    data = path.read_bytes()
+    if not data.strip():
+        raise Unreadable("is empty")
+    return data
+
+
+def decode(data: bytes, encoding: str = "utf-8") -> str:
+    """Bytes as text: by their byte order mark where they have one, else in the given encoding.
+
+    Raises:
+        Unreadable: the bytes are not text in that encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), encoding)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"is not {encoding.upper()} text (byte {error.start}); save it as UTF-8") from error
+    return clean(text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -1,0 +1,42 @@
+"""What every result file says of where it comes from."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+def described(command: str, threads: int) -> dict[str, Any]:
+    """Commit, machine and command of a run."""
+    return {
+        "command": command,
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "machine": f"{_processor()}, {threads} threads, Python {platform.python_version()}",
+        "versions": {name: version(name) for name in ("nestling", "numpy", "onnxruntime", "numkong", "tokenizers")},
+    }
+
+
+def finished(path: Path, result: dict[str, Any]) -> None:
+    """Write a result file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return platform.processor() or platform.machine()
+    lines = cpuinfo.read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    flags = next((line for line in lines if line.startswith("flags")), "").split()
+    return f"{model} ({'AVX-512 VNNI' if 'avx512_vnni' in flags else 'AVX2' if 'avx2' in flags else 'no AVX2'})"

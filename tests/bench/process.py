@@ -1,0 +1,80 @@
+"""What a whole process costs: `nestling search` on a library of a collection, and what an install weighs.
+
+    python tests/bench/process.py COLLECTION_FOLDER [-o tests/bench/results/process.json]
+
+Run it in an environment that holds the wheel alone; POSIX only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+from machine import described, finished
+from nestling import Library
+from nestling.evaluate import read_collection
+
+RUNS = 11
+QUERY = "does vitamin D protect the bones of older people?"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("collection", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "process.json")
+    arguments = parser.parse_args()
+    collection = read_collection(arguments.collection)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "bench.nest")
+        with Library(path) as library:
+            begin = time.perf_counter()
+            library.add(collection.documents)
+            seconds = time.perf_counter() - begin
+        command = [sys.executable, "-m", "nestling.cli", "search", str(path), QUERY]
+        searches = [process(command) for _ in range(RUNS)][1:]
+        imports = [process([sys.executable, "-c", "import onnxruntime, numpy, tokenizers"]) for _ in range(RUNS)][1:]
+        file_bytes = path.stat().st_size
+    result = {
+        **described(f"python tests/bench/process.py {arguments.collection}", 2),
+        "collection": collection.name,
+        "documents": len(collection.documents),
+        "indexing_s": round(seconds, 1),
+        "library_bytes": file_bytes,
+        "search_wall_s": round(statistics.median(wall for wall, _ in searches), 3),
+        "search_resident_mb": round(max(resident for _, resident in searches), 1),
+        "imports_wall_s": round(statistics.median(wall for wall, _ in imports), 3),
+        "imports_resident_mb": round(max(resident for _, resident in imports), 1),
+        "site_packages_mb": round(site_packages_bytes() / 1e6, 1),
+    }
+    finished(arguments.output, result)
+    print(result)
+
+
+def process(command: list[str]) -> tuple[float, float]:
+    """Wall seconds and peak resident megabytes of one process."""
+    begin = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - begin
+    assert status == 0, command
+    return wall, usage.ru_maxrss / 1024
+
+
+def site_packages_bytes() -> int:
+    """Bytes of everything installed but pip and setuptools themselves."""
+    root = Path(sysconfig.get_paths()["purelib"])
+    own = ("pip", "setuptools", "_distutils_hack", "pkg_resources")
+    parts = [part for part in root.iterdir() if not part.name.startswith(own)]
+    files = [file for part in parts for file in ([part] if part.is_file() else part.rglob("*"))]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestling.encoding.bundle import default_bundle
+from nestling.encoding.tokens import Tokens
+from nestling.errors import BundleError
+
+TOKENIZER = default_bundle() / "tokenizer.json"
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Tokens:
+    return Tokens(TOKENIZER, {"document": "", "query": "query: "}, 16)
+
+
+def test_ids_are_one_unpadded_array_with_special_tokens(tokens: Tokens) -> None:
+    ids, dropped = tokens.ids("owls hunt", "document")
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [101, 22388, 5690, 102]
+    assert dropped == 0
+
+
+def test_the_prefix_of_the_role_is_put_in_front(tokens: Tokens) -> None:
+    assert tokens.ids("owls", "query")[0].tolist() == tokens.ids("query: owls", "document")[0].tolist()
+    assert tokens.room("document") == 14
+    assert tokens.room("query") == 12
+
+
+def test_a_text_over_the_limit_keeps_its_last_special_token(tokens: Tokens) -> None:
+    ids, dropped = tokens.ids("owl " * 20, "document")
+    assert len(ids) == 16
+    assert (ids[0], ids[-1]) == (101, 102)
+    assert dropped == 6
+
+
+def test_padding_and_truncation_of_the_file_play_no_part(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    tokenizer.enable_padding(length=128)
+    tokenizer.enable_truncation(4)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    ids, dropped = Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256).ids("owls " * 9, "query")
+    assert (len(ids), dropped) == (11, 0)
+
+
+def test_spans_are_characters_of_the_text(tokens: Tokens) -> None:
+    text = "Naïve 日本 unbelievableness 😀!"
+    spans = tokens.spans(text)
+    pieces = [text[start:stop] for start, stop in spans.chars]
+    assert pieces[:3] == ["Naïve", "日", "本"]
+    assert "".join(pieces) == text.replace(" ", "")
+    word = pieces.index("!") - 1
+    assert pieces[word] == "😀"
+    inside = [piece for piece, starts in zip(pieces, spans.starts_word, strict=True) if not starts]
+    assert inside
+    assert "".join(inside) in "unbelievableness"
+
+
+def test_spans_of_a_long_text_are_those_of_its_parts(tokens: Tokens) -> None:
+    sentence = "The quick brown fox, as told, jumps over 12 lazy dogs. "
+    spans = tokens.spans(sentence * 4000)
+    one = tokens.spans(sentence)
+    assert len(spans.chars) == 4000 * len(one.chars)
+    last = spans.chars[-len(one.chars) :] - 3999 * len(sentence)
+    assert (last == one.chars).all()
+    assert (spans.starts_word == np.tile(one.starts_word, 4000)).all()
+
+
+def test_an_empty_text_has_no_spans(tokens: Tokens) -> None:
+    assert tokens.spans(" \n ").chars.shape == (0, 2)
+    assert tokens.count("") == 0
+
+
+def test_truncated_cuts_where_a_word_ends(tokens: Tokens) -> None:
+    text = "owls unbelievableness hunt"
+    assert tokens.truncated(text, 99) == text
+    assert tokens.truncated(text, 2) == "owls"
+    assert tokens.truncated("unbelievableness", 1) == ""
+
+
+def test_a_file_that_is_no_tokenizer_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text('{"version": "1.0"}')
+    with pytest.raises(BundleError, match=r"tokenizer\.json: not a tokenizer file \(.*\); build the bundle again"):
+        Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from nestling import Encoder
+from nestling.errors import NestlingError
+from nestling.evaluate import Run, evaluate, measure, read_collection
+from processes import Run as RunCommand
+
+pytest.importorskip("ir_measures", reason="measuring needs the eval extra")
+
+DOCUMENTS = {
+    "d1": ("Owls", "Owls hunt at night."),
+    "d2": ("Burns", "Cool a burn under running water."),
+    "d3": ("Router", "Hold the reset button for ten seconds."),
+}
+
+
+def write_collection(folder: Path, zipped: bool) -> Path:
+    folder.mkdir()
+    corpus = "\n".join(json.dumps({"_id": id, "title": title, "text": text}) for id, (title, text) in DOCUMENTS.items())
+    if zipped:
+        (folder / "corpus.jsonl.gz").write_bytes(gzip.compress(corpus.encode()))
+    else:
+        (folder / "corpus.jsonl").write_text(corpus)
+    queries = [
+        {"_id": "q1", "text": "birds in the dark"},
+        {"_id": "q2", "text": "scald"},
+        {"_id": "q3", "text": "none"},
+    ]
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    (folder / "qrels").mkdir()
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\nq2\td2\t1\nq3\td3\t0\n")
+    return folder
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_collection_is_read_plain_and_zipped(tmp_path: Path, zipped: bool) -> None:
+    collection = read_collection(write_collection(tmp_path / "small", zipped))
+    assert collection.name == "small"
+    assert [document.id for document in collection.documents] == ["d1", "d2", "d3"]
+    assert collection.queries == {"q1": "birds in the dark", "q2": "scald"}
+    assert collection.judgements == {"q1": {"d1": 2}, "q2": {"d2": 1}}
+
+
+def test_measures_are_those_of_their_definitions() -> None:
+    judgements = {"q1": {"a": 1, "b": 1}, "q2": {"c": 1}, "q3": {"d": 1}}
+    run = {"q1": {"x": 3.0, "a": 2.0, "b": 1.0}, "q2": {"c": 1.0}, "q3": {}}
+    values = measure(judgements, run)
+    ideal = 1 + 1 / math.log2(3)
+    assert values["q1"]["nDCG@10"] == pytest.approx((1 / math.log2(3) + 1 / math.log2(4)) / ideal)
+    assert values["q1"]["MRR@10"] == 0.5
+    assert values["q1"]["Recall@100"] == 1.0
+    assert values["q2"] == {"nDCG@10": 1.0, "Recall@100": 1.0, "MRR@10": 1.0}
+    assert values["q3"] == {"nDCG@10": 0.0, "Recall@100": 0.0, "MRR@10": 0.0}
+
+
+def test_a_collection_is_measured_through_a_library(tmp_path: Path, encoder: Encoder) -> None:
+    collection = read_collection(write_collection(tmp_path / "small", zipped=True))
+    result, lexical = evaluate(collection, encoder, [Run("hybrid"), Run("lexical")])
+    assert result.measures == {"nDCG@10": 1.0, "Recall@100": 1.0, "MRR@10": 1.0}
+    assert (result.documents, result.passages, result.queries) == (3, 3, 2)
+    assert result.documents_per_second > 0
+    assert result.query_p95_ms >= result.query_p50_ms > 0
+    assert lexical.measures["Recall@100"] == 0.0
+
+
+def test_eval_prints_a_table_or_json(nestling: RunCommand, tmp_path: Path) -> None:
+    folder = write_collection(tmp_path / "small", zipped=False)
+    table = nestling("eval", folder, "--exact")
+    assert table.returncode == 0
+    assert "\nnDCG@10               1.0\n" in table.stdout
+    values = json.loads(nestling("eval", folder, "--mode", "dense", "--dim", "64", "--json").stdout)
+    assert (values["mode"], values["dim"], values["exact"], values["Recall@100"]) == ("dense", 64, False, 1.0)
+    assert values["by_query"]["q1"]["MRR@10"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "corpus.jsonl",
+            '{"_id": "a", "text": "b"}\n{"_id": 3}',
+            "corpus.jsonl:2: is no JSON object with _id and text",
+        ),
+        ("qrels/test.tsv", "head\nq1\td1\tx", "test.tsv:2: expected query-id, corpus-id and a whole score"),
+        ("qrels/test.tsv", "head\nq1\td1\t0", "test.tsv: has no relevant judgement"),
+        ("qrels/test.tsv", "head\nq9\td1\t1", "the judged query 'q9' is not in queries.jsonl"),
+    ],
+)
+def test_a_broken_collection_says_where(tmp_path: Path, name: str, text: str, message: str) -> None:
+    folder = write_collection(tmp_path / "small", zipped=False)
+    (folder / name).write_text(text)
+    with pytest.raises(NestlingError) as caught:
+        read_collection(folder)
+    assert message in str(caught.value)
+
+
+def test_a_missing_corpus_is_named(tmp_path: Path) -> None:
+    folder = write_collection(tmp_path / "small", zipped=False)
+    (folder / "corpus.jsonl").unlink()
+    with pytest.raises(NestlingError, match=r"corpus\.jsonl: is missing, and so is corpus\.jsonl\.gz"):
+        read_collection(folder)

@@ -1,0 +1,81 @@
+"""A tiny seeded encoder in sentence-transformers layout: real architecture, random weights, a vocabulary of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+VOCABULARY = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] a an and are at before by cold cool do for hand hands how in is it of on or owl "
+    "owls hunt hunts night the to warm wash water when where with you burn burns under running minutes clean first "
+    "aid . , ? ! - ##s ##ing ##ed"
+).split()
+
+RECIPE = """
+name = "tiny"
+
+[source]
+kind = "folder"
+path = "weights"
+
+[encoder]
+pooling = "mean"
+max_tokens = 64
+query_prefix = "do "
+document_prefix = ""
+
+[quantize]
+weight_bits = 7
+outlier_ratio = 2.0
+
+[verify]
+min_cosine_mean = 0.9
+min_cosine = 0.8
+min_top10_overlap = 0.3
+
+[card]
+title = "A tiny encoder for tests."
+origin = "random numbers"
+licence = "Apache-2.0"
+languages = "none"
+training = "none"
+"""
+
+
+def make_tiny(folder: Path, seed: int = 0) -> Path:
+    """Write weights, tokenizer and a recipe for them into a folder; returns the recipe's path."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel
+
+    weights = folder / "weights"
+    (weights / "1_Pooling").mkdir(parents=True)
+    tokenizer = Tokenizer(models.WordPiece({word: id for id, word in enumerate(VOCABULARY)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.enable_padding(length=128)
+    tokenizer.enable_truncation(128)
+    tokenizer.save(str(weights / "tokenizer.json"))
+    (weights / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.4,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(weights)
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
+    (weights / "modules.json").write_text(
+        json.dumps([{"type": f"sentence_transformers.models.{kind}", "path": path} for kind, path in modules])
+    )
+    (weights / "1_Pooling" / "config.json").write_text(
+        json.dumps({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False})
+    )
+    recipe = folder / "recipe.toml"
+    recipe.write_text(RECIPE)
+    return recipe
