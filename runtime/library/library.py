@@ -276,6 +276,8 @@ class Library:
     def _check_query(self, query: str, k: int, mode: str, by: str) -> None:
         if not isinstance(query, str):
             raise TypeError(f"query is {type(query).__name__}, expected str")
+        if surrogate := next((place for place, sign in enumerate(query) if "\ud800" <= sign <= "\udfff"), None):
+            raise QueryError(f"the query holds a lone surrogate at {surrogate}; remove it")
         if not query.strip():
             raise QueryError("the query is empty; give a question or a few words")
         if (count := len(lexical.words(query))) > lexical.MAX_WORDS:

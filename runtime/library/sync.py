@@ -53,7 +53,7 @@ def plan(paths: Sequence[str | Path], known: Mapping[str, tuple[int, int]]) -> P
     Raises:
         NestlingError: a path does not exist.
     """
-    roots = [Path(path).expanduser().absolute() for path in paths]
+    roots = [Path(path).expanduser().resolve() for path in paths]
     for root in roots:
         if not root.exists():
             raise NestlingError(f"{root}: no such file or folder")

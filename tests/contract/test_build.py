@@ -177,5 +177,5 @@ def test_a_module_that_cannot_be_exported_is_refused(tmp_path: Path) -> None:
 def test_another_pooling_than_the_weights_were_made_for_is_refused(tmp_path: Path) -> None:
     recipe = make_tiny(tmp_path)
     recipe.write_text(RECIPE.replace('pooling = "mean"', 'pooling = "cls"'))
-    with pytest.raises(ExportError, match="is not cls pooling, which the recipe asks for"):
+    with pytest.raises(ExportError, match=r"is not cls pooling, which the recipe asks for"):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)

@@ -1,0 +1,58 @@
+"""Writes the frozen fixtures of the present formats, once a format version; they must open for ever.
+
+    python tests/format/make.py
+
+Needs the export extra. A fixture that was shipped is never written again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from nestling import Document, Encoder, Index, Library
+from nestling.export.build import build
+from nestling.export.recipe import read_recipe
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from tiny import make_tiny
+
+FOLDER = Path(__file__).parent / "v1"
+DOCUMENTS = [
+    Document("owl", "owls hunt at night", "owls", {"year": 2024, "ok": True}),
+    Document("burn", "cool burns under running water", "", {"year": 2020.5, "kind": "first aid"}),
+    Document("hands", "wash hands with clean water. " * 30, "hands", {}, "/somewhere/hands.txt"),
+]
+QUERIES = ["owls at night", "clean water"]
+
+
+def main() -> None:
+    if FOLDER.exists() and any(FOLDER.iterdir()):
+        raise SystemExit(f"{FOLDER} is there already; a frozen fixture is not written again")
+    with tempfile.TemporaryDirectory() as work:
+        recipe = make_tiny(Path(work))
+        build(read_recipe(recipe), FOLDER / "bundle", Path(work, "work"), force=False, say=print)
+    encoder = Encoder(FOLDER / "bundle")
+    vectors = encoder.encode([document.text for document in DOCUMENTS[:2]], role="document")
+    index = Index(encoder.dim)
+    index.add([10, 11], vectors)
+    index.save(FOLDER / "owls.index")
+    hits = index.search(vectors, k=2)
+    with Library(FOLDER / "library.nest", encoder=encoder) as library:
+        library.add(DOCUMENTS)
+        answers = {query: [[hit.id, round(hit.score, 3)] for hit in library.search(query)] for query in QUERIES}
+    expected = {
+        "answers": answers,
+        "keys": hits.keys.tolist(),
+        "scores": np.round(hits.scores.astype(float), 4).tolist(),
+        "vectors": np.round(vectors.astype(float), 5).tolist(),
+    }
+    (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nestling import Document
+from nestling.encoding.bundle import default_bundle
+from nestling.encoding.tokens import Tokens
+from nestling.library.chunk import OVERLAP_TOKENS, PASSAGE_TOKENS, cut, passages_of
+
+TOKENS = Tokens(default_bundle() / "tokenizer.json", {"document": "", "query": ""}, 256)
+WORD = st.sampled_from(
+    ["owl", "night.", "Unbelievableness", "日本語", "naïve", "x1-y2", "!", "\n\n", "- item", "😀", "العربية"]
+)
+TEXTS = st.lists(WORD, max_size=120).map(" ".join)
+
+
+def covers(text: str, ranges: list[tuple[int, int]]) -> bool:
+    """Whether every token of a text lies whole in one of the ranges."""
+    return all(any(a <= begin and end <= b for a, b in ranges) for begin, end in TOKENS.spans(text).chars.tolist())
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(TEXTS, st.integers(8, 60), st.integers(0, 20))
+def test_every_token_is_in_a_passage_and_none_is_too_long(text: str, room: int, overlap: int) -> None:
+    ranges = cut(text, TOKENS, room, overlap)
+    assert covers(text, ranges)
+    assert all(TOKENS.count(text[begin:end]) <= room for begin, end in ranges)
+    assert ranges == sorted(set(ranges))
+    assert ranges == cut(text, TOKENS, room, overlap)
+
+
+def test_a_text_that_fits_is_one_passage() -> None:
+    text = "  Owls hunt at night.  "
+    assert cut(text, TOKENS, 20, 5) == [(2, 21)]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n"])
+def test_a_text_without_tokens_is_one_empty_passage(text: str) -> None:
+    assert cut(text, TOKENS, 20, 5) == [(0, 0)]
+
+
+def test_passages_begin_where_sentences_begin() -> None:
+    sentences = [f"Number {n} is a sentence of some ordinary words about owls." for n in range(60)]
+    text = " ".join(sentences)
+    ranges = cut(text, TOKENS, 100, 24)
+    starts = np.cumsum([0, *(len(sentence) + 1 for sentence in sentences)])
+    assert len(ranges) > 5
+    assert {begin for begin, _ in ranges} <= set(starts.tolist())
+    assert {end + 1 for _, end in ranges} <= set(starts.tolist())
+
+
+def test_passages_overlap_by_about_what_is_asked() -> None:
+    text = " ".join(f"Number {n} is a sentence." for n in range(200))
+    ranges = cut(text, TOKENS, 100, 24)
+    overlaps = [TOKENS.count(text[after[0] : before[1]]) for before, after in itertools.pairwise(ranges)]
+    assert all(12 <= overlap <= 36 for overlap in overlaps)
+
+
+def test_passages_are_of_about_equal_length() -> None:
+    text = " ".join(f"Number {n} is a sentence." for n in range(50))
+    counts = [TOKENS.count(text[begin:end]) for begin, end in cut(text, TOKENS, 180, 24)]
+    assert len(counts) == 2
+    assert abs(counts[0] - counts[1]) < 30
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "日" * 1000, "a-" * 2000, "😀" * 600, "ab1" * 1500])
+def test_text_without_spaces_is_cut_too(text: str) -> None:
+    ranges = cut(text, TOKENS, 50, 10)
+    assert covers(text, ranges)
+    assert all(TOKENS.count(text[begin:end]) <= 50 for begin, end in ranges)
+
+
+def test_a_book_is_cut_whole() -> None:
+    text = "The quick brown fox, as told, jumps over 12 lazy dogs. " * 6000
+    ranges = cut(text, TOKENS, 180, 24)
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == len(text) - 1
+    assert all(after[0] <= before[1] + 1 for before, after in itertools.pairwise(ranges))
+    assert max(TOKENS.count(text[begin:end]) for begin, end in ranges[:: len(ranges) // 50]) <= 180
+
+
+def test_the_title_stands_before_every_passage() -> None:
+    document = Document("a", "One short sentence. " * 200, title="Owls")
+    passages = passages_of(document, TOKENS)
+    assert len(passages) > 3
+    for passage in passages:
+        assert passage.text == f"Owls\n{document.text[passage.start : passage.stop]}"
+        assert TOKENS.count(passage.text) <= PASSAGE_TOKENS
+
+
+def test_a_long_title_is_shortened_before_a_passage() -> None:
+    (first, *rest) = passages_of(Document("a", "word " * 400, title="endless " * 500), TOKENS)
+    assert first.text.startswith("endless endless")
+    assert TOKENS.count(first.text) <= PASSAGE_TOKENS
+    assert len(rest) >= 3
+
+
+def test_a_document_without_text_is_its_title() -> None:
+    (passage,) = passages_of(Document("a", "", title="Owls"), TOKENS)
+    assert (passage.start, passage.stop, passage.text) == (0, 0, "Owls\n")
+
+
+def test_the_encoder_reads_every_passage_whole() -> None:
+    assert TOKENS.max_tokens > PASSAGE_TOKENS + OVERLAP_TOKENS
+    small = Tokens(default_bundle() / "tokenizer.json", {"document": "passage: ", "query": ""}, 48)
+    for passage in passages_of(Document("a", "One short sentence. " * 50, title="Owls at night"), small):
+        assert small.ids(passage.text, "document")[1] == 0
