@@ -76,10 +76,11 @@ class Encoder:
             TypeError: `texts` is one string, or holds something other than strings.
             ValueError: `role` is unknown, or a text holds a lone surrogate.
         """
-        ids = self._ids(texts, role)
-        vectors = np.empty((len(ids), self.bundle.dim), dtype=np.float32)
+        texts = _checked(texts, role)
+        vectors = np.empty((len(texts), self.bundle.dim), dtype=np.float32)
+        dropped = np.zeros(len(texts), dtype=np.int64)
         # Long texts first, so that no worker is left alone with one at the end.
-        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
+        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         position = count()
         failures: list[BaseException] = []
 
@@ -87,11 +88,12 @@ class Encoder:
             try:
                 while not failures and (place := next(position)) < len(order):
                     row = order[place]
-                    vectors[row] = self._session.run(["vector"], {"input_ids": ids[row][None, :]})[0][0]
+                    ids, dropped[row] = self.tokens.ids(texts[row], role)
+                    vectors[row] = self._session.run(["vector"], {"input_ids": ids[None, :]})[0][0]
             except BaseException as error:  # handed to the caller's thread below
                 failures.append(error)
 
-        workers = [Thread(target=work, daemon=True) for _ in range(min(self.threads, len(ids)) - 1)]
+        workers = [Thread(target=work, daemon=True) for _ in range(min(self.threads, len(texts)) - 1)]
         for worker in workers:
             worker.start()
         work()
@@ -99,30 +101,11 @@ class Encoder:
             worker.join()
         if failures:
             raise failures[0]
+        if dropped.any():
+            long, limit = np.count_nonzero(dropped), self.tokens.max_tokens
+            message = f"{long} of {len(texts)} texts are over {limit} tokens, {dropped.sum()} were left out"
+            warnings.warn(message, TruncationWarning, stacklevel=2)
         return truncate(vectors, self.dim)
-
-    def _ids(self, texts: Sequence[str], role: Role) -> list[npt.NDArray[np.int64]]:
-        if isinstance(texts, str):
-            raise TypeError("texts is one str, expected a list of str; put it in a list")
-        if role not in ROLES:
-            raise ValueError(f"role is {role!r}, expected one of {', '.join(ROLES)}")
-        ids: list[npt.NDArray[np.int64]] = []
-        long, left_out = 0, 0
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {position} is {type(text).__name__}, expected str")
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise ValueError(f"text {position} holds a lone surrogate at {error.start}; remove it") from error
-            text_ids, dropped = self.tokens.ids(text, role)
-            ids.append(text_ids)
-            long += dropped > 0
-            left_out += dropped
-        if long:
-            message = f"{long} of {len(ids)} texts are over {self.tokens.max_tokens} tokens, {left_out} were left out"
-            warnings.warn(message, TruncationWarning, stacklevel=3)
-        return ids
 
 
 def truncate(vectors: npt.NDArray[np.float32], dim: int) -> npt.NDArray[np.float32]:
@@ -139,6 +122,23 @@ def truncate(vectors: npt.NDArray[np.float32], dim: int) -> npt.NDArray[np.float
     prefix = vectors[:, :dim].astype(np.float64)
     norms = np.sqrt((prefix * prefix).sum(axis=1, keepdims=True))
     return np.asarray(prefix / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def _checked(texts: Sequence[str], role: Role) -> list[str]:
+    """The texts as a list; raises where they, or the role, are not as they must be."""
+    if isinstance(texts, str):
+        raise TypeError("texts is one str, expected a list of str; put it in a list")
+    if role not in ROLES:
+        raise ValueError(f"role is {role!r}, expected one of {', '.join(ROLES)}")
+    texts = list(texts)
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {position} is {type(text).__name__}, expected str")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"text {position} holds a lone surrogate at {error.start}; remove it") from error
+    return texts
 
 
 def _session(graph: Path, dim: int) -> onnxruntime.InferenceSession:

@@ -40,10 +40,12 @@ class Passage:
 def passages_of(document: Document, tokens: Tokens) -> list[Passage]:
     """The passages of a document, in reading order; one empty passage for a document without text.
 
-    A title longer than 64 tokens is shortened where it stands before a passage. The full-text index reads all of it.
+    A title longer than 64 tokens, or than half of what the encoder reads, is shortened where it stands before a
+    passage. The full-text index reads all of it.
     """
-    title = tokens.truncated(document.title, TITLE_TOKENS)
-    room = min(tokens.room("document"), PASSAGE_TOKENS) - tokens.count(title)
+    room = min(tokens.room("document"), PASSAGE_TOKENS)
+    title = tokens.truncated(document.title, min(TITLE_TOKENS, room // 2))
+    room -= tokens.count(title)
     return [
         Passage(start, stop, f"{title}\n{document.text[start:stop]}" if title else document.text[start:stop])
         for start, stop in cut(document.text, tokens, room, OVERLAP_TOKENS)

@@ -81,10 +81,12 @@ class Skip:
     Attributes:
         source: the file, with the line where there is one, as `notes.jsonl:12`.
         reason: one clause for a person.
+        cut_short: what follows it in the file was not read either.
     """
 
     source: str
     reason: str
+    cut_short: bool = False
 
 
 @dataclass(frozen=True)

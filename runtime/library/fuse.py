@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 DENSE_WEIGHT = 0.8
 
+Key = TypeVar("Key", int, str, tuple[str, int])
+Group = TypeVar("Group", int, str)
+
 
 @dataclass(frozen=True)
-class Fused:
+class Fused(Generic[Key]):
     """One key in the fused order.
 
     Attributes:
-        key: a passage or a document, as the caller counts.
+        key: a passage or a document, as the caller names it.
         score: what it is ordered by.
         dense_rank, lexical_rank: its place in either half, 1 for the best; None where that half did not find it.
     """
@@ -31,8 +35,8 @@ class Fused:
 
 
 def fuse(
-    cosine: Mapping[int, float], bm25: Mapping[int, float], found_dense: set[int], bm25_floor: float
-) -> list[Fused]:
+    cosine: Mapping[Key, float], bm25: Mapping[Key, float], found_dense: set[Key], bm25_floor: float
+) -> list[Fused[Key]]:
     """Order the keys of both halves by their weighted sum, equal scores by smaller key.
 
     Args:
@@ -57,15 +61,15 @@ def fuse(
     ]
 
 
-def best_of_groups(scores: Mapping[int, float], groups: Mapping[int, int]) -> dict[int, float]:
+def best_of_groups(scores: Mapping[int, float], groups: Mapping[int, Group]) -> dict[Group, float]:
     """The best score of each group of keys, by group."""
-    best: dict[int, float] = {}
+    best: dict[Group, float] = {}
     for key, score in scores.items():
         group = groups[key]
         best[group] = max(score, best.get(group, score))
     return best
 
 
-def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
+def _ranks(scores: Mapping[Key, float]) -> dict[Key, int]:
     ordered = sorted(scores, key=lambda key: (-scores[key], key))
     return {key: rank for rank, key in enumerate(ordered, start=1)}

@@ -18,7 +18,7 @@ from .chunk import Passage, cut, passages_of
 from .document import Document, Hit, Report, Skip
 from .ranking import By, Codes
 from .readers import read_file
-from .store import Coded, Store
+from .store import UNPURGED, Coded, Store
 from .sync import File, plan
 
 if TYPE_CHECKING:
@@ -143,13 +143,11 @@ class Library:
             if document.id in seen:
                 raise NestlingError(f"document id {document.id!r} is given twice in one call; ids must be unique")
             seen.add(document.id)
-        report = Report()
         with self._lock:
-            for done, part in self._batches(given):
-                report += part
-                if progress is not None:
-                    progress(done, len(given))
-        return report
+            try:
+                return self._added(given, progress)
+            finally:
+                self._purge()
 
     def remove(self, ids: Sequence[str]) -> Report:
         """Remove documents, all in one transaction.
@@ -163,6 +161,7 @@ class Library:
             for id in ids:
                 if not self._store.remove(id):
                     raise NestlingError(f"{self.path}: has no document {id!r}; nothing was removed")
+            self._store.purge()
         return Report(removed=len(ids))
 
     def search(
@@ -197,7 +196,7 @@ class Library:
             exact=exact,
         )
         with self._lock, self._store.reading():
-            return ranking.rank(self._store, self._loaded_codes(), question)
+            return ranking.rank(self._store, self._loaded_codes() if mode != "lexical" else None, question)
 
     def sync(self, *paths: str | Path, progress: FileProgress | None = None) -> Report:
         """Mirror files and folders: read what is new or changed, remove the documents of files that are gone.
@@ -215,46 +214,55 @@ class Library:
             todo = plan(paths, self._store.files())
             counts = self._store.source_counts()
             report = Report(unchanged=sum(counts.get(path, 0) for path in todo.same), skipped=todo.skipped)
-            for path in todo.gone:
-                with self._store.writing():
-                    report += Report(removed=self._forget(path, keep=set()))
-                    self._store.forget_file(path)
-            for number, file in enumerate(todo.read, start=1):
-                if progress is not None:
-                    progress(number, len(todo.read), file.path)
-                report += self._read(file)
+            try:
+                for path in todo.gone:
+                    with self._store.writing():
+                        report += Report(removed=self._forget(path, keep=set()))
+                        self._store.forget_file(path)
+                for number, file in enumerate(todo.read, start=1):
+                    if progress is not None:
+                        progress(number, len(todo.read), file.path)
+                    report += self._read(file)
+            finally:
+                self._purge()
         return report
 
     def _read(self, file: File) -> Report:
-        """Take in one file. It is remembered as read when all of it was, so that a broken run comes back to it."""
+        """Take in one file. It is remembered as read when all of it was, so that a later run comes back to the rest."""
         source = str(file.path)
         seen: set[str] = set()
         batch: list[Document] = []
+        skipped: list[Skip] = []
+        cut_short = False
         report = Report()
         for item in read_file(file.path):
             if isinstance(item, Skip):
-                report += Report(skipped=(item,))
-            elif reason := "its id is in this file already" if item.id in seen else self._taken(item):
-                report += Report(skipped=(Skip(source, f"document {item.id!r}: {reason}"),))
+                skipped.append(item)
+                cut_short |= item.cut_short
+            elif item.id in seen:
+                skipped.append(Skip(source, f"document {item.id!r}: its id is in this file already"))
+            elif owner := self._owner(item):
+                skipped.append(Skip(source, f"document {item.id!r}: its id belongs to a document of {owner}"))
+                cut_short = True  # the other file may go, and then this document's turn has come
             else:
                 seen.add(item.id)
                 batch.append(item)
             if len(batch) >= BATCH_DOCUMENTS:
-                report += self.add(batch)
+                report += self._added(batch)
                 batch = []
-        report += self.add(batch)
-        if seen:
+        report += self._added(batch)
+        if seen and not cut_short:
             with self._store.writing():
                 report += Report(removed=self._forget(source, keep=seen))
                 self._store.set_file(source, file.size, file.mtime_ns)
-        return report
+        return report + Report(skipped=tuple(skipped))
 
-    def _taken(self, document: Document) -> str | None:
-        """Why a file's document may not replace one of the same id: that one's file is another, and still there."""
+    def _owner(self, document: Document) -> str | None:
+        """The other file, still there, to whose document the id of a file's document belongs; None where it is free."""
         stored = self._store.document(document.id)
         if stored is None or stored.source in ("", document.source) or not Path(stored.source).exists():
             return None
-        return f"its id belongs to a document of {stored.source}"
+        return stored.source
 
     def _forget(self, source: str, keep: set[str]) -> int:
         """Remove the documents of a source but for some ids; returns how many."""
@@ -276,8 +284,10 @@ class Library:
     def _check_query(self, query: str, k: int, mode: str, by: str) -> None:
         if not isinstance(query, str):
             raise TypeError(f"query is {type(query).__name__}, expected str")
-        if surrogate := next((place for place, sign in enumerate(query) if "\ud800" <= sign <= "\udfff"), None):
-            raise QueryError(f"the query holds a lone surrogate at {surrogate}; remove it")
+        try:
+            query.encode()
+        except UnicodeEncodeError as error:
+            raise QueryError(f"the query holds a lone surrogate at {error.start}; remove it") from error
         if not query.strip():
             raise QueryError("the query is empty; give a question or a few words")
         if (count := len(lexical.words(query))) > lexical.MAX_WORDS:
@@ -289,6 +299,20 @@ class Library:
         if by not in GROUPINGS:
             raise QueryError(f"by is {by!r}, expected one of {', '.join(GROUPINGS)}")
 
+    def _added(self, documents: list[Document], progress: Progress | None = None) -> Report:
+        report = Report()
+        for done, part in self._batches(documents):
+            report += part
+            if progress is not None:
+                progress(done, len(documents))
+        return report
+
+    def _purge(self) -> None:
+        """Take what was removed out of the full-text index as well, once a call: it is rewritten for that."""
+        if not self._store.read_only and self._store.meta(UNPURGED) is not None:
+            with self._store.writing():
+                self._store.purge()
+
     def _batches(self, documents: list[Document]) -> Iterator[tuple[int, Report]]:
         """Encode and commit documents in groups; yields the documents done so far and what the group changed."""
         new: list[tuple[Document, list[Passage]]] = []
@@ -299,11 +323,14 @@ class Library:
             if stored is not None and (stored.title, stored.text) == (document.title, document.text):
                 same.append(document)
             else:
-                new.append((document, passages_of(document, self.encoder.tokens)))
+                new += self._cut([document])
                 passages += len(new[-1][1])
             if passages >= BATCH_PASSAGES or len(same) >= BATCH_DOCUMENTS or done == len(documents):
                 yield done, self._commit(new, same)
                 new, same, passages = [], [], 0
+
+    def _cut(self, documents: list[Document]) -> list[tuple[Document, list[Passage]]]:
+        return [(document, passages_of(document, self.encoder.tokens)) for document in documents]
 
     def _commit(self, new: list[tuple[Document, list[Passage]]], same: list[Document]) -> Report:
         """Encode the passages of new documents, and write these and the metadata of the others as one transaction."""
@@ -318,9 +345,10 @@ class Library:
                 ranges = [(passage.start, passage.stop) for passage in passages]
                 coded = Coded(document, ranges, bits[rows], Int8Codes(fine.values[rows], fine.scales[rows]))
                 changed += self._store.put(coded)
-            for document in same:
-                self._store.describe(document)
-        return Report(added=len(new) - changed, changed=changed, unchanged=len(same))
+            # Another process may have changed or removed one since it was compared.
+            other = [document for document in same if not self._store.describe(document)]
+        report = Report(added=len(new) - changed, changed=changed, unchanged=len(same) - len(other))
+        return report + self._commit(self._cut(other), []) if other else report
 
     def _adopt(self, bundle: Bundle) -> None:
         """Check that the file's vectors can be compared with the encoder's; a new file takes the encoder's mark."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -57,8 +57,12 @@ class Question:
     exact: bool
 
 
-def rank(store: Store, codes: Codes, question: Question) -> list[Hit]:
-    """The k best hits, best first; inside `store.reading`."""
+def rank(store: Store, codes: Codes | None, question: Question) -> list[Hit]:
+    """The k best hits, best first, equal scores by the document's id; inside `store.reading`.
+
+    Args:
+        codes: may be None where the question has no vector.
+    """
     depth = max(_MIN_DEPTH, _DEPTH_A_HIT * question.k)
     while True:
         order, complete = _order(store, codes, question, depth)
@@ -67,29 +71,37 @@ def rank(store: Store, codes: Codes, question: Question) -> list[Hit]:
         depth *= 4
 
 
-def _order(store: Store, codes: Codes, question: Question, depth: int) -> tuple[list[Fused], bool]:
+def _order(store: Store, codes: Codes | None, question: Question, depth: int) -> tuple[list[Fused[int]], bool]:
     """The passages to show, from the `depth` best of each half, and whether these were all there are."""
     bm25 = dict(store.lexical(question.match, depth, question.condition)) if question.match else {}
     nearest, cosine = _dense(store, codes, question, depth, bm25)
     all_lexical = len(bm25) < depth
     floor = 0.0 if all_lexical else min(bm25.values())
-    order = fuse(cosine, bm25, nearest, floor)
-    if question.by == "document":
-        owner = store.owners(np.fromiter((fused.key for fused in order), dtype=np.int64))
-        best_passage: dict[int, int] = {}
-        for fused in order:
-            best_passage.setdefault(owner[fused.key], fused.key)
-        owners_nearest = {owner[key] for key in nearest}
-        order = fuse(best_of_groups(cosine, owner), best_of_groups(bm25, owner), owners_nearest, floor)
-        order = [replace(fused, key=best_passage[fused.key]) for fused in order]
+    owner = store.owners(np.fromiter(cosine.keys() | bm25.keys(), dtype=np.int64))
+
+    def named(scores: Mapping[int, float]) -> dict[tuple[str, int], float]:
+        return {(owner[key], key): score for key, score in scores.items()}
+
+    # By name, so that equal scores stand in one order whatever the order of adding was.
+    passages = fuse(named(cosine), named(bm25), {(owner[key], key) for key in nearest}, floor)
+    if question.by == "passage":
+        order = [replace(fused, key=fused.key[1]) for fused in passages]
+    else:
+        best_passage: dict[str, int] = {}
+        for fused in passages:
+            best_passage.setdefault(*fused.key)
+        documents = fuse(
+            best_of_groups(cosine, owner), best_of_groups(bm25, owner), {owner[key] for key in nearest}, floor
+        )
+        order = [replace(fused, key=best_passage[fused.key]) for fused in documents]
     return order, all_lexical and len(nearest) < depth
 
 
 def _dense(
-    store: Store, codes: Codes, question: Question, depth: int, also: Iterable[int]
+    store: Store, codes: Codes | None, question: Question, depth: int, also: Iterable[int]
 ) -> tuple[set[int], dict[int, float]]:
     """The `depth` nearest passages, and the cosine of these and of the passages in `also`, by key."""
-    if question.vector is None:
+    if question.vector is None or codes is None:
         return set(), {}
     everything = question.condition[0] == "1"
     rows = None if everything else np.searchsorted(codes.keys, store.allowed(question.condition))
@@ -98,13 +110,14 @@ def _dense(
         return store.fine(codes.keys[wanted], codes.dim)
 
     candidates = None if question.exact else depth * _CANDIDATES_A_PLACE
-    found = dict(flat.search(question.vector, codes.keys, codes.bits, fetch_fine, depth, candidates, rows)[0])
+    k = min(depth, len(codes.keys))
+    found = dict(flat.search(question.vector, codes.keys, codes.bits, fetch_fine, k, candidates, rows)[0])
     missing = np.fromiter(sorted(set(also) - found.keys()), dtype=np.int64)
     scores = flat.rescore(question.vector[0], np.searchsorted(codes.keys, missing), fetch_fine)
     return set(found), {**found, **dict(zip(missing.tolist(), scores.tolist(), strict=True))}
 
 
-def _hits(store: Store, order: list[Fused]) -> list[Hit]:
+def _hits(store: Store, order: list[Fused[int]]) -> list[Hit]:
     rows = store.passages(np.fromiter((fused.key for fused in order), dtype=np.int64))
     return [
         Hit(

@@ -26,7 +26,10 @@ from .document import Document
 APPLICATION_ID = 0x4E455354  # "NEST"
 SCHEMA_VERSION = 1
 
+UNPURGED = "unpurged"
+
 _BUSY_MS = 10_000
+_MAX_ROWS = 2**62
 _TITLE_WEIGHT = 2.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -177,8 +180,8 @@ class Store:
 
     def meta(self, key: str) -> str | None:
         """A value that `set_meta` wrote, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else None
 
     def set_meta(self, key: str, value: str) -> None:
         """Write a value under a key; inside `writing`."""
@@ -187,18 +190,18 @@ class Store:
     def count(self, table: str) -> int:
         """Rows of `documents`, `passages` or `files`."""
         counts = {name: f"SELECT count(*) FROM {name}" for name in ("documents", "passages", "files")}
-        return int(self._db.execute(counts[table]).fetchone()[0])
+        return int(self._rows(counts[table])[0][0])
 
     def bytes(self) -> int:
         """Size of the file once the write-ahead log is folded into it."""
-        pages, page = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        pages, page = (self._rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
         return int(pages) * int(page)
 
     def document(self, id: str) -> Document | None:
         """The document of this id, or None."""
         columns = "id, text, title, metadata, source"
-        row = self._db.execute(f"SELECT {columns} FROM documents WHERE id = ?", (id,)).fetchone()
-        return None if row is None else Document(row[0], row[1], row[2], json.loads(row[3]), row[4])
+        rows = self._rows(f"SELECT {columns} FROM documents WHERE id = ?", (id,))
+        return next((Document(*row[:3], json.loads(row[3]), row[4]) for row in rows), None)
 
     def put(self, coded: Coded) -> bool:
         """Write a document and its passages; true where one of the same id gave way; inside `writing`."""
@@ -220,12 +223,12 @@ class Store:
         )
         return replaced
 
-    def describe(self, document: Document) -> None:
-        """Write the metadata and source of a document whose text stays; inside `writing`."""
-        self._db.execute(
-            "UPDATE documents SET metadata = ?, source = ? WHERE id = ?",
-            (_json(document.metadata), document.source, document.id),
-        )
+    def describe(self, document: Document) -> bool:
+        """Write the metadata and source of a document; false where none of this id, title and text is there; inside
+        `writing`."""
+        values = (_json(document.metadata), document.source, document.id, document.title, document.text)
+        update = "UPDATE documents SET metadata = ?, source = ? WHERE id = ? AND title = ? AND text = ?"
+        return self._db.execute(update, values).rowcount > 0
 
     def remove(self, id: str) -> bool:
         """Remove a document and all that came of it; false where there is none; inside `writing`."""
@@ -238,21 +241,26 @@ class Store:
             row,
         )
         self._db.execute("DELETE FROM documents WHERE key = ?", row)
+        self.set_meta(UNPURGED, "1")
         return True
+
+    def purge(self) -> None:
+        """Rewrite the full-text index without the words of removed documents, which it keeps until then; inside
+        `writing`."""
+        self._db.execute("INSERT INTO full_text (full_text) VALUES ('optimize')")
+        self._db.execute("DELETE FROM meta WHERE key = ?", (UNPURGED,))
 
     def ids_of_source(self, source: str) -> list[str]:
         """Ids of the documents that came from a source."""
-        rows = self._db.execute("SELECT id FROM documents WHERE source = ? ORDER BY key", (source,))
-        return [row[0] for row in rows]
+        return [row[0] for row in self._rows("SELECT id FROM documents WHERE source = ? ORDER BY key", (source,))]
 
     def source_counts(self) -> dict[str, int]:
         """How many documents came from each source."""
-        return dict(self._db.execute("SELECT source, count(*) FROM documents GROUP BY source"))
+        return dict(self._rows("SELECT source, count(*) FROM documents GROUP BY source"))
 
     def files(self) -> dict[str, tuple[int, int]]:
         """Size and modification time (nanoseconds) of every file that was read, by path."""
-        rows = self._db.execute("SELECT path, size, mtime_ns FROM files")
-        return {path: (size, mtime_ns) for path, size, mtime_ns in rows}
+        return {row[0]: (row[1], row[2]) for row in self._rows("SELECT path, size, mtime_ns FROM files")}
 
     def set_file(self, path: str, size: int, mtime_ns: int) -> None:
         """Remember a file as read; inside `writing`."""
@@ -279,9 +287,10 @@ class Store:
         scales = np.ascontiguousarray(joined[:, :4]).view("<f4").reshape(-1).astype(np.float32)
         return Int8Codes(joined[:, 4:].view(np.int8), scales)
 
-    def owners(self, keys: Keys) -> dict[int, int]:
-        """The document's key of each passage."""
-        return dict(self._by_keys("SELECT key, document FROM passages WHERE key IN", keys))
+    def owners(self, keys: Keys) -> dict[int, str]:
+        """The document's id of each passage."""
+        select = "SELECT p.key, id FROM passages AS p JOIN documents ON documents.key = p.document WHERE p.key IN"
+        return dict(self._by_keys(select, keys))
 
     def lexical(self, match: str, limit: int, condition: tuple[str, list[Any]]) -> list[tuple[int, float]]:
         """Passages that match an FTS5 expression, best BM25 first: `(key, score)`, higher is better."""
@@ -290,7 +299,7 @@ class Store:
         rows = self._db.execute(
             f"SELECT rowid, -bm25(full_text, {_TITLE_WEIGHT}, 1.0) AS score FROM full_text"
             f" WHERE full_text MATCH ?{allowed} ORDER BY score DESC, rowid LIMIT ?",
-            (match, *parameters, limit),
+            (match, *parameters, min(limit, _MAX_ROWS)),
         )
         return [(int(key), float(score)) for key, score in rows]
 
@@ -315,19 +324,29 @@ class Store:
 
     def problems(self) -> list[str]:
         """What SQLite, the full-text index and the foreign keys say is wrong; empty for a sound file."""
+        found: list[str] = []
         try:
-            found = [row[0] for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            found += [row[0] for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
             found += [
                 f"{row[0]} has a row without its {row[2]}" for row in self._db.execute("PRAGMA foreign_key_check")
             ]
             missing = "SELECT count(*) FROM passages LEFT JOIN fine USING (key) WHERE code IS NULL"
             if lost := self._db.execute(missing).fetchone()[0]:
                 found.append(f"{lost} passages have no fine code")
+        except sqlite3.Error as error:
+            found.append(str(error))
+        try:
             if not self.read_only:
                 self._db.execute("INSERT INTO full_text (full_text, rank) VALUES ('integrity-check', 1)")
         except sqlite3.Error as error:
-            found = [str(error)]
+            found.append(f"the full-text index is not that of the passages ({error})")
         return found
+
+    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
 
     def _by_keys(self, select: str, keys: Keys) -> sqlite3.Cursor:
         return self._db.execute(f"{select} (SELECT value FROM json_each(?))", (json.dumps(keys.tolist()),))

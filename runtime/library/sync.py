@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from ..errors import NestlingError
 from .document import Skip
@@ -53,10 +54,7 @@ def plan(paths: Sequence[str | Path], known: Mapping[str, tuple[int, int]]) -> P
     Raises:
         NestlingError: a path does not exist.
     """
-    roots = [Path(path).expanduser().resolve() for path in paths]
-    for root in roots:
-        if not root.exists():
-            raise NestlingError(f"{root}: no such file or folder")
+    roots = [_root(path) for path in paths]
     found: dict[str, File] = {}
     skipped: dict[str, Skip] = {}
     for item in (item for root in roots for item in _walk(root)):
@@ -64,14 +62,30 @@ def plan(paths: Sequence[str | Path], known: Mapping[str, tuple[int, int]]) -> P
             found[str(item.path)] = item
         else:
             skipped[item.source] = item
-    same = [path for path, file in found.items() if known.get(path) == (file.size, file.mtime_ns)]
-    gone = [path for path in known if path not in found and any(_is_below(path, root) for root in roots)]
+    same = {path: None for path, file in found.items() if known.get(path) == (file.size, file.mtime_ns)}
+    gone = [
+        path
+        for path in known
+        if path not in found
+        and any(_is_below(path, root) for root in roots)
+        and not any(_is_below(path, Path(unread)) for unread in skipped)
+    ]
     return Plan(
-        read=tuple(file for path, file in sorted(found.items()) if path not in set(same)),
+        read=tuple(file for path, file in sorted(found.items()) if path not in same),
         same=tuple(same),
         gone=tuple(path for path in gone if not os.path.lexists(path)),
         skipped=tuple(skipped.values()),
     )
+
+
+def _root(path: str | Path) -> Path:
+    try:
+        root = Path(path).expanduser().resolve()
+        if root.exists():
+            return root
+    except (OSError, RuntimeError) as error:  # a home that nobody has, a link that leads to itself
+        raise NestlingError(f"{path}: leads nowhere ({error}); give a file or a folder") from error
+    raise NestlingError(f"{root}: no such file or folder")
 
 
 def _walk(root: Path) -> Iterator[File | Skip]:
@@ -98,6 +112,8 @@ def _stat(path: Path) -> File | Skip:
         stat = path.stat()
     except OSError as error:
         return Skip(str(path), f"cannot be read ({error.strerror})")
+    if not S_ISREG(stat.st_mode):  # reading a pipe would wait for ever
+        return Skip(str(path), "is neither a file nor a folder")
     return File(path, stat.st_size, stat.st_mtime_ns)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..document import Document, Skip
+from ..document import Document, Skip, clean
 from .html import read_html
 from .plain import read_markdown, read_text
 from .tables import read_csv, read_jsonl
@@ -35,10 +35,13 @@ def can_read(path: Path) -> bool:
 
 def read_file(path: Path) -> Iterator[Document | Skip]:
     """The documents of one file that `can_read` knows, in its order, and what was skipped."""
+    if (name := clean(str(path))) != str(path):
+        yield Skip(name, "its name is not text; rename it")
+        return
     try:
         yield from READERS[path.suffix.lower()](path)
     except OSError as error:
-        yield Skip(str(path), f"cannot be read ({error.strerror})")
+        yield Skip(name, f"cannot be read ({error.strerror})", cut_short=True)
 
 
 def known_suffixes() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -18,6 +17,9 @@ _BLOCKS = frozenset(
 )
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _HEAD_BYTES = 2048
+_IN_HEAD = frozenset({"title", "meta", "link", "base", "script", "style", "template", "noscript"})
+# Characters that encodings other than supersets of ASCII read in another way.
+_ASCII = b"<+\\u0041>"
 
 
 def read_html(path: Path) -> Iterator[Document | Skip]:
@@ -46,7 +48,14 @@ class _Page(HTMLParser):
         self._hidden: list[str] = []
         self._in_title = False
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Pass over what only SGML knows, as `<![if IE]>`; the base class raises AssertionError for some of it."""
+        end = self.rawdata.find(">", i)
+        return end + 1 if end >= 0 else -1
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._hidden == ["head"] and tag not in _IN_HEAD:  # </head> and <body> may be left out
+            self._hidden.clear()
         if tag == "title":
             self._in_title = not self.title
         elif tag == "body":
@@ -68,7 +77,10 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title.append(data)
-        elif not self._hidden:
+            return
+        if self._hidden == ["head"] and data.strip():
+            self._hidden.clear()
+        if not self._hidden:
             self._parts.append(data)
 
     def text(self) -> str:
@@ -77,11 +89,12 @@ class _Page(HTMLParser):
 
 
 def _charset(data: bytes) -> str:
+    """The declared encoding; UTF-8 where none is declared, or one in which the declaration could not be read."""
     declared = _CHARSET.search(data[:_HEAD_BYTES])
     if declared is None:
         return "utf-8"
     try:
-        found = codecs.lookup(declared[1].decode("ascii"))
-    except (LookupError, UnicodeDecodeError):
+        name = declared[1].decode("ascii")
+        return name if _ASCII.decode(name) == _ASCII.decode("ascii") else "utf-8"
+    except (LookupError, UnicodeError):
         return "utf-8"
-    return found.name if found._is_text_encoding else "utf-8"

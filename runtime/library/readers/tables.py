@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..document import Document, Skip, clean
-from .text import Unreadable, decode, read_bytes
+from .text import MAX_FILE_BYTES, Unreadable, decode, read_bytes
 
 _MAX_LINE_BYTES = 16 * 1024 * 1024
+_MAX_INTEGER = 2**63 - 1
+_DELIMITERS = ",;\t"
 
 
 def read_jsonl(path: Path) -> Iterator[Document | Skip]:
@@ -20,18 +22,21 @@ def read_jsonl(path: Path) -> Iterator[Document | Skip]:
 
     A line that is no such object is skipped, named by its number; the file is read line by line.
     """
+    empty = True
     with path.open("rb") as lines:
         number = 0
         while line := lines.readline(_MAX_LINE_BYTES):
             number += 1
             where = f"{path}:{number}"
             if len(line) == _MAX_LINE_BYTES:
-                yield Skip(where, f"line is over {_MAX_LINE_BYTES} bytes; the rest of the file was not read")
+                reason = f"line is over {_MAX_LINE_BYTES} bytes; the rest of the file was not read"
+                yield Skip(where, reason, cut_short=True)
                 return
             if line.strip():
+                empty = False
                 yield _document(line, where, str(path))
-        if not number:
-            yield Skip(str(path), "is empty")
+    if empty:
+        yield Skip(str(path), "is empty")
 
 
 def read_csv(path: Path) -> Iterator[Document | Skip]:
@@ -40,10 +45,12 @@ def read_csv(path: Path) -> Iterator[Document | Skip]:
     With a column `text` it is the text, `id` and `title` are what they say, and the others are metadata. Without
     one the text is a line `column: value` for each cell. A row without an id is named by its file and number.
     """
+    # The module's own limit of a cell is lower, and is one for the whole process: it is raised, never lowered.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_FILE_BYTES))
     try:
         text = decode(read_bytes(path))
-        dialect = _dialect(text)
-        rows = csv.reader(io.StringIO(text, newline=""), dialect, strict=True)
+        source = io.StringIO(text, newline="")
+        rows = csv.reader(source, delimiter=_delimiter(text), skipinitialspace=True, strict=True)
         header = [name.strip() for name in next(rows)]
         if len(set(header)) < len(header) or not all(header):
             raise Unreadable("its first row is no list of different column names")
@@ -55,7 +62,8 @@ def read_csv(path: Path) -> Iterator[Document | Skip]:
             if any(cell.strip() for cell in row):
                 yield _row(dict(zip(header, row, strict=False)), len(row) - len(header), f"{path}:{number}", str(path))
     except csv.Error as error:
-        yield Skip(f"{path}:{rows.line_num}", f"is not CSV ({error}); the rest of the file was not read")
+        reason = f"is not CSV ({error}); the rest of the file was not read"
+        yield Skip(f"{path}:{rows.line_num}", reason, cut_short=True)
 
 
 def _document(line: bytes, where: str, source: str) -> Document | Skip:
@@ -110,13 +118,12 @@ def _number(cell: str) -> str | int | float:
         except ValueError:
             continue
         # As it would be written back, so that 007, 1_000 and nan stay text.
-        if str(number) == cell.strip() and cell.strip().strip("-").isascii() and cell.strip()[-1:].isdigit():
-            return number
+        if str(number) == cell.strip() and cell.strip()[-1:].isdigit():
+            return number if isinstance(number, float) or abs(number) <= _MAX_INTEGER else cell
     return cell
 
 
-def _dialect(text: str) -> type[csv.Dialect]:
-    try:
-        return csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
-    except csv.Error:
-        return csv.excel
+def _delimiter(text: str) -> str:
+    """What stands most often between the names in the first row; the text of the rows may hold anything."""
+    first = text.lstrip().split("\n", 1)[0]
+    return max(_DELIMITERS, key=first.count)

@@ -17,25 +17,24 @@ class Unreadable(Exception):
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes; raises Unreadable for one that is empty or over the limit, OSError for one that won't open."""
+    """A file's bytes; raises Unreadable for one over the limit, OSError for one that won't open."""
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise Unreadable(f"has {size} bytes, the limit is {MAX_FILE_BYTES}; split it")
-    data = path.read_bytes()
-    if not data.strip():
-        raise Unreadable("is empty")
-    return data
+    return path.read_bytes()
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:
     """Bytes as text: by their byte order mark where they have one, else in the given encoding.
 
     Raises:
-        Unreadable: the bytes are not text in that encoding.
+        Unreadable: the bytes are not text in that encoding, or white space alone.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), encoding)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise Unreadable(f"is not {encoding.upper()} text (byte {error.start}); save it as UTF-8") from error
+    if not text.strip():
+        raise Unreadable("is empty")
     return clean(text.replace("\r\n", "\n").replace("\r", "\n"))

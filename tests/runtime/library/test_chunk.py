@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from nestling import Document
 from nestling.encoding.bundle import default_bundle
@@ -110,3 +112,98 @@ def test_the_encoder_reads_every_passage_whole() -> None:
     small = Tokens(default_bundle() / "tokenizer.json", {"document": "passage: ", "query": ""}, 48)
     for passage in passages_of(Document("a", "One short sentence. " * 50, title="Owls at night"), small):
         assert small.ids(passage.text, "document")[1] == 0
+
+
+PROSE = "The quick brown fox, as told, jumps over 12 lazy dogs. Then it sleeps!  Nobody minds;\nwhy would they? "
+
+
+def cover_in_order(text: str, ranges: list[tuple[int, int]]) -> bool:
+    """`covers`, in one pass, for a long text whose ranges are in order."""
+    starts = np.array([begin for begin, _ in ranges])
+    stops = np.array([end for _, end in ranges])
+    spans = TOKENS.spans(text).chars
+    last = np.searchsorted(starts, spans[:, 0], side="right") - 1
+    return bool((last >= 0).all() and (spans[:, 1] <= stops[last]).all())
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(st.text(max_size=400), st.integers(100, 180))
+def test_any_text_is_covered_in_order_by_passages_that_fit(text: str, room: int) -> None:
+    ranges = cut(text, TOKENS, room, OVERLAP_TOKENS)
+    assert covers(text, ranges)
+    assert all(0 <= begin <= end <= len(text) for begin, end in ranges)
+    assert all(TOKENS.count(text[begin:end]) <= room for begin, end in ranges)
+    assert all(before[0] < after[0] and before[1] < after[1] for before, after in itertools.pairwise(ranges))
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(TEXTS, st.integers(8, 60), st.integers(0, 20))
+def test_no_overlap_is_over_twice_what_is_asked(text: str, room: int, overlap: int) -> None:
+    spans = TOKENS.spans(text).chars
+    for before, after in itertools.pairwise(cut(text, TOKENS, room, overlap)):
+        shared = (spans[:, 0] >= after[0]) & (spans[:, 1] <= before[1])
+        assert shared.sum() <= 2 * overlap
+
+
+@pytest.mark.parametrize(
+    ("sentence", "mark"),
+    [
+        ("猫头鹰在夜间捕食田鼠和其他小动物。", "。"),
+        ("البومة تصطاد الفئران في الليل. ", "."),
+        ("Eulen jagen nachts 🦉! ", "!"),
+    ],
+)
+def test_sentences_of_other_scripts_stay_whole(sentence: str, mark: str) -> None:
+    text = (sentence * 60).strip()
+    ranges = cut(text, TOKENS, 150, 24)
+    assert len(ranges) > 2
+    assert covers(text, ranges)
+    for begin, end in ranges:
+        assert text[:begin].rstrip().endswith(mark) or begin == 0
+        assert text[begin:end].endswith(mark)
+
+
+def test_paragraphs_and_list_items_begin_passages() -> None:
+    items = "\n".join(f"- item number {n} without a full stop" for n in range(80))
+    ranges = cut(items, TOKENS, 60, 12)
+    assert len(ranges) > 8
+    assert all(items[begin : begin + 6] == "- item" for begin, _ in ranges)
+
+
+@pytest.mark.parametrize("text", ["🦉 " * 2500, "الليل" * 1000, "夜" * 5000, "a1b2.c3" * 715, "z" * 5000])
+def test_five_thousand_characters_of_any_kind_are_covered(text: str) -> None:
+    ranges = cut(text, TOKENS, PASSAGE_TOKENS, OVERLAP_TOKENS)
+    assert len(text) >= 5000
+    assert cover_in_order(text, ranges)
+    assert all(TOKENS.count(text[begin:end]) <= PASSAGE_TOKENS for begin, end in ranges)
+
+
+def test_a_long_text_has_the_same_tokens_in_blocks_as_in_one() -> None:
+    text = PROSE * (300_000 // len(PROSE) + 1)
+    assert len(text) >= 300_000
+    whole = Tokenizer.from_file(str(default_bundle() / "tokenizer.json"))
+    whole.no_truncation()
+    whole.no_padding()
+    assert TOKENS.spans(text).chars.tolist() == [list(pair) for pair in whole.encode(text, None, False, False).offsets]
+
+
+@pytest.mark.parametrize("unit", [PROSE, "夜の森で梟が鳴く。", "3.14,2.72,"])
+def test_every_token_and_word_of_a_text_over_several_blocks_is_in_a_passage_that_fits(unit: str) -> None:
+    text = unit * (300_000 // len(unit) + 1)
+    ranges = cut(text, TOKENS, PASSAGE_TOKENS, OVERLAP_TOKENS)
+    assert cover_in_order(text, ranges)
+    covered = np.zeros(len(text), dtype=bool)
+    for begin, end in ranges:
+        covered[begin:end] = True
+    assert all(covered[match.start() : match.end()].all() for match in re.finditer(r"\w+", text))
+    assert max(TOKENS.count(text[begin:end]) for begin, end in ranges) <= PASSAGE_TOKENS
+
+
+@pytest.mark.parametrize("max_tokens", [64, 66, 68, 80])
+def test_a_long_title_leaves_room_for_the_text_in_a_bundle_that_reads_little(max_tokens: int) -> None:
+    small = Tokens(default_bundle() / "tokenizer.json", {"document": "", "query": ""}, max_tokens)
+    document = Document("a", "word " * 400, title="endless " * 500)
+    passages = passages_of(document, small)
+    assert all(small.ids(passage.text, "document")[1] == 0 for passage in passages)
+    assert covers(document.text, [(passage.start, passage.stop) for passage in passages])
+    assert len(passages) <= 40  # at least ten words of the text in each

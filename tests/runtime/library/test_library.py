@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -319,3 +320,266 @@ def test_a_missing_path_changes_nothing(tmp_path: Path, library: Library) -> Non
     with pytest.raises(NestlingError, match=r"no such file or folder$"):
         library.sync(tmp_path / "a.txt", tmp_path / "none")
     assert len(library) == 3
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Iterator[Library]:
+    """Many documents near to "owls at night" and three that are far from it; tests only read it."""
+    near = [Document(f"near{n}", f"Owl number {n} hunts at night.", metadata={"kind": "near"}) for n in range(600)]
+    far = [Document(f"far{n}", text, metadata={"kind": "far"}) for n, text in enumerate(FAR)]
+    with Library(tmp_path_factory.mktemp("crowd") / "crowd.nest", encoder=encoder) as library:
+        library.add([*near, *far])
+        yield library
+
+
+FAR = ("Compound interest grows a debt.", "Tighten the bolt with a wrench.", "The senate voted on a tariff.")
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 10, 1000])
+def test_few_that_match_a_filter_are_all_found_however_far_they_are(crowd: Library, mode: Any, k: int) -> None:
+    hits = crowd.search("owls at night", k=k, mode=mode, where={"kind": "far"})
+    assert len(hits) == min(k, 3)
+    assert {hit.id for hit in hits} <= {"far0", "far1", "far2"}
+    assert [hit.dense_rank for hit in hits] == [1, 2, 3][:k]
+
+
+def test_ranks_and_scores_go_down_the_list(crowd: Library) -> None:
+    dense = crowd.search("owls at night", k=40, mode="dense")
+    assert [hit.dense_rank for hit in dense] == list(range(1, 41))
+    words = crowd.search("number 17 owl", k=40, mode="lexical")
+    assert [hit.lexical_rank for hit in words] == list(range(1, 41))
+    assert words[0].id == "near17"
+    for hits in (dense, words, crowd.search("number 17 owl", k=40)):
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert len({hit.id for hit in hits}) == 40
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+@pytest.mark.parametrize("by", ["document", "passage"])
+@pytest.mark.parametrize("k", [602, 603, 604, 5000])
+def test_k_about_the_size_of_the_collection_gives_all_once(crowd: Library, mode: Any, by: Any, k: int) -> None:
+    hits = crowd.search("owls at night", k=k, mode=mode, by=by)
+    assert len({hit.id for hit in hits}) == len(hits) == min(k, 603)
+
+
+@pytest.mark.parametrize("k", [10**12, 2**62])
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_any_k_is_only_a_limit(library: Library, mode: Any, k: int) -> None:
+    assert len(library.search("owls burn error", k=k, mode=mode)) == 3
+
+
+def test_a_lone_surrogate_at_the_begin_of_a_query_is_refused_too(library: Library) -> None:
+    with pytest.raises(QueryError, match=r"^the query holds a lone surrogate at 0; remove it$"):
+        library.search("\ud800owls")
+
+
+def test_a_query_of_as_many_words_as_are_read_is_answered(library: Library) -> None:
+    assert ids(library, " ".join(f"w{n}" for n in range(1999)) + " E24", mode="lexical") == ["fridge"]
+
+
+def test_metadata_alone_changes_filters_and_no_code(library: Library) -> None:
+    keys, before = passage_keys(library), library.search("owls", k=1, mode="dense")[0].score
+    assert library.add([replace(OWL, metadata={"year": 1999})]) == Report(unchanged=1)
+    assert passage_keys(library) == keys
+    assert ids(library, "owls", where={"year": 1999}) == ["owl"]
+    assert ids(library, "owls", where={"kind": "bird"}) == []
+    assert library.search("owls", k=1, mode="dense")[0].score == before
+
+
+def test_a_changed_title_is_found_and_the_old_one_is_not(library: Library) -> None:
+    assert library.add([replace(OWL, title="Strigiformes")]) == Report(changed=1)
+    assert ids(library, "strigiformes", mode="lexical") == ["owl"]
+    assert library.search("owls", k=1, mode="lexical")[0].title == "Strigiformes"
+
+
+def test_nothing_to_add_or_remove_is_an_empty_report(library: Library) -> None:
+    assert library.add([]) == library.remove([]) == library.sync() == Report()
+    assert len(library) == 3
+
+
+def test_documents_may_come_from_a_generator(library: Library) -> None:
+    assert library.add(Document(f"g{n}", f"text {n}") for n in range(3)) == Report(added=3)
+
+
+@pytest.mark.parametrize("history", ["backwards", "changed", "removed"])
+def test_results_do_not_depend_on_what_was_there_before(
+    tmp_path: Path, encoder: Encoder, demo: Library, history: str
+) -> None:
+    documents = demo_documents()
+    with Library(tmp_path / "b.nest", encoder=encoder) as library:
+        if history == "changed":
+            library.add([replace(document, text=f"Draft. {document.text[:80]}") for document in documents[::3]])
+        if history == "removed":
+            library.add([replace(document, id=f"old {document.id}") for document in documents[::4]])
+            library.remove([f"old {document.id}" for document in documents[::4]])
+        library.add(documents[::-1] if history == "backwards" else documents)
+        for mode in ("hybrid", "dense", "lexical"):
+            for query in ("how do I treat a burn", "animals in winter", "error code"):
+                for by in ("document", "passage"):
+                    mine, theirs = (one.search(query, k=20, mode=mode, by=by) for one in (library, demo))  # type: ignore[arg-type]
+                    assert [(hit.id, hit.score, hit.text) for hit in mine] == [
+                        (hit.id, hit.score, hit.text) for hit in theirs
+                    ]
+
+
+def test_twins_are_in_one_order_whatever_the_order_of_adding(tmp_path: Path, encoder: Encoder) -> None:
+    twins = [Document(id, "Owls hunt at night.") for id in "ab"]
+    found = []
+    for number, documents in enumerate((twins, twins[::-1])):
+        with Library(tmp_path / f"{number}.nest", encoder=encoder) as library:
+            library.add(documents)
+            found.append([(hit.id, hit.score) for hit in library.search("owls")])
+    assert found[0] == found[1]
+
+
+def test_another_space_is_refused_and_both_are_named(library: Library) -> None:
+    tiny = Encoder(Path(__file__).parents[2] / "format" / "v1" / "bundle")
+    theirs = library.info()["space"][:8]
+    with pytest.raises(LibraryError) as caught:
+        Library(library.path, encoder=tiny)
+    assert theirs != tiny.bundle.space[:8]
+    assert str(caught.value) == (
+        f"{library.path}: was made with bundle minilm-l6-en (space {theirs}, dim 384), not {tiny.bundle.name} "
+        f"(space {tiny.bundle.space[:8]}, dim {tiny.dim}); open it with that bundle, or make a new library"
+    )
+    assert len(library) == 3
+
+
+def test_a_missing_library_is_not_made_where_that_is_not_wanted(tmp_path: Path, encoder: Encoder) -> None:
+    path = tmp_path / "none.nest"
+    with pytest.raises(LibraryError) as caught:
+        Library(path, encoder=encoder, create=False)
+    assert str(caught.value) == f"{path}: no library there; make one with: nestling add {path} FOLDER"
+    assert not path.exists()
+
+
+def test_a_document_that_another_removed_meanwhile_is_there_after_adding_it(
+    library: Library, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = encoder.encode
+    with Library(library.path, encoder=encoder) as other:
+
+        def interrupted(texts: list[str], role: Any) -> Any:
+            if "owl" in other:
+                other.remove(["owl"])
+            return encode(texts, role)
+
+        monkeypatch.setattr(encoder, "encode", interrupted)
+        library.add([OWL, Document("new", "something to encode")])
+        monkeypatch.undo()
+    assert library.get("owl") == OWL
+    assert ids(library, "owls", k=1, mode="lexical") == ["owl"]
+
+
+def test_threads_search_while_others_write_and_see_whole_documents(library: Library, encoder: Encoder) -> None:
+    texts = [f"Version {n} of the heron. " + "It stands in the reeds. " * 60 for n in range(6)]
+    with Library(library.path, encoder=encoder) as reader:
+
+        def write() -> None:
+            for text in texts:
+                library.add([Document("heron", text)])
+
+        def read(_: int) -> list[list[str]]:
+            return [
+                [hit.text[:9] for hit in reader.search("version heron", k=9, by="passage") if hit.passage == 0]
+                for _ in range(8)
+            ]
+
+        with ThreadPoolExecutor(4) as pool:
+            writing = pool.submit(write)
+            seen = [firsts for found in pool.map(read, range(3)) for firsts in found]
+            writing.result()
+    assert all(sum(first == "Version " + first[-1] for first in firsts) <= 1 for firsts in seen)
+    assert library.get("heron").text == texts[-1]  # type: ignore[union-attr]
+    assert library.problems() == []
+
+
+def test_broken_lines_are_named_and_taken_in_when_they_are_mended(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "one", "text": "salmon"}\nbroken\n\n{"id": "three"}\n{"id": "one", "text": "again"}\n')
+    report = library.sync(path)
+    assert (report.added, [(skip.source, skip.reason) for skip in report.skipped]) == (
+        1,
+        [
+            (f"{path}:2", "is not JSON"),
+            (f"{path}:4", "has no text"),
+            (str(path), "document 'one': its id is in this file already"),
+        ],
+    )
+    path.write_text('{"id": "one", "text": "salmon"}\n{"id": "two", "text": "heron"}\n')
+    assert library.sync(path) == Report(added=1, unchanged=1)
+    assert ids(library, "heron", mode="lexical") == ["two"]
+
+
+def test_a_file_of_broken_lines_alone_keeps_its_documents(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "one", "text": "salmon"}\n')
+    library.sync(path)
+    path.write_text("broken\nbroken\n")
+    assert [skip.source for skip in library.sync(path).skipped] == [f"{path}:1", f"{path}:2"]
+    assert "one" in library
+
+
+def test_rows_behind_the_place_where_a_file_breaks_keep_their_documents(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,text\nr1,salmon\nr2,heron\nr3,otter\n")
+    assert library.sync(path) == Report(added=3)
+    path.write_text('id,text\nr1,salmon\nr2,"heron\nr3,otter\n')
+    (skip,) = library.sync(path).skipped
+    assert skip.reason.endswith("the rest of the file was not read")
+    assert "r3" in library
+    assert library.sync(path).skipped == (skip,)  # it was not read whole, so it is said again
+
+
+def test_an_id_that_another_file_gave_free_is_taken_in_at_the_next_sync(tmp_path: Path, library: Library) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.jsonl").write_text('{"id": "same", "text": "from a"}')
+    (notes / "b.jsonl").write_text('{"id": "same", "text": "from b"}\n{"id": "other", "text": "of b"}')
+    assert library.sync(notes).added == 2
+    (notes / "a.jsonl").unlink()
+    library.sync(notes)
+    assert "same" in library
+    assert library.get("same").text == "from b"  # type: ignore[union-attr]
+
+
+def test_a_file_of_another_name_encoding_does_not_stop_the_others(tmp_path: Path, library: Library) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    try:
+        os.close(os.open(os.fsencode(notes) + b"/caf\xe9.txt", os.O_CREAT | os.O_WRONLY))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    (Path(os.fsdecode(os.fsencode(notes) + b"/caf\xe9.txt"))).write_text("text")
+    (notes / "heron.txt").write_text("The heron stands in the reeds.")
+    report = library.sync(notes)
+    assert (report.added, len(report.skipped)) == (1, 1)
+    assert str(notes / "heron.txt") in library
+
+
+def test_a_sync_that_was_broken_off_goes_on_where_it_was(tmp_path: Path, library: Library) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for n in range(6):
+        (notes / f"{n}.txt").write_text(f"note {n}")
+
+    def stop(number: int, total: int, path: Path) -> None:
+        assert total == 6
+        if number == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.sync(notes, progress=stop)
+    assert len(library) == 3 + 3
+    assert library.sync(notes) == Report(added=3, unchanged=3)
+    assert library.problems() == []
+
+
+def test_a_document_of_the_program_is_not_lost_to_a_file_that_goes(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "heron", "text": "from the file"}')
+    library.sync(tmp_path)
+    path.unlink()
+    assert library.sync(tmp_path) == Report(removed=1)
+    assert {"owl", "burn", "fridge"} == set(ids(library, "anything", k=9))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from nestling import Document
 from nestling.errors import LibraryError
 from nestling.library import store as store_module
-from nestling.library.store import Coded, Store
+from nestling.library.store import UNPURGED, Coded, Store
 from nestling.vectors.codes import to_bits, to_int8
 
 DIM = 16
@@ -58,7 +60,7 @@ def test_what_was_put_can_be_read(store: Store) -> None:
     fine = store.fine(np.array([2, 1]), DIM)
     assert (fine.values == first.fine.values[::-1]).all()
     assert (fine.scales == first.fine.scales[::-1]).all()
-    assert store.owners(keys) == {1: 1, 2: 1, 3: 2}
+    assert store.owners(keys) == {1: "owl", 2: "owl", 3: "burn"}
 
 
 def test_passages_are_shown_with_their_own_text_and_place(store: Store) -> None:
@@ -121,9 +123,19 @@ def test_an_error_takes_the_whole_transaction_back(store: Store) -> None:
 def test_every_transaction_has_a_generation_of_its_own(store: Store) -> None:
     before = store.meta("generation")
     with store.writing():
-        store.describe(Document("owl", "", metadata={"n": 9}))
+        store.set_file("/a", 1, 2)
     assert store.meta("generation") != before
-    assert store.document("owl").metadata == {"n": 9}  # type: ignore[union-attr]
+
+
+def test_only_the_document_that_is_meant_is_described_anew(store: Store) -> None:
+    owl = store.document("owl")
+    assert owl is not None
+    with store.writing():
+        assert store.describe(replace(owl, metadata={"n": 9}))
+        assert not store.describe(replace(owl, text="other", metadata={"n": 1}))
+        assert not store.describe(replace(owl, title="other", metadata={"n": 1}))
+        assert not store.describe(replace(owl, id="other", metadata={"n": 1}))
+    assert store.document("owl") == replace(owl, metadata={"n": 9})
 
 
 def test_files_are_remembered_and_forgotten(store: Store) -> None:
@@ -242,3 +254,135 @@ def test_a_damaged_page_is_found(store: Store, path: Path) -> None:
         assert Store(path, create=False).problems() != []
     except LibraryError as error:
         assert str(path) in str(error)
+
+
+def test_a_new_file_says_what_it_is(store: Store, path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+        assert db.execute("PRAGMA application_id").fetchone()[0] == int.from_bytes(b"NEST", "big")
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert {"meta", "documents", "passages", "fine", "files", "passage_text", "full_text"} <= names
+
+
+def test_nothing_of_the_last_document_is_left_in_any_table(store: Store, path: Path) -> None:
+    with store.writing():
+        assert store.remove("owl")
+        assert store.remove("burn")
+    assert [rows(path, table) for table in ("documents", "passages", "fine", "full_text_docsize")] == [0, 0, 0, 0]
+    assert [words(store, f'"{word}"') for word in ("owls", "hunt", "title", "water", "burn")] == [[]] * 5
+    assert store.bits(DIM)[1].shape == (0, DIM // 8)
+    assert store.source_counts() == {}
+    assert store.problems() == []
+
+
+def test_removed_words_are_not_left_in_the_file(store: Store, path: Path) -> None:
+    # The file is opened with secure_delete, so that what was removed is gone; the full text must not keep it.
+    with store.writing():
+        store.put(coded("patient", "treated for zyxwvut"))
+    assert words(store, '"zyxwvut"') == [4]
+    with store.writing():
+        store.remove("patient")
+        assert store.meta(UNPURGED) is not None
+        store.purge()
+    assert store.meta(UNPURGED) is None
+    store.close()
+    assert b"zyxwvut" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+def test_any_end_of_a_transaction_but_its_own_takes_it_back(
+    store: Store, path: Path, error: type[BaseException]
+) -> None:
+    with pytest.raises(error), store.writing():
+        store.put(coded("owl", "bats use echoes"))
+        store.set_file("/a", 1, 2)
+        store.set_meta("x", "y")
+        raise error
+    assert store.document("owl").text == "owls hunt at night over the fields"  # type: ignore[union-attr]
+    assert (store.files(), store.meta("x"), words(store, '"echoes"')) == ({}, None, [])
+    assert [rows(path, table) for table in ("documents", "passages", "fine", "full_text_docsize")] == [2, 3, 3, 3]
+    assert store.problems() == []
+    with store.writing():
+        assert store.remove("owl")
+
+
+def test_a_failing_statement_takes_the_transaction_back_and_is_one_sentence(store: Store, path: Path) -> None:
+    with pytest.raises(LibraryError, match=f"^{re.escape(str(path))}: SQLite says ") as caught, store.writing():
+        store.put(coded("new", "text"))
+        store.set_file(None, 1, 2)  # type: ignore[arg-type]
+    assert str(caught.value).endswith(f"; see what is wrong with: nestling check {path}")
+    assert store.document("new") is None
+
+
+def test_another_connection_sees_nothing_of_an_open_transaction(store: Store, path: Path) -> None:
+    other = Store(path, create=False)
+    with store.writing():
+        store.put(coded("new", "salmon leap"))
+        assert other.document("new") is None
+        assert words(other, '"salmon"') == []
+    assert len(words(other, '"salmon"')) == 1
+
+
+def test_a_second_writer_that_waits_long_enough_goes_on(store: Store, path: Path) -> None:
+    other = Store(path, create=False)
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store.writing():
+            store.put(coded("first", "text"))
+            entered.set()
+            leave.wait(5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert entered.wait(5)
+    threading.Timer(0.2, leave.set).start()
+    with other.writing():
+        assert leave.is_set()
+        other.put(coded("second", "text"))
+    holder.join()
+    assert store.count("documents") == 4
+
+
+@pytest.mark.parametrize("name", ["a b.nest", "50%41.nest", "what?.nest", "a#b.nest", "日本.nest", "a&mode=ro"])
+def test_any_file_name_is_that_file(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path / name, create=True)
+    with store.writing():
+        store.put(coded("owl", "owls"))
+    store.close()
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert Store(tmp_path / name, create=False).count("documents") == 1
+
+
+def test_a_folder_is_no_library_and_is_not_made_one(tmp_path: Path) -> None:
+    (tmp_path / "folder.nest").mkdir()
+    with pytest.raises(LibraryError, match=f"^{re.escape(str(tmp_path / 'folder.nest'))}: "):
+        Store(tmp_path / "folder.nest", create=True)
+    assert list((tmp_path / "folder.nest").iterdir()) == []
+
+
+def test_a_library_on_a_medium_that_cannot_be_written_is_read_with_its_open_log(
+    store: Store, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.writing():
+        store.put(coded("late", "salmon leap"))
+    assert Path(f"{path}-wal").stat().st_size > 0  # committed, not yet folded into the file
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    reader = Store(path, create=False)
+    assert (reader.count("documents"), len(words(reader, '"salmon"'))) == (3, 1)
+
+
+def test_an_orphan_is_a_problem(store: Store, path: Path) -> None:
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DELETE FROM documents WHERE id = 'burn'")
+    assert "passages has a row without its documents" in Store(path, create=False).problems()
+
+
+def test_a_damaged_file_is_a_known_error_and_no_traceback(store: Store, path: Path) -> None:
+    store.close()
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
+    with pytest.raises(LibraryError, match=f"^{re.escape(str(path))}: SQLite says .* nestling check"):
+        Store(path, create=False).meta("space")
