@@ -24,7 +24,7 @@ OPSET = 17
 
 def load_model(source: Path) -> Any:
     """The transformers encoder of a folder, in float32 and ready to run."""
-    logging.set_verbosity_error()  # of weights that an encoder does not need
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # of weights that an encoder does not need
     return AutoModel.from_pretrained(
         source, attn_implementation="eager", add_pooling_layer=False, local_files_only=True, dtype=torch.float32
     ).eval()

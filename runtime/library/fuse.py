@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 DENSE_WEIGHT = 0.8
 
-Key = TypeVar("Key", int, str, tuple[str, int])
-Group = TypeVar("Group", int, str)
+Key = TypeVar("Key")
+Group = TypeVar("Group")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Fused(Generic[Key]):
         dense_rank, lexical_rank: its place in either half, 1 for the best; None where that half did not find it.
     """
 
-    key: int
+    key: Key
     score: float
     dense_rank: int | None
     lexical_rank: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,9 @@ By = Literal["document", "passage"]
 _MIN_DEPTH = 400
 _DEPTH_A_HIT = 4
 _CANDIDATES_A_PLACE = 4
+
+# A passage's key, and the place of it or of its document.
+Shown = tuple[int, Fused[tuple[str, int]] | Fused[str]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def rank(store: Store, codes: Codes | None, question: Question) -> list[Hit]:
         depth *= 4
 
 
-def _order(store: Store, codes: Codes | None, question: Question, depth: int) -> tuple[list[Fused[int]], bool]:
+def _order(store: Store, codes: Codes | None, question: Question, depth: int) -> tuple[list[Shown], bool]:
     """The passages to show, from the `depth` best of each half, and whether these were all there are."""
     bm25 = dict(store.lexical(question.match, depth, question.condition)) if question.match else {}
     nearest, cosine = _dense(store, codes, question, depth, bm25)
@@ -84,17 +87,15 @@ def _order(store: Store, codes: Codes | None, question: Question, depth: int) ->
 
     # By name, so that equal scores stand in one order whatever the order of adding was.
     passages = fuse(named(cosine), named(bm25), {(owner[key], key) for key in nearest}, floor)
+    complete = all_lexical and len(nearest) < depth
     if question.by == "passage":
-        order = [replace(fused, key=fused.key[1]) for fused in passages]
-    else:
-        best_passage: dict[str, int] = {}
-        for fused in passages:
-            best_passage.setdefault(*fused.key)
-        documents = fuse(
-            best_of_groups(cosine, owner), best_of_groups(bm25, owner), {owner[key] for key in nearest}, floor
-        )
-        order = [replace(fused, key=best_passage[fused.key]) for fused in documents]
-    return order, all_lexical and len(nearest) < depth
+        return [(fused.key[1], fused) for fused in passages], complete
+    best_passage: dict[str, int] = {}
+    for fused in passages:
+        best_passage.setdefault(fused.key[0], fused.key[1])
+    owners_nearest = {owner[key] for key in nearest}
+    documents = fuse(best_of_groups(cosine, owner), best_of_groups(bm25, owner), owners_nearest, floor)
+    return [(best_passage[fused.key], fused) for fused in documents], complete
 
 
 def _dense(
@@ -117,19 +118,19 @@ def _dense(
     return set(found), {**found, **dict(zip(missing.tolist(), scores.tolist(), strict=True))}
 
 
-def _hits(store: Store, order: list[Fused[int]]) -> list[Hit]:
-    rows = store.passages(np.fromiter((fused.key for fused in order), dtype=np.int64))
+def _hits(store: Store, order: list[Shown]) -> list[Hit]:
+    rows = store.passages(np.fromiter((key for key, _ in order), dtype=np.int64))
     return [
         Hit(
-            id=rows[fused.key].document.id,
+            id=rows[key].document.id,
             score=fused.score,
-            title=rows[fused.key].document.title,
-            text=rows[fused.key].text,
-            source=rows[fused.key].document.source,
-            metadata=dict(rows[fused.key].document.metadata),
-            passage=rows[fused.key].place,
+            title=rows[key].document.title,
+            text=rows[key].text,
+            source=rows[key].document.source,
+            metadata=dict(rows[key].document.metadata),
+            passage=rows[key].place,
             dense_rank=fused.dense_rank,
             lexical_rank=fused.lexical_rank,
         )
-        for fused in order
+        for key, fused in order
     ]

@@ -199,9 +199,9 @@ class Store:
 
     def document(self, id: str) -> Document | None:
         """The document of this id, or None."""
-        columns = "id, text, title, metadata, source"
+        columns = "text, title, metadata, source"
         rows = self._rows(f"SELECT {columns} FROM documents WHERE id = ?", (id,))
-        return next((Document(*row[:3], json.loads(row[3]), row[4]) for row in rows), None)
+        return Document(id, rows[0][0], rows[0][1], json.loads(rows[0][2]), rows[0][3]) if rows else None
 
     def put(self, coded: Coded) -> bool:
         """Write a document and its passages; true where one of the same id gave way; inside `writing`."""

@@ -62,8 +62,8 @@ def read_csv(path: Path) -> Iterator[Document | Skip]:
             if any(cell.strip() for cell in row):
                 yield _row(dict(zip(header, row, strict=False)), len(row) - len(header), f"{path}:{number}", str(path))
     except csv.Error as error:
-        reason = f"is not CSV ({error}); the rest of the file was not read"
-        yield Skip(f"{path}:{rows.line_num}", reason, cut_short=True)
+        rest = f"is not CSV ({error}); the rest of the file was not read"
+        yield Skip(f"{path}:{rows.line_num}", rest, cut_short=True)
 
 
 def _document(line: bytes, where: str, source: str) -> Document | Skip:
