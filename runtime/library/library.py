@@ -12,7 +12,7 @@ import numpy as np
 
 from ..encoding.bundle import Bundle, read_bundle
 from ..errors import LibraryError, NestlingError, QueryError
-from ..vectors.codes import Floats, Int8Codes, to_bits, to_int8
+from ..vectors.codes import Floats, to_bits, to_fine
 from . import filters, lexical, ranking
 from .chunk import Passage, cut, passages_of
 from .document import Document, Hit, Report, Skip
@@ -336,14 +336,14 @@ class Library:
         """Encode the passages of new documents, and write these and the metadata of the others as one transaction."""
         texts = [passage.text for _, passages in new for passage in passages]
         vectors = self.encoder.encode(texts, role="document") if texts else np.zeros((0, self.dim), np.float32)
-        bits, fine = to_bits(vectors), to_int8(vectors)
+        bits, fine = to_bits(vectors), to_fine(vectors, "int8")
         changed = begin = 0
         with self._store.writing():
             for document, passages in new:
                 rows = slice(begin, begin + len(passages))
                 begin += len(passages)
                 ranges = [(passage.start, passage.stop) for passage in passages]
-                coded = Coded(document, ranges, bits[rows], Int8Codes(fine.values[rows], fine.scales[rows]))
+                coded = Coded(document, ranges, bits[rows], fine[rows])
                 changed += self._store.put(coded)
             # Another process may have changed or removed one since it was compared.
             other = [document for document in same if not self._store.describe(document)]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..vectors import flat
-from ..vectors.codes import Bytes, Floats, Int8Codes
+from ..vectors.codes import Bytes, FineCodes, Floats
 from .document import Hit
 from .fuse import Fused, best_of_groups, fuse
 from .store import Keys, Store
@@ -104,15 +104,18 @@ def _dense(
     """The `depth` nearest passages, and the cosine of these and of the passages in `also`, by key."""
     if question.vector is None or codes is None:
         return set(), {}
-    everything = question.condition[0] == "1"
-    rows = None if everything else np.searchsorted(codes.keys, store.allowed(question.condition))
+    mask = None
+    if question.condition[0] != "1":
+        mask = np.zeros(len(codes.keys), dtype=np.bool_)
+        mask[np.searchsorted(codes.keys, store.allowed(question.condition))] = True
 
-    def fetch_fine(wanted: flat.Rows) -> Int8Codes:
+    def fetch_fine(wanted: flat.Rows) -> FineCodes:
         return store.fine(codes.keys[wanted], codes.dim)
 
     candidates = None if question.exact else depth * _CANDIDATES_A_PLACE
     k = min(depth, len(codes.keys))
-    found = dict(flat.search(question.vector, codes.keys, codes.bits, fetch_fine, k, candidates, rows)[0])
+    segment = flat.Segment(codes.keys, codes.bits, fetch_fine, mask)
+    found = dict(flat.search(question.vector, [segment], k, candidates)[0])
     missing = np.fromiter(sorted(set(also) - found.keys()), dtype=np.int64)
     scores = flat.rescore(question.vector[0], np.searchsorted(codes.keys, missing), fetch_fine)
     return set(found), {**found, **dict(zip(missing.tolist(), scores.tolist(), strict=True))}

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import LibraryError
-from ..vectors.codes import Bytes, Int8Codes
+from ..vectors.codes import Bytes, FineCodes
 from .document import Document
 
 APPLICATION_ID = 0x4E455354  # "NEST"
@@ -76,7 +76,7 @@ class Coded:
     document: Document
     ranges: Sequence[tuple[int, int]]
     bits: Bytes
-    fine: Int8Codes
+    fine: FineCodes
 
 
 @dataclass(frozen=True)
@@ -280,12 +280,12 @@ class Store:
             bits[row] = np.frombuffer(code, dtype=np.uint8)
         return keys, bits
 
-    def fine(self, keys: Keys, dim: int) -> Int8Codes:
+    def fine(self, keys: Keys, dim: int) -> FineCodes:
         """The int8 codes of some passages, in the order of the keys."""
         codes = dict(self._by_keys("SELECT key, code FROM fine WHERE key IN", keys))
         joined = np.frombuffer(b"".join(codes[key] for key in keys.tolist()), dtype=np.uint8).reshape(-1, 4 + dim)
         scales = np.ascontiguousarray(joined[:, :4]).view("<f4").reshape(-1).astype(np.float32)
-        return Int8Codes(joined[:, 4:].view(np.int8), scales)
+        return FineCodes("int8", joined[:, 4:].view(np.int8), scales)
 
     def owners(self, keys: Keys) -> dict[int, str]:
         """The document's id of each passage."""
@@ -369,7 +369,7 @@ def _json(metadata: Mapping[str, Any]) -> str:
     return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
 
 
-def _fine_blob(fine: Int8Codes, row: int) -> bytes:
+def _fine_blob(fine: FineCodes, row: int) -> bytes:
     """4 bytes of little-endian float32 scale, then the int8 values."""
     part = slice(row, row + 1)
     return fine.scales[part].astype("<f4").tobytes() + fine.values[part].tobytes()

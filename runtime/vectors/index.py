@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import IndexFileError
-from . import files, flat
-from .codes import Int8Codes, to_bits, to_int8
-from .flat import OVERSAMPLE, Rows
+from . import files, flat, graph, segments
+from .codes import FINE, Fine, fine_shape, to_bits, to_fine
+from .flat import OVERSAMPLE, Mask
 from .hits import Hits
+from .segments import Run
 
 _UNIT_TOLERANCE = 1e-2
 
@@ -21,31 +21,39 @@ Keys = Sequence[int] | npt.NDArray[np.int64]
 
 
 class Index:
-    """Unit vectors as bits and int8 codes under int64 keys.
+    """Unit vectors as bits and a fine code under int64 keys.
 
-    A search scans the bits of all vectors, rescores the nearest `oversample * k` by their int8 codes with the
+    A search scans the bits of all vectors, rescores the nearest `oversample * k` by their fine codes with the
     float query, and returns the k best. Results depend on the vectors and keys alone, not on the order of adding.
 
     Args:
         dim: length of the vectors, a positive multiple of 8.
+        fine: the code for rescoring, `float16`, `int8` or `int4`; None rescores by the bits alone. See `codes`.
 
     Raises:
-        ValueError: `dim` is no positive multiple of 8.
+        ValueError: `dim` is no positive multiple of 8, or `fine` is unknown.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, fine: Fine | None = "int8") -> None:
         if dim < 8 or dim % 8:
             raise ValueError(f"dim is {dim}, expected a positive multiple of 8")
+        if fine is not None and fine not in FINE:
+            raise ValueError(f"fine is {fine!r}, expected one of {', '.join(FINE)}, or None")
         self.dim = dim
-        self._keys = np.zeros(0, dtype=np.int64)
-        self._bits = np.zeros((0, dim // 8), dtype=np.uint8)
-        self._fine = Int8Codes(np.zeros((0, dim), dtype=np.int8), np.zeros(0, dtype=np.float32))
+        self.fine: Fine = fine or "bits"
+        self._runs: list[Run] = []
+        self._graph: graph.Graph | None = None
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return sum(run.living for run in self._runs)
 
     def __contains__(self, key: int) -> bool:
-        return bool(len(positions(self._keys, np.asarray([key], dtype=np.int64))))
+        return any(len(run.positions(np.asarray([key], dtype=np.int64))) for run in self._runs)
+
+    @property
+    def keys(self) -> npt.NDArray[np.int64]:
+        """The keys in the index, (n,) int64, ascending."""
+        return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *(run.living_keys() for run in self._runs)]))
 
     def add(self, keys: Keys, vectors: npt.NDArray[np.float32]) -> None:
         """Add vectors under new keys.
@@ -61,16 +69,16 @@ class Index:
         vectors = checked_vectors(vectors, self.dim)
         if len(new_keys) != len(vectors):
             raise ValueError(f"{len(new_keys)} keys for {len(vectors)} vectors, expected as many")
-        if len(twice := positions(self._keys, new_keys)):
-            raise ValueError(f"key {self._keys[twice[0]]} is in the index already; remove it first")
-        fine = to_int8(vectors)
-        order = np.argsort(np.concatenate([self._keys, new_keys]), kind="stable")
-        self._keys = np.concatenate([self._keys, new_keys])[order]
-        self._bits = np.concatenate([self._bits, to_bits(vectors)])[order]
-        self._fine = Int8Codes(
-            np.concatenate([self._fine.values, fine.values])[order],
-            np.concatenate([self._fine.scales, fine.scales])[order],
-        )
+        for run in self._runs:
+            if len(twice := run.positions(new_keys)):
+                raise ValueError(f"key {run.keys[twice[0]]} is in the index already; remove it first")
+        if not len(new_keys):
+            return
+        order = np.argsort(new_keys)
+        sorted_vectors = vectors[order]
+        run = Run(new_keys[order], to_bits(sorted_vectors), to_fine(sorted_vectors, self.fine))
+        self._runs = segments.compacted([*self._runs, run])
+        self._graph = None
 
     def remove(self, keys: Keys) -> None:
         """Remove the vectors of these keys.
@@ -79,20 +87,20 @@ class Index:
             ValueError: a key is not in the index, which stays as it was.
         """
         gone = checked_keys(keys)
-        found = positions(self._keys, gone)
-        if len(found) < len(gone):
-            raise ValueError(f"key {np.setdiff1d(gone, self._keys)[0]} is not in the index")
-        keep = np.ones(len(self._keys), dtype=np.bool_)
-        keep[found] = False
-        self._keys, self._bits = self._keys[keep], self._bits[keep]
-        self._fine = Int8Codes(self._fine.values[keep], self._fine.scales[keep])
+        places = [run.positions(gone) for run in self._runs]
+        if sum(map(len, places)) < len(gone):
+            raise ValueError(f"key {np.setdiff1d(gone, self.keys)[0]} is not in the index")
+        if len(gone):
+            runs = [run.without(rows) if len(rows) else run for run, rows in zip(self._runs, places, strict=True)]
+            self._runs = segments.compacted(runs)
+            self._graph = None
 
     def search(
         self,
         vectors: npt.NDArray[np.float32],
         k: int,
         *,
-        allow: Keys | None = None,
+        allow: Keys | Mask | None = None,
         oversample: int | None = OVERSAMPLE,
     ) -> Hits:
         """The k nearest keys of each query by cosine.
@@ -100,7 +108,9 @@ class Index:
         Args:
             vectors: (n, dim) float32, finite unit rows.
             k: hits a query, 1 or more.
-            allow: keys that may be found; None for all. Unknown keys are passed over.
+            allow: keys that may be found, of which unknown ones are passed over; or (len(index),) bool, whether the
+                key of this place in `keys` may be found; None for all. What is left is scanned exactly, so a filter
+                that leaves k or more gives k hits.
             oversample: candidates for rescoring, as a multiple of k; None rescores every vector.
 
         Returns:
@@ -110,64 +120,143 @@ class Index:
             TypeError, ValueError: an argument is of another type, shape or range.
         """
         queries = checked_vectors(vectors, self.dim)
-        if k < 1:
-            raise ValueError(f"k is {k}, expected 1 or more")
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise ValueError(f"k is {k!r}, expected a whole number of 1 or more")
         if oversample is not None and oversample < 1:
             raise ValueError(f"oversample is {oversample}, expected 1 or more, or None for every vector")
-        rows = None if allow is None else positions(self._keys, checked_keys(np.unique(np.asarray(allow))))
-        candidates = flat.candidate_count(k, oversample)
-        return flat.search(queries, self._keys, self._bits, self._fetch_fine, k, candidates, rows)
+        candidates = flat.candidate_count(int(k), oversample)
+        if allow is None and candidates is not None and self._graph is not None and candidates < len(self):
+            run = self._runs[0]
+            found = self._graph.nearest(to_bits(queries), candidates)
+            return flat.rescored(queries, [run.segment(None)], found, int(k))
+        masks = self._masks(allow)
+        parts = [run.segment(mask) for run, mask in zip(self._runs, masks, strict=True)]
+        return flat.search(queries, parts, int(k), candidates)
+
+    def reconstruct(self, keys: Keys) -> npt.NDArray[np.float32]:
+        """The vectors of these keys as their fine codes keep them, (n, dim) float32, in the order of the keys.
+
+        Raises:
+            ValueError: a key is not in the index.
+        """
+        wanted = checked_keys(keys)
+        vectors = np.empty((len(wanted), self.dim), dtype=np.float32)
+        missing = np.ones(len(wanted), dtype=np.bool_)
+        for run in self._runs:
+            places = np.flatnonzero(np.isin(wanted, run.living_keys()))
+            vectors[places] = run.fine[np.searchsorted(run.keys, wanted[places])].decode()
+            missing[places] = False
+        if missing.any():
+            raise ValueError(f"key {wanted[missing][0]} is not in the index")
+        return vectors
+
+    def build_graph(self) -> None:
+        """Make a graph over the bits (HNSW), for collections of many millions: it answers without a scan.
+
+        It finds most of what the scan finds, not all. It takes long to build, is dropped when the index changes, is
+        saved beside the index, and is not used where `allow` or `oversample=None` asks for an exact scan.
+        """
+        self._runs = segments.merged(self._runs)
+        self._graph = graph.build(self._runs[0].bits) if len(self) else None
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether a search goes through a graph."""
+        return self._graph is not None
 
     def save(self, path: str | Path) -> None:
-        """Write the index to one file, replacing it in one step.
+        """Write the index to one file, replacing it in one step; its graph, where it has one, to another beside it.
 
         Raises:
             OSError: the file cannot be written; the old one is as it was.
         """
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "keys": self._keys,
-            "bits": self._bits,
-            "values": self._fine.values,
-            "scales": self._fine.scales,
+        path = Path(path)
+        whole = segments.in_key_order(self._runs)
+        rows = len(self)
+        dtype, width, scales = fine_shape(self.fine, self.dim)
+        columns = {
+            "keys": files.Column(np.int64, (rows,), (part.keys for part in whole())),
+            "bits": files.Column(np.uint8, (rows, self.dim // 8), (part.bits for part in whole())),
+            "values": files.Column(dtype, (rows, width), (part.fine.values for part in whole())),
+            "scales": files.Column(np.float32, (rows * scales,), (part.fine.scales for part in whole())),
         }
-        files.write(Path(path), {"dim": self.dim}, arrays)
+        if self.fine == "bits":
+            del columns["values"]
+        fingerprint = files.write(path, {"dim": self.dim, "fine": self.fine}, columns)
+        graph.save(self._graph, path, fingerprint)
 
     @classmethod
     def open(cls, path: str | Path) -> Index:
-        """Read an index that `save` wrote.
+        """Map an index that `save` wrote: no vector is read until a search needs it.
+
+        A graph beside it is used where it is sound and belongs to this very index.
 
         Raises:
             IndexFileError: the file is missing, damaged, of a newer format, or something else.
         """
-        header, arrays = files.read(Path(path))
+        path = Path(path)
+        found = files.read(path)
         try:
-            index = cls(header["dim"])
-            index._keys, index._bits = arrays["keys"], arrays["bits"]
-            index._fine = Int8Codes(arrays["values"], arrays["scales"])
-            shapes = (index._bits.shape, index._fine.values.shape)
-            if shapes != ((len(index), index.dim // 8), (len(index), index.dim)) or (np.diff(index._keys) <= 0).any():
-                raise ValueError(f"arrays {shapes} do not belong together")
+            index = cls(found.header["dim"], fine=found.header["fine"])
+            arrays = found.arrays
+            values = arrays["bits"] if index.fine == "bits" else arrays["values"]
+            run = segments.opened(arrays["keys"], arrays["bits"], index.fine, values, arrays["scales"], index.dim)
         except (KeyError, TypeError, ValueError) as error:
             raise IndexFileError(f"{path}: its contents are damaged ({error}); build it again") from error
+        index._runs = [run] if len(run.keys) else []
+        index._graph = graph.load(path, found.fingerprint, len(run.keys)) if len(run.keys) else None
         return index
 
-    def _fetch_fine(self, rows: Rows) -> Int8Codes:
-        return Int8Codes(self._fine.values[rows], self._fine.scales[rows])
+    @staticmethod
+    def problems(path: str | Path) -> list[str]:
+        """What is wrong with an index file, a clause each; empty for a sound one. Reads all of it.
+
+        Raises:
+            IndexFileError: the file cannot be opened at all.
+        """
+        found = files.damage(Path(path))
+        keys = files.read(Path(path)).arrays["keys"]
+        if not found and (np.diff(keys) <= 0).any():
+            found.append("keys do not ascend")
+        Index.open(path)
+        return found
+
+    def _masks(self, allow: Keys | Mask | None) -> list[Mask | None]:
+        """The rows of each run that may be found; None for all."""
+        if allow is None:
+            return [None if run.alive is None else run.alive for run in self._runs]
+        if isinstance(allow, np.ndarray) and allow.dtype == np.bool_:
+            if allow.shape != (len(self),):
+                raise ValueError(f"allow has shape {allow.shape}, expected ({len(self)},), one for each of keys")
+            if len(self._runs) == 1 and self._runs[0].alive is None:
+                return [allow]
+            wanted = self.keys[allow]
+        else:
+            wanted = checked_keys(np.unique(np.asarray(allow)))
+        masks: list[Mask | None] = []
+        for run in self._runs:
+            mask = np.zeros(len(run.keys), dtype=np.bool_)
+            mask[run.positions(wanted)] = True
+            masks.append(mask)
+        return masks
 
 
 def checked_keys(keys: Iterable[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Keys as (n,) int64; raises where one is not whole, below 0, or there twice."""
+    """Keys as (n,) int64; raises where one is not whole, below 0, over 63 bits, or there twice."""
     array = np.asarray(list(keys) if not isinstance(keys, np.ndarray) else keys)
     if array.size == 0:
         return np.zeros(0, dtype=np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(f"keys are {array.dtype} {array.shape}, expected whole numbers (n,)")
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"key {array.max()} is over 63 bits, expected an int64")
     array = array.astype(np.int64)
     if (array < 0).any():
         raise ValueError(f"key {array.min()} is below 0, expected 0 or more")
-    unique, counts = np.unique(array, return_counts=True)
-    if (counts > 1).any():
-        raise ValueError(f"key {unique[counts > 1][0]} is given twice")
+    if (np.diff(array) <= 0).any():  # ascending ones are different, and are found so without sorting
+        unique, counts = np.unique(array, return_counts=True)
+        if (counts > 1).any():
+            raise ValueError(f"key {unique[counts > 1][0]} is given twice")
     return array
 
 
@@ -183,11 +272,3 @@ def checked_vectors(vectors: npt.NDArray[np.float32], dim: int) -> npt.NDArray[n
     if len(wrong):
         raise ValueError(f"vector {wrong[0]} has length {norms[wrong[0]]:.4g}, expected 1; normalise it first")
     return np.ascontiguousarray(vectors)
-
-
-def positions(sorted_keys: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]) -> Rows:
-    """Ascending positions in `sorted_keys` of those of the different `keys` that are there."""
-    places = np.searchsorted(sorted_keys, keys).astype(np.int64)
-    inside = places < len(sorted_keys)
-    places, keys = places[inside], keys[inside]
-    return np.sort(places[sorted_keys[places] == keys])

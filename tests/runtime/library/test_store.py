@@ -14,7 +14,7 @@ from nestling import Document
 from nestling.errors import LibraryError
 from nestling.library import store as store_module
 from nestling.library.store import UNPURGED, Coded, Store
-from nestling.vectors.codes import to_bits, to_int8
+from nestling.vectors.codes import to_bits, to_fine
 
 DIM = 16
 EVERYTHING = ("1", [])
@@ -23,7 +23,7 @@ EVERYTHING = ("1", [])
 def coded(id: str, text: str, ranges: list[tuple[int, int]] | None = None, seed: int = 0) -> Coded:
     ranges = ranges or [(0, len(text))]
     vectors = np.random.default_rng(seed).normal(size=(len(ranges), DIM)).astype(np.float32)
-    return Coded(Document(id, text, f"title {id}", {"n": seed}), ranges, to_bits(vectors), to_int8(vectors))
+    return Coded(Document(id, text, f"title {id}", {"n": seed}), ranges, to_bits(vectors), to_fine(vectors, "int8"))
 
 
 @pytest.fixture

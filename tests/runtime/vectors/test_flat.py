@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from nestling.vectors import flat
-from nestling.vectors.codes import Int8Codes, to_bits, to_int8
-
-BYTES = st.integers(0, 255)
+from nestling.vectors.codes import FINE, Fine, to_bits, to_fine
+from nestling.vectors.flat import Segment
 
 
 def unit(random: np.random.Generator, rows: int, dim: int) -> np.ndarray:
@@ -16,56 +17,93 @@ def unit(random: np.random.Generator, rows: int, dim: int) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def fetcher(fine: Int8Codes) -> flat.FetchFine:
-    return lambda rows: Int8Codes(fine.values[rows], fine.scales[rows])
+def segment(keys: np.ndarray, vectors: np.ndarray, kind: Fine = "int8", mask: np.ndarray | None = None) -> Segment:
+    return Segment(keys, to_bits(vectors), to_fine(vectors, kind).__getitem__, mask)
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_hamming_counts_the_differing_bits(rows: int, width: int, queries: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
+@pytest.fixture(params=["numkong", "numpy"])
+def hamming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both kernels; a numkong without this one is what `delattr` leaves."""
+    if request.param == "numpy":
+        monkeypatch.delattr(flat.numkong, "hammings_packed")
+    return str(request.param)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 70, 5000])
+@pytest.mark.parametrize("width", [1, 2, 9, 48])
+@pytest.mark.parametrize("queries", [1, 3, 64])
+def test_hamming_counts_the_differing_bits(hamming: str, rows: int, width: int, queries: int) -> None:
+    random = np.random.default_rng(rows + width + queries)
     bits = random.integers(0, 256, (rows, width), dtype=np.uint8)
     asked = random.integers(0, 256, (queries, width), dtype=np.uint8)
-    expected = np.unpackbits(asked[:, None] ^ bits[None], axis=2).sum(axis=2)
-    assert (flat.hamming(asked, bits) == expected).all()
+    expected = np.stack([np.unpackbits(query ^ bits, axis=1).sum(axis=1) for query in asked])
+    assert (flat.hamming_to(asked)(bits) == expected).all()
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
-@given(arrays(np.uint32, st.integers(1, 60), elements=st.integers(0, 6)), st.integers(1, 70))
-def test_nearest_takes_the_smallest_and_of_equals_the_first(distances: np.ndarray, count: int) -> None:
-    order = np.lexsort((np.arange(len(distances)), distances))[:count]
-    assert flat.nearest(distances, count).tolist() == sorted(order.tolist())
-
-
-@settings(max_examples=60, derandomize=True, deadline=None)
-@given(st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_rescoring_is_the_dot_product_and_the_same_in_any_company(rows: int, seed: int) -> None:
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 60), max_size=4),
+    count=st.integers(1, 40),
+    share=st.sampled_from([None, 0.05, 0.5]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_nearest_takes_the_smallest_distances_and_of_equals_the_smaller_keys(
+    sizes: list[int], count: int, share: float | None, seed: int
+) -> None:
     random = np.random.default_rng(seed)
-    fine = to_int8(unit(random, rows, 24))
+    total = sum(sizes)
+    keys = random.permutation(total * 2)[:total].astype(np.int64)
+    bits = random.integers(0, 4, (total, 1), dtype=np.uint8)  # many equal distances
+    mask = np.ones(total, dtype=bool) if share is None else random.random(total) < share
+    segments, begin = [], 0
+    for size in sizes:
+        part = slice(begin, begin + size)
+        keys[part].sort()
+        segments.append(Segment(keys[part], bits[part], None, None if share is None else mask[part]))  # type: ignore[arg-type]
+        begin += size
+    queries = random.integers(0, 4, (3, 1), dtype=np.uint8)
+    blocks = flat._MIN_BLOCK_ROWS
+    flat._MIN_BLOCK_ROWS = flat._BLOCK_DISTANCES = 8  # type: ignore[misc]
+    try:
+        found = flat.nearest(queries, segments, count)
+    finally:
+        flat._MIN_BLOCK_ROWS, flat._BLOCK_DISTANCES = blocks, 1 << 16  # type: ignore[misc]
+    for query, rows in zip(queries, found, strict=True):
+        distances = np.unpackbits(query ^ bits, axis=1).sum(axis=1)
+        order = [row for row in np.lexsort((keys, distances)) if mask[row]][:count]
+        assert sorted(rows.tolist()) == sorted(order)
+
+
+@settings(max_examples=80, derandomize=True, deadline=None)
+@given(st.integers(1, 40), st.sampled_from(FINE), st.integers(0, 2**32 - 1))
+def test_rescoring_is_the_dot_product_and_the_same_in_any_company(rows: int, kind: Fine, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    fine = to_fine(unit(random, rows, 24), kind)
     query = unit(random, 1, 24)[0]
-    everything = flat.rescore(query, np.arange(rows), fetcher(fine))
+    everything = flat.rescore(query, np.arange(rows), fine.__getitem__)
     assert np.allclose(everything, fine.decode().astype(np.float64) @ query, atol=1e-5)
     some = random.permutation(rows)[: max(1, rows // 2)]
-    assert (flat.rescore(query, some, fetcher(fine)) == everything[some]).all()
-    alone = [flat.rescore(query, np.array([row]), fetcher(fine))[0] for row in range(rows)]
+    assert (flat.rescore(query, some, fine.__getitem__) == everything[some]).all()
+    alone = [flat.rescore(query, np.array([row]), fine.__getitem__)[0] for row in range(rows)]
     assert (np.array(alone) == everything).all()
 
 
 def test_rescoring_more_rows_than_a_block_is_the_same() -> None:
     random = np.random.default_rng(3)
-    fine = to_int8(unit(random, 20_000, 16))
+    fine = to_fine(unit(random, 20_000, 16), "int8")
     query = unit(random, 1, 16)[0]
-    everything = flat.rescore(query, np.arange(20_000), fetcher(fine))
-    assert (everything[8190:8200] == flat.rescore(query, np.arange(8190, 8200), fetcher(fine))).all()
+    everything = flat.rescore(query, np.arange(20_000), fine.__getitem__)
+    assert (everything[8190:8200] == flat.rescore(query, np.arange(8190, 8200), fine.__getitem__)).all()
 
 
-def test_a_search_of_all_candidates_is_the_exact_order() -> None:
+@pytest.mark.parametrize("kind", FINE)
+def test_a_search_of_all_candidates_is_the_exact_order(kind: Fine) -> None:
     random = np.random.default_rng(4)
     vectors, queries = unit(random, 300, 32), unit(random, 5, 32)
-    fine = to_int8(vectors)
     keys = np.arange(300, dtype=np.int64) * 7
-    hits = flat.search(queries, keys, to_bits(vectors), fetcher(fine), 10, None)
-    scores = queries.astype(np.float64) @ fine.decode().astype(np.float64).T
+    hits = flat.search(queries, [segment(keys, vectors, kind)], 10, None)
+    scores = queries.astype(np.float64) @ to_fine(vectors, kind).decode().astype(np.float64).T
+    assert np.allclose(hits.scores, -np.sort(-scores, axis=1)[:, :10], atol=1e-5)
     assert (hits.keys == keys[np.argsort(-scores, axis=1, kind="stable")[:, :10]]).all()
 
 
@@ -74,27 +112,37 @@ def test_candidates_are_those_with_the_nearest_bits() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     query = np.array([[0.8, -0.01, -0.01, -0.01, -0.01, -0.01, -0.01, -0.01]], dtype=np.float32)
     query /= np.linalg.norm(query)
-    keys, bits, fine = np.array([1, 2]), to_bits(vectors), fetcher(to_int8(vectors))
-    assert flat.search(query, keys, bits, fine, 1, None).keys.tolist() == [[1]]  # the nearest by its vector
-    assert flat.search(query, keys, bits, fine, 1, 1).keys.tolist() == [[2]]  # the nearest by its bits
+    both = [segment(np.array([1, 2]), vectors)]
+    assert flat.search(query, both, 1, None).keys.tolist() == [[1]]  # the nearest by its vector
+    assert flat.search(query, both, 1, 1).keys.tolist() == [[2]]  # the nearest by its bits
 
 
-def test_rows_that_are_not_allowed_are_not_found() -> None:
+@pytest.mark.parametrize("allowed", [[3], [3, 8, 40], list(range(0, 50, 2))])
+def test_rows_that_are_not_allowed_are_not_found(allowed: list[int]) -> None:
     random = np.random.default_rng(5)
-    vectors = unit(random, 50, 16)
-    keys, bits, fine = np.arange(50, dtype=np.int64), to_bits(vectors), fetcher(to_int8(vectors))
-    allowed = np.array([3, 8, 40])
+    vectors, mask = unit(random, 50, 16), np.zeros(50, dtype=bool)
+    mask[allowed] = True
     for candidates in (None, 2, 100):
-        hits = flat.search(vectors[:1], keys, bits, fine, 5, candidates, allowed)
-        assert set(hits.keys[0].tolist()) <= {3, 8, 40, -1}
-    assert sorted(flat.search(vectors[:1], keys, bits, fine, 3, 3, allowed).keys[0].tolist()) == [3, 8, 40]
+        hits = flat.search(vectors[:1], [segment(np.arange(50), vectors, mask=mask)], 5, candidates)
+        assert set(hits.keys[0].tolist()) <= {*allowed, -1}
+    hits = flat.search(vectors[:1], [segment(np.arange(50), vectors, mask=mask)], len(allowed), len(allowed))
+    assert sorted(hits.keys[0].tolist()) == allowed
 
 
-def test_equal_scores_go_by_the_smaller_key() -> None:
-    vectors = np.tile(unit(np.random.default_rng(6), 1, 16), (5, 1))
-    keys = np.array([2, 5, 9, 30, 31], dtype=np.int64)
-    hits = flat.search(vectors[:1], keys, to_bits(vectors), fetcher(to_int8(vectors)), 3, None)
-    assert hits.keys.tolist() == [[2, 5, 9]]
+def test_equal_scores_go_by_the_smaller_key_through_all_segments() -> None:
+    vectors = np.tile(unit(np.random.default_rng(6), 1, 16), (3, 1))
+    parts = [segment(np.array(keys, dtype=np.int64), vectors) for keys in ([5, 9, 31], [2, 6, 30])]
+    for candidates in (None, 4):
+        assert flat.search(vectors[:1], parts, 4, candidates).keys.tolist() == [[2, 5, 6, 9]]
+
+
+@pytest.mark.parametrize("order", [lambda rows: rows, lambda rows: rows[::-1]])
+def test_rows_that_come_ever_nearer_or_ever_farther_are_scanned_right(order: Callable[..., np.ndarray]) -> None:
+    steps = np.packbits(np.tri(64, dtype=np.uint8), axis=1, bitorder="little").repeat(3000, axis=0)
+    bits = np.ascontiguousarray(order(steps))
+    rows = flat.nearest(np.zeros((1, 8), np.uint8), [Segment(np.arange(len(bits)), bits, None)], 4000)[0]  # type: ignore[arg-type]
+    distances = np.unpackbits(bits[rows], axis=1).sum(axis=1)
+    assert (len(rows), (distances == 1).sum(), (distances == 2).sum()) == (4000, 3000, 1000)
 
 
 def test_candidate_counts() -> None:

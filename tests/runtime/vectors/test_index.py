@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestling import Index
-from nestling.vectors.codes import to_int8
+from nestling.vectors.codes import to_fine
 
 DIM = 16
 STEPS = st.lists(
@@ -29,7 +29,7 @@ def oracle(stored: dict[int, np.ndarray], query: np.ndarray, k: int) -> list[int
     keys = sorted(stored)
     if not keys:
         return []
-    decoded = to_int8(np.concatenate([stored[key] for key in keys])).decode().astype(np.float64)
+    decoded = to_fine(np.concatenate([stored[key] for key in keys]), "int8").decode().astype(np.float64)
     scores = decoded @ query[0].astype(np.float64)
     return [keys[row] for row in np.argsort(-scores, kind="stable")[:k]]
 
@@ -147,7 +147,7 @@ INFINITE[0, 0] = np.inf
         (lambda index: index.add([1.5], unit(1)), TypeError, "keys are float64 (1,), expected whole numbers (n,)"),
         (lambda index: index.add([True], unit(1)), TypeError, "keys are bool (1,), expected whole numbers (n,)"),
         (lambda index: index.remove([1, 8]), ValueError, "key 8 is not in the index"),
-        (lambda index: index.search(unit(1), 0), ValueError, "k is 0, expected 1 or more"),
+        (lambda index: index.search(unit(1), 0), ValueError, "k is 0, expected a whole number of 1 or more"),
         (
             lambda index: index.search(unit(1), 1, oversample=0),
             ValueError,
