@@ -2,21 +2,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nestling import Index
-from nestling.vectors.codes import to_fine
+from nestling.vectors import flat, segments
+from nestling.vectors.codes import Fine, to_fine
 
 DIM = 16
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["add", "remove", "search", "save"]), st.integers(0, 11), st.integers(0, 999)),
-    max_size=25,
-)
 
 
 def unit(seed: int, rows: int = 1, dim: int = DIM) -> np.ndarray:
@@ -24,36 +18,73 @@ def unit(seed: int, rows: int = 1, dim: int = DIM) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def oracle(stored: dict[int, np.ndarray], query: np.ndarray, k: int) -> list[int]:
-    """The k best keys by the decoded codes in float64, equal ones by key."""
-    keys = sorted(stored)
-    if not keys:
+def oracle(stored: dict[int, np.ndarray], query: np.ndarray, k: int, fine: Fine, candidates: int | None) -> list[int]:
+    """The k best keys by the decoded codes in float64, among the candidates by their bits; equal ones by key."""
+    keys = np.array(sorted(stored))
+    if not len(keys):
         return []
-    decoded = to_fine(np.concatenate([stored[key] for key in keys]), "int8").decode().astype(np.float64)
-    scores = decoded @ query[0].astype(np.float64)
-    return [keys[row] for row in np.argsort(-scores, kind="stable")[:k]]
+    vectors = np.stack([stored[key] for key in keys.tolist()])
+    distances = ((vectors > 0) != (query > 0)).sum(axis=1)
+    near = np.sort(np.lexsort((keys, distances))[:candidates])
+    scores = to_fine(vectors[near], fine).decode().astype(np.float64) @ np.round(query * 2**20) / 2**20
+    return [int(keys[near][row]) for row in np.lexsort((keys[near], -scores.astype(np.float32)))[:k]]
 
 
-@settings(max_examples=80, derandomize=True, deadline=None)
-@given(STEPS)
-def test_any_sequence_of_changes_equals_a_plain_dict(steps: list[tuple[str, int, int]]) -> None:
-    index, stored = Index(DIM), dict[int, np.ndarray]()
-    for step, key, seed in steps:
-        if step == "add" and key not in stored:
-            stored[key] = unit(seed)
-            index.add([key], stored[key])
-        elif step == "remove" and key in stored:
-            del stored[key]
-            index.remove([key])
+def play(seed: int, folder: Path) -> None:
+    """A random sequence of changes, searches, saves and openings, beside a plain dict and numpy."""
+    random = np.random.default_rng(seed)
+    fine: Fine = random.choice(["int8", "int4", "float16", "bits"])
+    index, stored = Index(DIM, fine=fine), dict[int, np.ndarray]()
+    path = folder / f"{seed}.index"
+    for _ in range(random.integers(1, 25)):
+        step = random.choice(["add", "add", "remove", "search", "save", "refused", "filtered"])
+        free = np.setdiff1d(random.integers(0, 60, random.integers(0, 12)), list(stored))
+        there = random.permutation(sorted(stored))[: random.integers(0, 8)]
+        query = unit(int(random.integers(1 << 30)))
+        k, oversample = int(random.integers(1, 9)), int(random.integers(1, 4))
+        allow = None
+        if step == "add":
+            vectors = unit(int(random.integers(0, 40)), len(free))  # few seeds, so that some vectors are twins
+            order = random.permutation(len(free))
+            index.add(free[order].astype(np.int64), vectors[order])
+            stored |= dict(zip(free.tolist(), vectors, strict=True))
+        elif step == "remove":
+            index.remove(there.astype(np.int64))
+            stored = {key: vector for key, vector in stored.items() if key not in there}
         elif step == "save":
-            with TemporaryDirectory() as folder:
-                index.save(Path(folder, "a.index"))
-                index = Index.open(Path(folder, "a.index"))
-        query = unit(seed + 1000)
-        found = [key for key, _ in index.search(query, 5, oversample=None)[0]]
-        assert found == oracle(stored, query, 5)
+            index.save(path)
+            index = Index.open(path)
+            assert Index.problems(path) == []
+        elif step == "refused" and stored:
+            with pytest.raises(ValueError):
+                index.add([*free.tolist(), int(next(iter(stored)))], unit(1, len(free) + 1))
+            with pytest.raises(ValueError):
+                index.remove([*there.tolist(), 99])
+        elif step == "filtered":
+            allow = random.permutation(70)[: random.integers(0, 30)]
+        possible = {key: vector for key, vector in stored.items() if allow is None or key in allow}
+        for candidates in (None, max(k * oversample, flat.MIN_CANDIDATES)):
+            found = index.search(query, k, allow=allow, oversample=None if candidates is None else oversample)
+            assert [key for key, _ in found[0]] == oracle(possible, query[0], k, fine, candidates)
+            assert len(found[0]) == min(k, len(possible))
+        assert index.keys.tolist() == sorted(stored)
         assert len(index) == len(stored)
-        assert all((key in index) == (key in stored) for key in range(12))
+        assert all((key in index) == (key in stored) for key in range(62))
+        if stored:
+            some = random.permutation(sorted(stored))[:5]
+            expected = to_fine(np.stack([stored[key] for key in some.tolist()]), fine).decode()
+            assert (index.reconstruct(some) == expected).all()
+    path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("min_run", [0, 8, 1024])
+def test_any_sequence_equals_a_plain_dict_hit_for_hit(
+    min_run: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "_MIN_RUN", min_run)  # so that few rows already lie in several runs
+    monkeypatch.setattr(flat, "MIN_CANDIDATES", 4)
+    for seed in range(40):
+        play(seed * 3 + min_run, tmp_path)
 
 
 def test_the_order_of_adding_does_not_matter() -> None:
@@ -148,6 +179,16 @@ INFINITE[0, 0] = np.inf
         (lambda index: index.add([True], unit(1)), TypeError, "keys are bool (1,), expected whole numbers (n,)"),
         (lambda index: index.remove([1, 8]), ValueError, "key 8 is not in the index"),
         (lambda index: index.search(unit(1), 0), ValueError, "k is 0, expected a whole number of 1 or more"),
+        (lambda index: index.search(unit(1), 2.0), ValueError, "k is 2.0, expected a whole number of 1 or more"),
+        (lambda index: index.search(unit(1), True), ValueError, "k is True, expected a whole number of 1 or more"),
+        (
+            lambda index: index.search(unit(1), 1, allow=np.ones(2, bool)),
+            ValueError,
+            "allow has shape (2,), expected (1,), one for each of keys",
+        ),
+        (lambda index: index.search(unit(1), 1, allow=[0.5]), TypeError, "keys are float64 (1,), expected whole"),
+        (lambda index: index.add(np.array([2**63], np.uint64), unit(1)), ValueError, f"key {2**63} is over 63 bits"),
+        (lambda index: index.reconstruct([1, 5]), ValueError, "key 5 is not in the index"),
         (
             lambda index: index.search(unit(1), 1, oversample=0),
             ValueError,
@@ -171,3 +212,49 @@ def test_a_wrong_call_says_why_and_changes_nothing(call: object, error: type, me
 def test_a_dim_that_makes_no_bytes_is_refused(dim: int) -> None:
     with pytest.raises(ValueError, match=f"^dim is {dim}, expected a positive multiple of 8$"):
         Index(dim)
+
+
+def test_an_unknown_fine_code_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^fine is .int3., expected one of float16, int8, int4, bits, or None$"):
+        Index(8, fine="int3")  # type: ignore[arg-type]
+
+
+def test_k_over_the_size_gives_all_and_fills_the_rest() -> None:
+    index = Index(DIM)
+    index.add([3, 1], unit(1, 2))
+    hits = index.search(unit(2), 5)
+    assert sorted(hits.keys[0].tolist()) == [-1, -1, -1, 1, 3]
+    assert np.isneginf(hits.scores[0, 2:]).all()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.1, 0.01, 0.001])
+def test_a_filter_never_gives_fewer_hits_than_there_are(share: float) -> None:
+    index = Index(DIM)
+    index.add(np.arange(20_000) * 3, unit(1, 20_000))
+    random = np.random.default_rng(7)
+    for number in range(50):
+        mask = random.random(20_000) < share
+        k = int(random.integers(1, 60))
+        by_mask = index.search(unit(number), k, allow=mask)
+        by_keys = index.search(unit(number), k, allow=index.keys[mask])
+        assert (by_mask.keys == by_keys.keys).all()
+        assert (by_mask.keys >= 0).sum() == min(k, mask.sum())
+        assert np.isin(by_mask.keys[by_mask.keys >= 0], index.keys[mask]).all()
+
+
+def test_a_mask_is_by_the_keys_that_are_left() -> None:
+    index = Index(DIM)
+    index.add(range(100), unit(1, 100))
+    index.remove([0, 50])
+    mask = index.keys % 2 == 0
+    assert sorted(key for key, _ in index.search(unit(2), 100, allow=mask)[0]) == index.keys[mask].tolist()
+
+
+def test_adding_one_by_one_keeps_few_runs() -> None:
+    index = Index(DIM)
+    vectors = unit(1, 40_000)
+    for begin in range(0, 40_000, 100):
+        index.add(range(begin, begin + 100), vectors[begin : begin + 100])
+    assert len(index._runs) <= 8
+    index.remove(range(0, 40_000, 2))
+    assert len(index) == sum(len(run.keys) for run in index._runs) == 20_000

@@ -1,0 +1,202 @@
+"""`Index` beside its peers on the same vectors: build, bytes, open, memory, time of a query, recall.
+
+    python tests/bench/index.py TEXT_FOLDER WORK_FOLDER [--rows 1000000] [--graph-rows 200000] [--only NAME]
+        [-o tests/bench/results/index.json]
+
+TEXT_FOLDER holds the training text, WORK_FOLDER some gigabytes of what is made of it. Every peer builds in one process
+(two threads where it takes them) and answers on one thread in another that opens what the first left. Needs numpy,
+psutil and the peers named in `index_peers.py`; one that is not there is listed with its error. POSIX only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from index_data import prepare
+from index_peers import PEERS
+from machine import described, finished
+
+ONE_QUERIES = 200
+TOGETHER = 64
+TIMEOUT_S = 3000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--graph-rows", type=int, default=200_000)
+    parser.add_argument("--only", choices=list(PEERS))
+    parser.add_argument("--step", choices=["build", "answer", "paired", "curve", "filters"], help=argparse.SUPPRESS)
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "index.json")
+    arguments = parser.parse_args()
+    if arguments.step:
+        print(json.dumps(STEPS[arguments.step](arguments.work, arguments.rows, arguments.only)))
+        return
+    for rows in (arguments.rows, arguments.graph_rows):
+        prepare(arguments.texts, arguments.work, rows)
+    results = json.loads(arguments.output.read_text())["peers"] if arguments.only and arguments.output.exists() else {}
+    for name, peer in PEERS.items():
+        if arguments.only in (None, name):
+            rows = arguments.rows if peer.exact else arguments.graph_rows
+            results[name] = {
+                "rows": rows,
+                **step("build", arguments, rows, name),
+                **step("answer", arguments, rows, name),
+            }
+            print(name, results[name], flush=True)
+    command = f"python tests/bench/index.py {arguments.texts} WORK_FOLDER"
+    result = {
+        **described(command, 2),
+        "dim": 384,
+        "paired": step("paired", arguments, arguments.rows),
+        "curve": step("curve", arguments, arguments.rows),
+        "filters": step("filters", arguments, arguments.rows),
+        "peers": results,
+    }
+    finished(arguments.output, result)
+
+
+def step(name: str, arguments: argparse.Namespace, rows: int, peer: str | None = None) -> dict[str, Any]:
+    """A step in a process of its own; its error where it fails."""
+    command = [sys.executable, __file__, str(arguments.texts), str(arguments.work), "--rows", str(rows), "--step", name]
+    command += ["--only", peer] if peer else []
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    except subprocess.CalledProcessError as error:
+        return {f"{name}_error": error.stderr.strip().splitlines()[-1][:200]}
+    except subprocess.TimeoutExpired:
+        return {f"{name}_error": f"not done after {TIMEOUT_S} s"}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def build(work: Path, rows: int, name: str) -> dict[str, Any]:
+    vectors = np.load(work / f"vectors-{rows}.npy", mmap_mode="r")
+    path = _place(work, rows, name)
+    subprocess.run(["rm", "-rf", str(path)], check=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    vectors = np.ascontiguousarray(vectors)
+    begin = time.perf_counter()
+    PEERS[name].build(vectors, path)
+    seconds = time.perf_counter() - begin
+    parts = [*path.rglob("*")] if path.is_dir() else list(path.parent.glob(f"{path.name}*"))
+    size = sum(part.stat().st_size for part in parts if part.is_file())
+    return {"build_s": round(seconds, 1), "bytes_a_vector": round(size / rows, 1)}
+
+
+def answer(work: Path, rows: int, name: str) -> dict[str, Any]:
+    queries, truth = np.load(work / "queries.npy"), np.load(work / f"truth-{rows}.npy")
+    if name.startswith("nestling"):
+        import nestling.vectors.index  # noqa: F401 - so that opening is timed, not importing
+    process = psutil.Process()
+    before = process.memory_info().rss
+    begin = time.perf_counter()
+    search = PEERS[name].open(_place(work, rows, name))
+    search(queries[:1], 10)
+    opened = time.perf_counter() - begin
+    slow = _seconds(lambda: search(queries[1:2], 10)) > 0.5
+    count = 20 if slow else ONE_QUERIES
+    one = [_seconds(lambda place=place: search(queries[place : place + 1], 10)) for place in range(count)]
+    together = [_seconds(lambda: search(queries[:TOGETHER], 10)) for _ in range(1 if slow else 3)]
+    asked = TOGETHER if slow else len(queries)
+    return {
+        "open_to_answer_s": round(opened, 3),
+        "resident_growth_mb": round((process.memory_info().rss - before) / 2**20, 1),
+        "query_p50_ms": round(1000 * float(np.percentile(one, 50)), 2),
+        "query_p99_ms": round(1000 * float(np.percentile(one, 99)), 2),
+        "of_64_query_ms": round(1000 * float(np.median(together)) / TOGETHER, 2),
+        "recall_10": _recall(search(queries[:asked], 10), truth[:asked], 10),
+        "recall_100": _recall(search(queries[:asked], 100), truth[:asked], 100),
+        "versions": {package: version(package) for package in PEERS[name].packages},
+    }
+
+
+def paired(work: Path, rows: int, name: None) -> dict[str, Any]:
+    """Nestling's whole query and FAISS's bare scan of the bits, in turn, in one process on one thread."""
+    queries = np.load(work / "queries.npy")
+    ways = {name: PEERS[name].open(_place(work, rows, name)) for name in ("nestling, int8", "FAISS IndexBinaryFlat")}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for place in range(ONE_QUERIES):
+        for name_, search in ways.items():
+            seconds[name_].append(_seconds(lambda search=search, place=place: search(queries[place : place + 1], 10)))
+    medians = {name: float(np.median(values)) for name, values in seconds.items()}
+    nestling, faiss = medians.values()
+    return {
+        "nestling_ms": round(1000 * nestling, 2),
+        "faiss_ms": round(1000 * faiss, 2),
+        "ratio": round(nestling / faiss, 2),
+    }
+
+
+def curve(work: Path, rows: int, name: None) -> dict[str, Any]:
+    """Recall against exact float32 by oversample, on the real vectors and on all."""
+    from nestling import Index
+
+    found: dict[str, Any] = {}
+    queries, real = np.load(work / "queries.npy"), np.load(work / "real.npy")
+    whole = Index.open(_place(work, rows, "nestling, int8"))
+    few = Index(real.shape[1])
+    few.add(np.arange(len(real)), real)
+    four, none = Index(real.shape[1], fine="int4"), Index(real.shape[1], fine=None)
+    four.add(np.arange(len(real)), real)
+    none.add(np.arange(len(real)), real)
+    ways = {"real, int8": (few, "real"), "real, int4": (four, "real"), "real, bits alone": (none, "real")}
+    for label, (index, of) in {**ways, "all, int8": (whole, str(rows))}.items():
+        truth = np.load(work / f"truth-{of}.npy")
+        for k in (10, 100):
+            for oversample in (1, 2, 5, 10, 20, 40, None):
+                if oversample is None and of != "real":
+                    continue
+                hits = index.search(queries, k, oversample=oversample).keys
+                found[f"{label}, k={k}, oversample={oversample}"] = _recall(hits, truth, k)
+    return found
+
+
+def filters(work: Path, rows: int, name: None) -> dict[str, Any]:
+    """Milliseconds of a query by the share of vectors that a filter leaves, given as a mask and as keys."""
+    from nestling import Index
+
+    queries = np.load(work / "queries.npy")
+    index = Index.open(_place(work, rows, "nestling, int8"))
+    random = np.random.default_rng(1)
+    found: dict[str, Any] = {}
+    for share in (1.0, 0.1, 0.01, 0.001):
+        mask = random.random(rows) < share
+        keys = index.keys[mask]
+        for label, allow in (("mask", mask), ("keys", keys)):
+            times = [_seconds(lambda p=p, a=allow: index.search(queries[p : p + 1], 10, allow=a)) for p in range(30)]
+            found[f"{share:.1%} {label}"] = round(1000 * float(np.median(times)), 2)
+    return found
+
+
+def _place(work: Path, rows: int, name: str) -> Path:
+    stem = "".join(c if c.isalnum() else "-" for c in name)
+    return work / f"built-{rows}" / stem / "index"
+
+
+def _seconds(work: Any) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _recall(found: np.ndarray, truth: np.ndarray, k: int) -> float:
+    shared = [len(set(mine) & set(theirs)) for mine, theirs in zip(found.tolist(), truth[:, :k].tolist(), strict=True)]
+    return round(float(np.mean(shared)) / k, 4)
+
+
+STEPS = {"build": build, "answer": answer, "paired": paired, "curve": curve, "filters": filters}
+
+if __name__ == "__main__":
+    main()
