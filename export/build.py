@@ -23,8 +23,8 @@ from ..encoding.tokens import ROLES, Tokens
 from .card import card
 from .graph import export_graph
 from .quantize import quantize_int8
-from .recipe import Recipe
-from .source import TOKENIZER, WEIGHTS, fetch
+from .recipe import FolderSource, Recipe
+from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
 from .verify import Report, calibration_texts, compare, golden_texts, reference, require, sentences
 
 WIDTH, PRECISION = "xl", "int8"
@@ -112,7 +112,12 @@ def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> Report:
 
 
 def _work_folder(recipe: Recipe, work: Path) -> Path:
-    return work / f"{recipe.name}-{recipe.sha256[:12]}"
+    """Named by all that its steps depend on; the other sources are pinned by the recipe itself."""
+    parts = [recipe.sha256]
+    if isinstance(recipe.source, FolderSource):
+        source = recipe.path.parent / recipe.source.path
+        parts += [hash_file(source / name) for name in (WEIGHTS, TOKENIZER, CONFIG) if (source / name).is_file()]
+    return work / f"{recipe.name}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
 
 
 def _fetched(recipe: Recipe, folder: Path) -> Path:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import NestlingError
+from .library.document import clean
 
 if TYPE_CHECKING:
     from .encoding.encoder import Encoder
@@ -71,6 +72,9 @@ def add(library: Path, paths: tuple[Path, ...], bundle: Path | None, as_json: bo
 
     Only what changed is read again; documents of files that are gone from a folder are removed.
     """
+    for path in paths:
+        if not path.expanduser().exists():  # before a library is made for nothing
+            raise NestlingError(f"{path}: no such file or folder")
     with _open(library, bundle, create=True) as opened:
         report = opened.sync(*paths, progress=_progress("files"))
     _print_report(report, as_json)
@@ -206,8 +210,11 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
+        for argument in sys.argv[1:]:
+            if clean(argument) != argument:
+                raise NestlingError(f"the argument {clean(argument)!r} is not text; rename the file or type it anew")
         commands(standalone_mode=True)
-    except NestlingError as error:
+    except ValueError as error:  # ours, or an option's that the library does not take
         click.echo(f"error: {error}", err=True)
     except OSError as error:
         click.echo(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True)

@@ -6,6 +6,7 @@ import gzip
 import json
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -93,11 +94,8 @@ def read_collection(folder: Path) -> Collection:
         NestlingError: a file is missing or a line is not as it must be.
     """
     judgements = _judgements(folder / "qrels" / "test.tsv")
-    documents = [
-        Document(id=str(values["_id"]), text=clean(values["text"]), title=clean(values.get("title") or ""))
-        for values in _lines(folder / "corpus.jsonl")
-    ]
-    queries = {str(values["_id"]): clean(values["text"]) for values in _lines(folder / "queries.jsonl")}
+    documents = list(_documents(folder / "corpus.jsonl"))
+    queries = {document.id: document.text for document in _documents(folder / "queries.jsonl")}
     if missing := sorted(set(judgements) - set(queries)):
         raise NestlingError(f"{folder}: the judged query {missing[0]!r} is not in queries.jsonl")
     judged = {id: text for id, text in queries.items() if id in judgements}
@@ -188,6 +186,8 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
         rows = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise NestlingError(f"{path}: cannot be read ({error.strerror}); expected a folder in BEIR layout") from error
+    except UnicodeDecodeError as error:
+        raise NestlingError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     for number, row in enumerate(rows[1:], start=2):
         cells = row.split("\t")
         try:
@@ -201,17 +201,28 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
     return judgements
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _documents(path: Path) -> Iterator[Document]:
+    """The documents, or the queries, of a .jsonl file, plain or .gz."""
     zipped = path.with_name(path.name + ".gz")
     if not path.exists() and not zipped.exists():
         raise NestlingError(f"{path}: is missing, and so is {zipped.name}; expected a folder in BEIR layout")
     found = path if path.exists() else zipped
-    with found.open("rb") if found == path else gzip.open(found, "rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                values = json.loads(line)
-                if not isinstance(values["_id"], (str, int)) or not isinstance(values["text"], str):
-                    raise TypeError
-            except (ValueError, KeyError, TypeError):
-                raise NestlingError(f"{found}:{number}: is no JSON object with _id and text") from None
-            yield values
+    number = 0
+    try:
+        with found.open("rb") if found == path else gzip.open(found, "rb") as lines:
+            for line in lines:
+                number += 1
+                yield _document(json.loads(line))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise NestlingError(
+            f"{found}:{number}: is no JSON object with _id and text, and a title that is text"
+        ) from None
+    except (EOFError, zlib.error) as error:
+        raise NestlingError(f"{found}: is cut short or damaged behind line {number} ({error}); copy it anew") from None
+
+
+def _document(values: Any) -> Document:
+    id, title = values["_id"], values.get("title") or ""
+    if isinstance(id, bool) or not isinstance(id, (str, int)):
+        raise TypeError
+    return Document(clean(str(id)), clean(values["text"]), clean(title))

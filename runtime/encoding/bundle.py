@@ -143,7 +143,7 @@ def read_bundle(folder: str | Path | None = None) -> Bundle:
         values = json.loads(path.read_bytes())
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror}); a bundle is a folder with a manifest") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: is not JSON ({error}); install the bundle again") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise BundleError(f"{path}: has no format number; it is not a bundle's manifest")

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,7 @@ def conformance(folder: Path) -> Conformance:
     try:
         with np.load(path, allow_pickle=False) as golden:
             texts, expected = to_texts(golden["texts"]), golden["vectors"]
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise BundleError(f"{path}: holds no golden vectors ({error}); build the bundle again") from error
     encoder = Encoder(bundle)
     tokens = encoder.tokens

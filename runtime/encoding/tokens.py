@@ -21,6 +21,7 @@ Role = Literal["document", "query"]
 ROLES: tuple[Role, ...] = ("document", "query")
 
 _BLOCK_CHARS = 65536
+_MIN_ROOM = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class Tokens:
         self._prefixes = dict(prefixes)
         self._reserved = {role: len(self._tokenizer.encode(prefixes[role]).ids) for role in ROLES}
         self.max_tokens = max_tokens
+        for role in ROLES:
+            if self.room(role) < _MIN_ROOM:
+                raise BundleError(
+                    f"{path}: of {max_tokens} tokens, {self.room(role)} are left for a {role} behind its prefix, "
+                    f"expected {_MIN_ROOM} or more; build the bundle again"
+                )
 
     def room(self, role: Role) -> int:
         """Tokens of a text of this role that the encoder reads, after the prefix and the special tokens."""

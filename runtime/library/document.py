@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 Scalar = str | int | float | bool | None
 
 _MAX_INTEGER = 2**63 - 1
+_MAX_DIGITS = 24
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]{1,300})?")
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,10 @@ class Skip:
     Attributes:
         source: the file, with the line where there is one, as `notes.jsonl:12`.
         reason: one clause for a person.
-        cut_short: what follows it in the file was not read either.
     """
 
     source: str
     reason: str
-    cut_short: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,21 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def typed(text: str) -> str | int | float | bool:
+    """A value as typed in a table or on a command line: a plain decimal is a number, true and false are themselves.
+
+    What would not be written so, as 007, 1_000, 1e5, nan, or a whole number over 64 bits, stays text.
+    """
+    stripped = text.strip()
+    if stripped in ("true", "false"):
+        return stripped == "true"
+    if not _DECIMAL.fullmatch(stripped):
+        return text
+    if "." in stripped:
+        return float(stripped)
+    return int(stripped) if len(stripped) < _MAX_DIGITS and abs(int(stripped)) <= _MAX_INTEGER else text
 
 
 def _text(what: str, value: object) -> None:

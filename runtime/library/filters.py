@@ -7,11 +7,13 @@ without the key.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import QueryError
+from .document import typed
 
 Where = Mapping[str, Any]
 
@@ -25,14 +27,18 @@ def to_sql(where: Where | None) -> tuple[str, list[Any]]:
     """An SQL condition on `documents`, and its parameters.
 
     Args:
-        where: by metadata key, a value to equal, or a pair `(operator, value)`; all must hold.
+        where: by metadata key, a value to equal, a pair `(operator, value)`, or a list of such pairs; all must hold.
 
     Raises:
         QueryError: an operator is unknown, or a value is of a kind that cannot be compared.
     """
     if where is not None and not isinstance(where, Mapping):
         raise QueryError(f"where is {type(where).__name__}, expected a dict of key to value or (operator, value)")
-    conditions = [_condition(key, asked) for key, asked in (where or {}).items()]
+    conditions = [
+        _condition(key, one)
+        for key, asked in (where or {}).items()
+        for one in (asked if isinstance(asked, list) else [asked])
+    ]
     sql = " AND ".join(condition for condition, _ in conditions) or "1"
     return sql, [parameter for _, parameters in conditions for parameter in parameters]
 
@@ -40,31 +46,31 @@ def to_sql(where: Where | None) -> tuple[str, list[Any]]:
 def parse(expressions: list[str] | tuple[str, ...]) -> dict[str, Any]:
     """Conditions as typed on a command line, `year>=2020`, `lang in en,de`, `draft exists`, to a `where`.
 
-    A value is a number or true or false where it reads as one; in double quotes it is always text.
+    A value is a number or true or false where it reads as one (see `typed`); in double quotes it is always text.
+    Several conditions on one key must all hold.
 
     Raises:
-        QueryError: an expression is none of these, or a key is given twice.
+        QueryError: an expression is none of these.
     """
-    where: dict[str, Any] = {}
+    where: dict[str, list[tuple[str, Any]]] = {}
     for expression in expressions:
         match = _EXPRESSION.match(expression)
-        if match is None:
+        if match is None or (match[3] or "")[:1] in ("=", "<", ">"):
             raise QueryError(f"cannot read the filter {expression!r}, expected for example year>=2020 or lang in en,de")
-        key = match[1]
-        if key in where:
-            raise QueryError(f"the filter names {key!r} twice; one condition a key is read")
         if match[2]:
-            where[key] = (match[2], _value(match[3]))
+            condition: tuple[str, Any] = (match[2], _value(match[3]))
         elif match[4]:
-            where[key] = ("in", [_value(item) for item in match[5].split(",")])
+            condition = ("in", [_value(item) for item in match[5].split(",")])
         else:
-            where[key] = ("exists", True)
+            condition = ("exists", True)
+        where.setdefault(match[1], []).append(condition)
     return where
 
 
 def _condition(key: str, asked: Any) -> tuple[str, list[Any]]:
     if not isinstance(key, str):
         raise QueryError(f"a filter's key is {type(key).__name__}, expected str")
+    _text("a filter's key", key)
     operator, value = asked if isinstance(asked, tuple) and len(asked) == 2 else ("=", asked)
     if operator not in OPERATORS:
         raise QueryError(f"unknown operator {operator!r} for {key!r}, expected one of {' '.join(OPERATORS)}")
@@ -91,6 +97,10 @@ def _comparison(key: str, operator: str, value: Any) -> tuple[str, list[Any]]:
     kinds = _KINDS.get(type(value))
     if kinds is None:
         raise QueryError(f"the filter on {key!r} has a {type(value).__name__}, expected str, int, float or bool")
+    if isinstance(value, str):
+        _text(f"the filter on {key!r}", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise QueryError(f"the filter on {key!r} has {value}, expected a finite number")
     if isinstance(value, int) and abs(value) >= 2**63:
         raise QueryError(f"the filter on {key!r} has a number over 64 bits")
     return f"(item.type IN {kinds} AND item.value {operator} ?)", [value]
@@ -100,11 +110,11 @@ def _value(text: str) -> str | int | float | bool:
     text = text.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
         return text[1:-1]
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return typed(text)
+
+
+def _text(what: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(f"{what} holds a lone surrogate at {error.start}; remove it") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -119,7 +120,7 @@ class Library:
     def problems(self) -> list[str]:
         """What is wrong with the file, a sentence each; empty for a sound library."""
         with self._lock:
-            return self._store.problems()
+            return self._store.problems(self.dim)
 
     def add(self, documents: Iterable[Document], *, progress: Progress | None = None) -> Report:
         """Add documents; one whose id is there takes its place, one whose text and title are as before keeps its codes.
@@ -219,31 +220,44 @@ class Library:
                     with self._store.writing():
                         report += Report(removed=self._forget(path, keep=set()))
                         self._store.forget_file(path)
+                waiting: list[tuple[File, Report]] = []
                 for number, file in enumerate(todo.read, start=1):
                     if progress is not None:
                         progress(number, len(todo.read), file.path)
-                    report += self._read(file)
+                    part, owned = self._read(file)
+                    if owned:
+                        waiting.append((file, part))
+                    else:
+                        report += part
+                for file, part in waiting:  # what it was denied may have come free, as where a document moved
+                    again, _ = self._read(file)
+                    counted_twice = Report(unchanged=-part.added - part.changed - part.unchanged)
+                    report += replace(part, skipped=()) + again + counted_twice
             finally:
                 self._purge()
         return report
 
-    def _read(self, file: File) -> Report:
-        """Take in one file. It is remembered as read when all of it was, so that a later run comes back to the rest."""
+    def _read(self, file: File) -> tuple[Report, bool]:
+        """Take in one file; returns what changed, and whether a document was left out that another file owns.
+
+        Where something was skipped, the file is not remembered as read, so that it is named again the next time.
+        Documents that it had and that are not seen any more are removed where every part of it was read.
+        """
         source = str(file.path)
         seen: set[str] = set()
         batch: list[Document] = []
         skipped: list[Skip] = []
-        cut_short = False
+        whole, owned = True, False
         report = Report()
         for item in read_file(file.path):
             if isinstance(item, Skip):
                 skipped.append(item)
-                cut_short |= item.cut_short
+                whole = False
             elif item.id in seen:
                 skipped.append(Skip(source, f"document {item.id!r}: its id is in this file already"))
             elif owner := self._owner(item):
                 skipped.append(Skip(source, f"document {item.id!r}: its id belongs to a document of {owner}"))
-                cut_short = True  # the other file may go, and then this document's turn has come
+                owned = True
             else:
                 seen.add(item.id)
                 batch.append(item)
@@ -251,11 +265,12 @@ class Library:
                 report += self._added(batch)
                 batch = []
         report += self._added(batch)
-        if seen and not cut_short:
+        if whole and (seen or owned):
             with self._store.writing():
                 report += Report(removed=self._forget(source, keep=seen))
-                self._store.set_file(source, file.size, file.mtime_ns)
-        return report + Report(skipped=tuple(skipped))
+                if not owned:
+                    self._store.set_file(source, file.size, file.mtime_ns)
+        return report + Report(skipped=tuple(skipped)), owned
 
     def _owner(self, document: Document) -> str | None:
         """The other file, still there, to whose document the id of a file's document belongs; None where it is free."""

@@ -101,6 +101,8 @@ class Store:
 
     def __init__(self, path: Path, create: bool) -> None:
         self.path = path
+        if path.is_dir():
+            raise LibraryError(f"{path}: is a folder; expected a library's file")
         if not create and not path.is_file():
             raise LibraryError(f"{path}: no library there; make one with: nestling add {path} FOLDER")
         if not path.parent.is_dir():
@@ -111,20 +113,22 @@ class Store:
         try:
             self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             try:
-                self._prepare()
+                self._prepare(create)
             except BaseException:
                 self._db.close()
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 
-    def _prepare(self) -> None:
+    def _prepare(self, create: bool) -> None:
         self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and application != APPLICATION_ID:
             raise LibraryError(f"{self.path}: is an SQLite file of another program; expected a Nestling library")
+        if not tables and not create:
+            raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
         if version > SCHEMA_VERSION:
             raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {SCHEMA_VERSION}; update it")
         self._db.execute("PRAGMA foreign_keys = ON")
@@ -140,6 +144,8 @@ class Store:
                         self._db.execute(statement)
                     self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            # So that a file that lost its log is seen to be a library, and one that lost more is not.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file; SQLite folds its write-ahead log into it."""
@@ -176,6 +182,8 @@ class Store:
             finally:
                 self._db.execute("COMMIT")
         except sqlite3.Error as error:
+            raise self._error(error) from error
+        except (KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
             raise self._error(error) from error
 
     def meta(self, key: str) -> str | None:
@@ -322,17 +330,23 @@ class Store:
             for key, id, title, text, metadata, source, place in rows
         }
 
-    def problems(self) -> list[str]:
-        """What SQLite, the full-text index and the foreign keys say is wrong; empty for a sound file."""
+    def problems(self, dim: int) -> list[str]:
+        """What SQLite, the full-text index, the foreign keys and the codes say is wrong; empty for a sound file.
+
+        Args:
+            dim: of the vectors.
+        """
         found: list[str] = []
         try:
             found += [row[0] for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
             found += [
                 f"{row[0]} has a row without its {row[2]}" for row in self._db.execute("PRAGMA foreign_key_check")
             ]
-            missing = "SELECT count(*) FROM passages LEFT JOIN fine USING (key) WHERE code IS NULL"
-            if lost := self._db.execute(missing).fetchone()[0]:
-                found.append(f"{lost} passages have no fine code")
+            for what, counted in _PROBLEMS.items():
+                if count := self._db.execute(counted, {"dim": dim}).fetchone()[0]:
+                    found.append(f"{count} {what}")
+            if count := self._contradictions(dim):
+                found.append(f"{count} passages have codes that contradict each other")
         except sqlite3.Error as error:
             found.append(str(error))
         try:
@@ -341,6 +355,22 @@ class Store:
         except sqlite3.Error as error:
             found.append(f"the full-text index is not that of the passages ({error})")
         return found
+
+    def _contradictions(self, dim: int) -> int:
+        """How many passages have a bit of another sign than its fine value, of those with codes of the right size."""
+        pairs = self._db.execute(
+            "SELECT bits, substr(code, 5) FROM passages JOIN fine USING (key)"
+            " WHERE length(bits) = :dim / 8 AND length(code) = :dim + 4"
+            " AND typeof(bits) = 'blob' AND typeof(code) = 'blob'",
+            {"dim": dim},
+        )
+        wrong = 0
+        while rows := pairs.fetchmany(_CHECKED_AT_ONCE):
+            bits = np.frombuffer(b"".join(row[0] for row in rows), dtype=np.uint8).reshape(len(rows), -1)
+            fine = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.int8).reshape(len(rows), -1)
+            signs = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
+            wrong += int(((fine != 0) & ((fine > 0) != signs)).any(axis=1).sum())
+        return wrong
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -351,8 +381,10 @@ class Store:
     def _by_keys(self, select: str, keys: Keys) -> sqlite3.Cursor:
         return self._db.execute(f"{select} (SELECT value FROM json_each(?))", (json.dumps(keys.tolist()),))
 
-    def _error(self, error: sqlite3.Error) -> LibraryError:
+    def _error(self, error: Exception) -> LibraryError:
         text = str(error)
+        if not isinstance(error, sqlite3.Error):
+            return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
         if "locked" in text:
             return LibraryError(f"{self.path}: another process is writing to it; try again when it is done")
         if "not a database" in text:
@@ -361,6 +393,16 @@ class Store:
             return LibraryError(f"{self.path}: no space left ({text}); what was committed before is safe")
         return LibraryError(f"{self.path}: SQLite says {text}; see what is wrong with: nestling check {self.path}")
 
+
+_PROBLEMS = {
+    "passages have no fine code": "SELECT count(*) FROM passages LEFT JOIN fine USING (key) WHERE code IS NULL",
+    "passages have codes of another size": "SELECT count(*) FROM passages JOIN fine USING (key)"
+    " WHERE length(bits) != :dim / 8 OR length(code) != :dim + 4 OR typeof(bits) != 'blob' OR typeof(code) != 'blob'",
+    "documents have metadata that is not JSON": "SELECT count(*) FROM documents WHERE NOT json_valid(metadata)",
+    "documents have no passage": "SELECT count(*) FROM documents"
+    " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
+}
+_CHECKED_AT_ONCE = 4096
 
 _PASSAGES_WHERE = "SELECT passages.key FROM passages JOIN documents ON documents.key = passages.document WHERE {}"
 

@@ -108,7 +108,7 @@ def test_remove_takes_documents_away(nestling: Run, library: Path, tmp_path: Pat
 
 def test_info_of_a_library_and_of_a_bundle(nestling: Run, library: Path) -> None:
     values = json.loads(nestling("info", library, "--json").stdout)
-    assert (values["documents"], values["passages"], values["files"]) == (5, 5, 5)
+    assert (values["documents"], values["passages"], values["files"]) == (5, 5, 4)  # one has a broken line
     assert (values["bundle"], values["dim"]) == ("minilm-l6-en", 384)
     assert json.loads(nestling("info", default_bundle(), "--json").stdout)["variants"] == ["xl int8"]
 

@@ -86,7 +86,7 @@ def test_eval_prints_a_table_or_json(nestling: RunCommand, tmp_path: Path) -> No
         (
             "corpus.jsonl",
             '{"_id": "a", "text": "b"}\n{"_id": 3}',
-            "corpus.jsonl:2: is no JSON object with _id and text",
+            "corpus.jsonl:2: is no JSON object with _id and text, and a",
         ),
         ("qrels/test.tsv", "head\nq1\td1\tx", "test.tsv:2: expected query-id, corpus-id and a whole score"),
         ("qrels/test.tsv", "head\nq1\td1\t0", "test.tsv: has no relevant judgement"),

@@ -41,7 +41,9 @@ def read_file(path: Path) -> Iterator[Document | Skip]:
     try:
         yield from READERS[path.suffix.lower()](path)
     except OSError as error:
-        yield Skip(name, f"cannot be read ({error.strerror})", cut_short=True)
+        yield Skip(name, f"cannot be read ({error.strerror})")
+    except (ValueError, RecursionError, AssertionError) as error:  # of a parser that what it read was too much for
+        yield Skip(name, f"cannot be parsed ({error})")
 
 
 def known_suffixes() -> str:

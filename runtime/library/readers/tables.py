@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..document import Document, Skip, clean
+from ..document import Document, Skip, clean, typed
 from .text import MAX_FILE_BYTES, Unreadable, decode, read_bytes
 
 _MAX_LINE_BYTES = 16 * 1024 * 1024
-_MAX_INTEGER = 2**63 - 1
 _DELIMITERS = ",;\t"
 
 
@@ -30,7 +29,7 @@ def read_jsonl(path: Path) -> Iterator[Document | Skip]:
             where = f"{path}:{number}"
             if len(line) == _MAX_LINE_BYTES:
                 reason = f"line is over {_MAX_LINE_BYTES} bytes; the rest of the file was not read"
-                yield Skip(where, reason, cut_short=True)
+                yield Skip(where, reason)
                 return
             if line.strip():
                 empty = False
@@ -51,19 +50,25 @@ def read_csv(path: Path) -> Iterator[Document | Skip]:
         text = decode(read_bytes(path))
         source = io.StringIO(text, newline="")
         rows = csv.reader(source, delimiter=_delimiter(text), skipinitialspace=True, strict=True)
-        header = [name.strip() for name in next(rows)]
+        header = [name.strip() for name in next(row for row in rows if any(row))]
         if len(set(header)) < len(header) or not all(header):
             raise Unreadable("its first row is no list of different column names")
     except (Unreadable, csv.Error, StopIteration) as reason:
         yield Skip(str(path), str(reason))
         return
+    empty = True
     try:
-        for number, row in enumerate(rows, start=2):
+        line = rows.line_num + 1
+        for row in rows:
             if any(cell.strip() for cell in row):
-                yield _row(dict(zip(header, row, strict=False)), len(row) - len(header), f"{path}:{number}", str(path))
+                empty = False
+                yield _row(header, row, f"{path}:{line}", str(path))
+            line = rows.line_num + 1
+        if empty:
+            yield Skip(str(path), "has no rows")
     except csv.Error as error:
         rest = f"is not CSV ({error}); the rest of the file was not read"
-        yield Skip(f"{path}:{rows.line_num}", rest, cut_short=True)
+        yield Skip(f"{path}:{rows.line_num}", rest)
 
 
 def _document(line: bytes, where: str, source: str) -> Document | Skip:
@@ -88,14 +93,15 @@ def _document(line: bytes, where: str, source: str) -> Document | Skip:
     return _made(clean(str(id)), clean(values["text"]), clean(title), values.get("metadata") or {}, where, source)
 
 
-def _row(cells: dict[str, str], extra: int, where: str, source: str) -> Document | Skip:
-    if extra > 0:
-        return Skip(where, f"has {extra} cells more than the first row")
+def _row(header: list[str], row: list[str], where: str, source: str) -> Document | Skip:
+    if len(row) > len(header):
+        return Skip(where, f"has {len(row) - len(header)} cells more than the first row")
+    cells = dict(zip(header, row, strict=False))
     id = cells.pop("id", "").strip() or where
     title = cells.pop("title", "").strip()
-    if "text" in cells:
-        text = cells.pop("text")
-        metadata: dict[str, Any] = {name: _number(cell) for name, cell in cells.items() if cell.strip()}
+    if "text" in header:
+        text = cells.pop("text", "")
+        metadata: dict[str, Any] = {name: typed(cell) for name, cell in cells.items() if cell.strip()}
     else:
         text = "\n".join(f"{name}: {cell}" for name, cell in cells.items() if cell.strip())
         metadata = {}
@@ -109,18 +115,6 @@ def _made(id: str, text: str, title: str, metadata: Any, where: str, source: str
         return Document(id, text, title, metadata, source)
     except (TypeError, ValueError) as reason:
         return Skip(where, str(reason))
-
-
-def _number(cell: str) -> str | int | float:
-    for kind in (int, float):
-        try:
-            number = kind(cell)
-        except ValueError:
-            continue
-        # As it would be written back, so that 007, 1_000 and nan stay text.
-        if str(number) == cell.strip() and cell.strip()[-1:].isdigit():
-            return number if isinstance(number, float) or abs(number) <= _MAX_INTEGER else cell
-    return cell
 
 
 def _delimiter(text: str) -> str:

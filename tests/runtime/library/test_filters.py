@@ -118,17 +118,28 @@ def test_a_condition_that_cannot_be_read_says_why(where: Any, message: str) -> N
     ],
 )
 def test_expressions_of_the_command_line(expression: str, expected: dict[str, Any]) -> None:
-    assert parse([expression]) == expected
+    assert parse([expression]) == {key: [condition] for key, condition in expected.items()}
     to_sql(parse([expression]))
 
 
-@pytest.mark.parametrize("expression", ["", "year", ">=3", "year 2020", "year exists now"])
+@pytest.mark.parametrize("expression", ["", "year", ">=3", "year 2020", "year exists now", "year==2020", "year=>2020"])
 def test_an_expression_that_cannot_be_read_is_named(expression: str) -> None:
     with pytest.raises(QueryError) as caught:
         parse([expression])
     assert str(caught.value).startswith(f"cannot read the filter {expression!r}, expected for example year>=2020")
 
 
-def test_a_key_that_is_named_twice_is_refused() -> None:
-    with pytest.raises(QueryError, match=r"^the filter names 'year' twice; one condition a key is read$"):
-        parse(["year>2000", "year<2010"])
+def test_conditions_on_one_key_must_all_hold() -> None:
+    where = parse(["year>2000", "year<2010"])
+    assert where == {"year": [(">", 2000), ("<", 2010)]}
+    sql, parameters = to_sql(where)
+    assert (sql.count(" AND EXISTS"), parameters) == (1, ["year", 2000, "year", 2010])
+
+
+def test_a_text_that_no_document_can_hold_is_refused() -> None:
+    with pytest.raises(QueryError, match=r"^the filter on 'a' holds a lone surrogate at 1; remove it$"):
+        to_sql({"a": "x\ud800"})
+    with pytest.raises(QueryError, match=r"^a filter's key holds a lone surrogate at 0; remove it$"):
+        to_sql({"\ud800": 1})
+    with pytest.raises(QueryError, match=r"^the filter on 'a' has nan, expected a finite number$"):
+        to_sql({"a": float("nan")})

@@ -512,6 +512,38 @@ def test_broken_lines_are_named_and_taken_in_when_they_are_mended(tmp_path: Path
     assert ids(library, "heron", mode="lexical") == ["two"]
 
 
+def test_a_document_whose_line_broke_stays_and_is_named_each_time(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "k", "text": "salmon"}\n{"id": "l", "text": "heron"}\n')
+    library.sync(path)
+    path.write_text('{"id": "k", "text": "salmon"}\n{"id": "l", "text": heron}\n')
+    for _ in range(2):
+        report = library.sync(path)
+        assert (report.removed, [skip.source for skip in report.skipped]) == (0, [f"{path}:2"])
+    assert "l" in library
+
+
+def test_a_document_that_moved_to_another_file_is_there_after_one_sync(tmp_path: Path, library: Library) -> None:
+    one, two = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    one.write_text('{"id": "k", "text": "salmon"}\n')
+    two.write_text('{"id": "x", "text": "heron"}\n{"id": "y", "text": "otter"}\n')
+    library.sync(tmp_path)
+    one.write_text('{"id": "k", "text": "salmon"}\n{"id": "x", "text": "heron"}\n')
+    two.write_text('{"id": "y", "text": "otter"}\n')
+    assert library.sync(tmp_path) == Report(added=1, unchanged=2, removed=1)
+    assert library.get("x").source == str(one)  # type: ignore[union-attr]
+
+
+def test_rows_that_went_are_removed_though_two_files_share_an_id(tmp_path: Path, library: Library) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "k", "text": "salmon"}\n')
+    two = tmp_path / "b.jsonl"
+    two.write_text('{"id": "k", "text": "trout"}\n{"id": "old", "text": "obsolete"}\n{"id": "n", "text": "otter"}\n')
+    assert (library.sync(tmp_path).added, len(library)) == (3, 6)
+    two.write_text('{"id": "k", "text": "trout"}\n{"id": "n", "text": "otter"}\n')
+    assert library.sync(tmp_path).removed == 1
+    assert "old" not in library
+
+
 def test_a_file_of_broken_lines_alone_keeps_its_documents(tmp_path: Path, library: Library) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"id": "one", "text": "salmon"}\n')

@@ -370,3 +370,23 @@ def test_single_quotes_in_the_prose_of_a_csv_are_only_characters(tmp_path: Path)
     path = write(tmp_path, "a.csv", "id,text\n1,\"He said 'yes', 'no', and left\"\n2,\"It's 'x', 'y', z\"\n")
     assert reasons(path) == []
     assert [item.text for item in documents(path)] == ["He said 'yes', 'no', and left", "It's 'x', 'y', z"]
+
+
+def test_numbers_of_a_csv_are_those_that_a_person_reads(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "id,text,a,b,c,d,e,f\nr1,owls,1.50,2.00,007,true,1e5,-0.5\n")
+    assert one(path).metadata == {"a": 1.5, "b": 2.0, "c": "007", "d": True, "e": "1e5", "f": -0.5}
+
+
+def test_a_row_without_its_text_is_skipped_and_named_by_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", '\n\nid,lang,text\n1,en,"two\nlines"\n2,en\n')
+    assert [(item.id, item.text) for item in documents(path)] == [("1", "two\nlines")]
+    assert reasons(path) == [(":6", "its text is empty")]
+
+
+def test_a_csv_of_names_alone_has_no_rows(tmp_path: Path) -> None:
+    assert reasons(write(tmp_path, "a.csv", "id,text\n")) == [("", "has no rows")]
+
+
+def test_html_that_is_too_much_for_the_parser_is_skipped(tmp_path: Path) -> None:
+    (skip,) = reasons(write(tmp_path, "a.html", f"<p>before &#{'9' * 5000}; after"))
+    assert skip[1].startswith("cannot be parsed (")

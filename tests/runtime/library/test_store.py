@@ -89,7 +89,7 @@ def test_a_replaced_document_leaves_nothing_behind(store: Store, path: Path) -> 
     assert words(store, '"hunt" OR "night"') == []
     assert len(words(store, '"echo"')) == 1
     assert (store.count("documents"), store.count("passages"), rows(path, "fine")) == (3, 3, 3)
-    assert store.problems() == []
+    assert store.problems(DIM) == []
 
 
 def test_a_removed_document_leaves_nothing_behind(store: Store, path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_removed_document_leaves_nothing_behind(store: Store, path: Path) -> N
         assert store.remove("owl") is False
     assert words(store, '"owls"') == []
     assert [rows(path, table) for table in ("documents", "passages", "fine")] == [1, 1, 1]
-    assert store.problems() == []
+    assert store.problems(DIM) == []
 
 
 def test_keys_are_not_used_again(store: Store) -> None:
@@ -218,7 +218,7 @@ def test_a_library_that_may_not_be_written_is_read(store: Store, path: Path, mon
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # as on a medium that cannot be written
     reader = Store(path, create=False)
     assert words(reader, '"owls"') == [1, 2]
-    assert reader.problems() == []
+    assert reader.problems(DIM) == []
     message = f"{path}: cannot be written here; copy it to a folder that can"
     with pytest.raises(LibraryError, match=f"^{re.escape(message)}$"), reader.writing():
         pass
@@ -227,18 +227,18 @@ def test_a_library_that_may_not_be_written_is_read(store: Store, path: Path, mon
 
 
 def test_problems_are_found(store: Store, path: Path) -> None:
-    assert store.problems() == []
+    assert store.problems(DIM) == []
     store.close()
     with sqlite3.connect(path) as db:
         db.execute("DELETE FROM fine WHERE key = 2")
-    assert Store(path, create=False).problems() == ["1 passages have no fine code"]
+    assert Store(path, create=False).problems(DIM) == ["1 passages have no fine code"]
 
 
 def test_text_that_left_the_full_text_index_is_found(store: Store, path: Path) -> None:
     store.close()
     with sqlite3.connect(path) as db:
         db.execute("UPDATE documents SET text = 'something else entirely' WHERE id = 'burn'")
-    assert len(Store(path, create=False).problems()) == 1
+    assert len(Store(path, create=False).problems(DIM)) == 1
 
 
 def test_a_damaged_page_is_found(store: Store, path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_damaged_page_is_found(store: Store, path: Path) -> None:
     data[middle : middle + 4096] = bytes(4096)
     path.write_bytes(data)
     try:
-        assert Store(path, create=False).problems() != []
+        assert Store(path, create=False).problems(DIM) != []
     except LibraryError as error:
         assert str(path) in str(error)
 
@@ -273,7 +273,7 @@ def test_nothing_of_the_last_document_is_left_in_any_table(store: Store, path: P
     assert [words(store, f'"{word}"') for word in ("owls", "hunt", "title", "water", "burn")] == [[]] * 5
     assert store.bits(DIM)[1].shape == (0, DIM // 8)
     assert store.source_counts() == {}
-    assert store.problems() == []
+    assert store.problems(DIM) == []
 
 
 def test_removed_words_are_not_left_in_the_file(store: Store, path: Path) -> None:
@@ -302,7 +302,7 @@ def test_any_end_of_a_transaction_but_its_own_takes_it_back(
     assert store.document("owl").text == "owls hunt at night over the fields"  # type: ignore[union-attr]
     assert (store.files(), store.meta("x"), words(store, '"echoes"')) == ({}, None, [])
     assert [rows(path, table) for table in ("documents", "passages", "fine", "full_text_docsize")] == [2, 3, 3, 3]
-    assert store.problems() == []
+    assert store.problems(DIM) == []
     with store.writing():
         assert store.remove("owl")
 
@@ -377,7 +377,7 @@ def test_an_orphan_is_a_problem(store: Store, path: Path) -> None:
     store.close()
     with sqlite3.connect(path) as db:
         db.execute("DELETE FROM documents WHERE id = 'burn'")
-    assert "passages has a row without its documents" in Store(path, create=False).problems()
+    assert "passages has a row without its documents" in Store(path, create=False).problems(DIM)
 
 
 def test_a_damaged_file_is_a_known_error_and_no_traceback(store: Store, path: Path) -> None:
@@ -386,3 +386,43 @@ def test_a_damaged_file_is_a_known_error_and_no_traceback(store: Store, path: Pa
     path.write_bytes(data[:4096] + bytes(len(data) - 4096))
     with pytest.raises(LibraryError, match=f"^{re.escape(str(path))}: SQLite says .* nestling check"):
         Store(path, create=False).meta("space")
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("UPDATE fine SET code = x'00' WHERE key = 1", "1 passages have codes of another size"),
+        ("UPDATE passages SET bits = x'00' WHERE key = 2", "1 passages have codes of another size"),
+        ("DELETE FROM fine WHERE key = 1", "1 passages have no fine code"),
+        ("UPDATE passages SET bits = ~CAST(bits AS INTEGER)", "3 passages have codes of another size"),
+        ("UPDATE passages SET bits = zeroblob(2)", "3 passages have codes that contradict each other"),
+        ("UPDATE documents SET metadata = '{' WHERE id = 'owl'", "1 documents have metadata that is not JSON"),
+    ],
+)
+def test_damage_inside_of_a_sound_sqlite_file_is_found(store: Store, path: Path, damage: str, problem: str) -> None:
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute(damage)
+    assert problem in Store(path, create=False).problems(DIM)
+
+
+def test_codes_that_are_damaged_are_a_known_error(store: Store, path: Path) -> None:
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE fine SET code = x'00' WHERE key = 1")
+        db.execute("DELETE FROM fine WHERE key = 2")
+    damaged = Store(path, create=False)
+    for key in (1, 2):
+        with (
+            pytest.raises(LibraryError, match=r": is damaged; see what is wrong with: "),
+            damaged.reading(),
+        ):
+            damaged.fine(np.array([key]), DIM)
+
+
+def test_an_empty_file_is_no_library_and_stays_empty(tmp_path: Path) -> None:
+    path = tmp_path / "zero.nest"
+    path.touch()
+    with pytest.raises(LibraryError, match=r"zero.nest: is empty, not a library; restore it from a copy or add its "):
+        Store(path, create=False)
+    assert path.read_bytes() == b""
