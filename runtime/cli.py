@@ -122,7 +122,7 @@ def remove(library: Path, ids: tuple[str, ...], bundle: Path | None) -> None:
 @_bundle_option
 @_json_option
 def info(path: Path, bundle: Path | None, as_json: bool) -> None:
-    """Say what a library or a bundle holds."""
+    """Say what a library, an index or a bundle holds."""
     if path.is_dir():
         from .encoding.bundle import read_bundle
 
@@ -135,6 +135,11 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
             "variants": [f"{variant.width} {variant.precision}" for variant in found.variants],
             "bytes": sum(file.bytes for file in found.files.values()),
         }
+    elif path.is_file() and _is_index(path):
+        from .vectors.index import Index
+
+        index = Index.open(path)
+        values = {"vectors": len(index), "dim": index.dim, "fine": index.fine, "bytes": path.stat().st_size}
     else:
         with _open(path, bundle, create=False) as opened:
             values = opened.info()
@@ -145,7 +150,7 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @_bundle_option
 def check(path: Path, bundle: Path | None) -> None:
-    """Check a library or a bundle for damage; exit 1 where there is any.
+    """Check a library, an index or a bundle for damage; exit 1 where there is any.
 
     A bundle's files are compared with their hashes, and its golden texts are encoded and compared with the reference.
     """
@@ -158,10 +163,15 @@ def check(path: Path, bundle: Path | None) -> None:
             f"over {measured.texts} texts, {measured.tokens_per_second:.0f} tokens a second"
         )
         return
-    with _open(path, bundle, create=False) as opened:
-        problems = opened.problems()
+    if path.is_file() and _is_index(path):
+        from .vectors.index import Index
+
+        problems, remedy = Index.problems(path), "restore it from a copy or build it again"
+    else:
+        with _open(path, bundle, create=False) as opened:
+            problems, remedy = opened.problems(), "restore it from a copy, or add its files to a new library"
     if problems:
-        raise NestlingError(f"{path}: {'; '.join(problems)}; restore it from a copy, or add its files to a new library")
+        raise NestlingError(f"{path}: {'; '.join(problems)}; {remedy}")
     click.echo(f"{path}: sound")
 
 
@@ -221,6 +231,12 @@ def main() -> None:
     else:
         return
     sys.exit(1)
+
+
+def _is_index(path: Path) -> bool:
+    """Whether a file is an index; told by its first bytes, so that nothing is loaded for the others."""
+    with path.open("rb") as stream:
+        return stream.read(8) == b"NESTIDX1"
 
 
 def _open(path: Path, bundle: Path | None, create: bool) -> Library:

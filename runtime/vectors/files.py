@@ -106,12 +106,6 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def is_index(path: Path) -> bool:
-    """Whether a file begins as `write` begins one."""
-    with path.open("rb") as stream:
-        return stream.read(len(MAGIC)) == MAGIC
-
-
 def read(path: Path) -> Mapped:
     """Map what `write` wrote. The header is compared with its hash and the file's size; `damage` compares the rest.
 

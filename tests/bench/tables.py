@@ -27,20 +27,19 @@ def filled(readme: str) -> str:
 def table(name: str) -> str:
     """The table of one result file, in Markdown."""
     result = json.loads((RESULTS / f"{name}.json").read_text())
-    lines = {"quality": _quality, "encoder": _encoder, "process": _process}[name](result)
+    lines = {"quality": _quality, "encoder": _encoder, "process": _process, "index": _index}[name](result)
     return "\n".join([*lines, "", f"`{result['command']}` at {result['commit']} on {result['machine']}.", ""])
 
 
 def _quality(result: dict[str, Any]) -> list[str]:
     lines = [
-        "| collection | mode | nDCG@10 | Recall@100 | MRR@10 | query p50 | query p95 | documents a second |",
-        "|---|---|---|---|---|---|---|---|",
+        "| collection | mode | nDCG@10 | Recall@100 | MRR@10 |",
+        "|---|---|---|---|---|",
     ]
     for row in result["results"]:
         mode = row["mode"] + (", exact" if row["exact"] else "")
         measures = " | ".join(f"{value:.4f}" for value in row["measures"].values())
-        speed = f"{row['query_p50_ms']:.0f} ms | {row['query_p95_ms']:.0f} ms | {row['documents_per_second']:.0f}"
-        lines.append(f"| {row['collection']} ({row['documents']:,}) | {mode} | {measures} | {speed} |")
+        lines.append(f"| {row['collection']} ({row['documents']:,}) | {mode} | {measures} |")
     return lines
 
 
@@ -50,6 +49,29 @@ def _encoder(result: dict[str, Any]) -> list[str]:
         times = "" if row["ratio"] == 1 else f"{row['ratio']:.2f} times as fast"
         speed = f"{row['documents_per_second']:.0f} | {row['tokens_per_second']:,} | {row['query_p50_ms']:.1f} ms"
         lines.append(f"| {name} | {speed} | {times} |")
+    return lines
+
+
+def _index(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| index | vectors | build | bytes a vector | open to answer | resident | query p50 | p99 | one of 64 "
+        "| recall@10 | recall@100 |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in result["peers"].items():
+        if error := row.get("build_error") or row.get("answer_error"):
+            lines.append(f"| {name} | {row['rows']:,} | {error} | | | | | | | | |")
+            continue
+        cells = [
+            f"{row['rows']:,}",
+            f"{row['build_s']:.0f} s",
+            f"{row['bytes_a_vector']:.0f}",
+            f"{row['open_to_answer_s']:.2f} s",
+            f"+{row['resident_growth_mb']:.0f} MB",
+            *(f"{row[key]:.1f} ms" for key in ("query_p50_ms", "query_p99_ms", "of_64_query_ms")),
+            *(f"{row[key]:.3f}" for key in ("recall_10", "recall_100")),
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 

@@ -7,8 +7,10 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from nestling import Index
 from nestling.encoding.bundle import default_bundle
 from processes import Run
 
@@ -256,3 +258,17 @@ def swap(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def test_an_index_is_checked_and_described(nestling: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.index"
+    index = Index(16)
+    index.add(range(4), np.full((4, 16), 0.25, dtype=np.float32))
+    index.save(path)
+    assert nestling("check", path).stdout == f"{path}: sound\n"
+    values = json.loads(nestling("info", path, "--json").stdout)
+    assert (values["vectors"], values["dim"], values["fine"]) == (4, 16, "int8")
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"\x7f")] ^= 1
+    path.write_bytes(data)
+    fails(nestling("check", path), "values of rows 0 to 3 differ from their hash; restore it from a copy or build it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -11,9 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nestling import Document, Encoder, Library
+from nestling import Document, Encoder, Index, Library
 from nestling.demo import demo_documents
 from processes import guarded_environment
 
@@ -109,7 +111,7 @@ ADD_KILLS = 6
 
 ADD_DOCUMENTS = """
 import json, sys
-from nestling import Document, Encoder, Library
+from nestling import Document, Encoder, Index, Library
 documents = [Document(**json.loads(line)) for line in open(sys.argv[2], encoding="utf-8")]
 done = 0
 def told(now, total):
@@ -213,3 +215,46 @@ def test_what_add_said_was_committed_is_whole_after_a_kill(tmp_path: Path, encod
         whole.add(documents.values())
         for query in ("note 107", "how do owls find mice", "and so on it goes"):
             assert library.search(query, k=50) == whole.search(query, k=50)
+
+
+SAVE_KILLS = 20
+
+SAVE = """
+import sys
+import numpy as np
+from nestling import Index
+index = Index.open(sys.argv[1])
+one = np.full((1, 64), 0.125, dtype=np.float32)
+print("ready", flush=True)
+while True:
+    index.add([10**6 + len(index)], one)
+    index.save(sys.argv[1])
+    print(len(index), flush=True)
+"""
+
+
+def test_a_killed_save_leaves_the_old_index_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.index"
+    index = Index(64)
+    vectors = np.random.default_rng(1).normal(size=(20_000, 64))
+    index.add(range(20_000), (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
+    index.save(path)
+    seeded = random.Random(3)
+    size = 20_000
+    for kill in range(SAVE_KILLS):
+        command = [sys.executable, "-c", SAVE, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=guarded_environment()) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(seeded.uniform(0.0, 0.2))
+            child.send_signal(signal.SIGKILL)
+            said = [int(line) for line in child.stdout.read().split("\n") if line]
+        assert Index.problems(path) == []
+        found = len(Index.open(path))
+        assert found in {said[-1] if said else size, (said[-1] if said else size) + 1}, f"kill {kill}"
+        size = found
+    assert size > 20_000
+    for left in tmp_path.glob("*.tmp"):
+        os.utime(left, (0, 0))
+    index.save(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.index"]

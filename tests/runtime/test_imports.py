@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "library": {"errors", "encoding", "vectors"},
     "demo": {"library"},
     "evaluate": {"errors", "encoding", "library"},
-    "cli": {"errors", "encoding", "library", "demo", "evaluate"},
+    "cli": {"errors", "encoding", "vectors", "library", "demo", "evaluate"},
 }
 
 
