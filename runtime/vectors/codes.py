@@ -72,7 +72,9 @@ class FineCodes:
         """(n, dim) float32."""
         values = _unpacked(self)
         scales = self._scales(values.shape[1])
-        return np.asarray(values * (scales if np.isscalar(scales) else np.asarray(scales)[:, None]), dtype=np.float32)
+        if self.kind in _STEPS:
+            scales = scales[:, None]
+        return np.asarray(values * scales, dtype=np.float32)
 
     def _scales(self, dim: int) -> Any:
         if self.kind in _STEPS:

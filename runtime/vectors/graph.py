@@ -12,16 +12,13 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import files
 from .codes import Bytes
-
-if TYPE_CHECKING:
-    from usearch.index import Index as UsearchIndex
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
@@ -36,7 +33,7 @@ Rows = npt.NDArray[np.int64]
 class Graph:
     """A graph over n rows of bits, whose keys are their positions."""
 
-    index: UsearchIndex
+    index: Any
     rows: int
 
     def nearest(self, queries: Bytes, count: int) -> list[Rows]:
@@ -99,22 +96,21 @@ def load(path: Path, fingerprint: str, rows: int) -> Graph | None:
     for found in _graphs(path):
         prefix = _prefix(path, fingerprint)
         if found.name.startswith(prefix) and found.name == f"{prefix}{_digest(found)}.graph":
-            index: Any = _empty(8)
+            index = _empty(8)
             index.load(str(found))
             if len(index) == rows:
                 return Graph(index, rows)
     return None
 
 
-def _empty(bits: int) -> UsearchIndex:
+def _empty(bits: int) -> Any:
     # usearch is not loaded before a graph is wanted: a scan does without.
-    from usearch.index import Index as UsearchIndex
-    from usearch.index import MetricKind, ScalarKind
+    from usearch import index as usearch
 
-    return UsearchIndex(
+    return usearch.Index(
         ndim=bits,
-        metric=MetricKind.Hamming,
-        dtype=ScalarKind.B1,
+        metric="hamming",
+        dtype="b1",
         connectivity=CONNECTIVITY,
         expansion_add=EXPANSION_ADD,
         expansion_search=MIN_EXPANSION_SEARCH,

@@ -229,7 +229,7 @@ class Index:
             if allow.shape != (len(self),):
                 raise ValueError(f"allow has shape {allow.shape}, expected ({len(self)},), one for each of keys")
             if len(self._runs) == 1 and self._runs[0].alive is None:
-                return [allow]
+                return [np.asarray(allow, dtype=np.bool_)]
             wanted = self.keys[allow]
         else:
             wanted = checked_keys(np.unique(np.asarray(allow)))
