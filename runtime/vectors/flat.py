@@ -186,7 +186,7 @@ def rescore(query: Floats, rows: Rows, fetch_fine: FetchFine) -> Floats:
 
 def _blocks(segment: Segment, size: int) -> Iterator[tuple[int | Rows, Bytes]]:
     """The first row of each block, or its rows where a mask leaves few, and their bits."""
-    if segment.mask is not None and segment.mask.mean() < _GATHER_BELOW:
+    if segment.mask is not None and segment.mask.sum() < _GATHER_BELOW * len(segment.keys):
         allowed = np.flatnonzero(segment.mask).astype(np.int64)
         for begin in range(0, len(allowed), size):
             rows = allowed[begin : begin + size]
