@@ -72,9 +72,10 @@ def add(library: Path, paths: tuple[Path, ...], bundle: Path | None, as_json: bo
 
     Only what changed is read again; documents of files that are gone from a folder are removed.
     """
+    from .library.sync import existing
+
     for path in paths:
-        if not path.expanduser().exists():  # before a library is made for nothing
-            raise NestlingError(f"{path}: no such file or folder")
+        existing(path)  # before a library is made for nothing
     with _open(library, bundle, create=True) as opened:
         report = opened.sync(*paths, progress=_progress("files"))
     _print_report(report, as_json)
@@ -123,6 +124,8 @@ def remove(library: Path, ids: tuple[str, ...], bundle: Path | None) -> None:
 @_json_option
 def info(path: Path, bundle: Path | None, as_json: bool) -> None:
     """Say what a library, an index or a bundle holds."""
+    from .vectors.files import is_index
+
     if path.is_dir():
         from .encoding.bundle import read_bundle
 
@@ -135,7 +138,7 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
             "variants": [f"{variant.width} {variant.precision}" for variant in found.variants],
             "bytes": sum(file.bytes for file in found.files.values()),
         }
-    elif path.is_file() and _is_index(path):
+    elif is_index(path):
         from .vectors.index import Index
 
         index = Index.open(path)
@@ -154,6 +157,8 @@ def check(path: Path, bundle: Path | None) -> None:
 
     A bundle's files are compared with their hashes, and its golden texts are encoded and compared with the reference.
     """
+    from .vectors.files import is_index
+
     if path.is_dir():
         from .encoding.conformance import conformance
 
@@ -163,7 +168,7 @@ def check(path: Path, bundle: Path | None) -> None:
             f"over {measured.texts} texts, {measured.tokens_per_second:.0f} tokens a second"
         )
         return
-    if path.is_file() and _is_index(path):
+    if is_index(path):
         from .vectors.index import Index
 
         problems, remedy = Index.problems(path), "restore it from a copy or build it again"
@@ -231,12 +236,6 @@ def main() -> None:
     else:
         return
     sys.exit(1)
-
-
-def _is_index(path: Path) -> bool:
-    """Whether a file is an index; told by its first bytes, so that nothing is loaded for the others."""
-    with path.open("rb") as stream:
-        return stream.read(8) == b"NESTIDX1"
 
 
 def _open(path: Path, bundle: Path | None, create: bool) -> Library:

@@ -118,11 +118,18 @@ class Report:
 def clean(text: str) -> str:
     """A text that a document may hold: NUL and lone surrogates become U+FFFD, the sign for a lost character."""
     text = text.replace("\0", "\ufffd")
+    if lone_surrogate(text) is None:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def lone_surrogate(text: str) -> int | None:
+    """The place of the first half of a UTF-16 pair that stands alone, which no file can hold; None for none."""
     try:
         text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
 
 
 def typed(text: str) -> str | int | float | bool:
@@ -145,10 +152,8 @@ def _text(what: str, value: object) -> None:
         raise TypeError(f"{what} is {type(value).__name__}, expected str")
     if "\0" in value:
         raise ValueError(f"{what} holds a NUL character at {value.index(chr(0))}; remove it")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{what} holds a lone surrogate at {error.start}; remove it") from error
+    if (place := lone_surrogate(value)) is not None:
+        raise ValueError(f"{what} holds a lone surrogate at {place}; remove it")
 
 
 def _scalar(what: str, value: object) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import QueryError
-from .document import typed
+from .document import lone_surrogate, typed
 
 Where = Mapping[str, Any]
 
@@ -114,7 +114,5 @@ def _value(text: str) -> str | int | float | bool:
 
 
 def _text(what: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise QueryError(f"{what} holds a lone surrogate at {error.start}; remove it") from error
+    if (place := lone_surrogate(value)) is not None:
+        raise QueryError(f"{what} holds a lone surrogate at {place}; remove it")

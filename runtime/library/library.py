@@ -16,7 +16,7 @@ from ..errors import LibraryError, NestlingError, QueryError
 from ..vectors.codes import Floats, to_bits, to_fine
 from . import filters, lexical, ranking
 from .chunk import Passage, cut, passages_of
-from .document import Document, Hit, Report, Skip
+from .document import Document, Hit, Report, Skip, lone_surrogate
 from .ranking import By, Codes
 from .readers import read_file
 from .store import UNPURGED, Coded, Store
@@ -299,10 +299,8 @@ class Library:
     def _check_query(self, query: str, k: int, mode: str, by: str) -> None:
         if not isinstance(query, str):
             raise TypeError(f"query is {type(query).__name__}, expected str")
-        try:
-            query.encode()
-        except UnicodeEncodeError as error:
-            raise QueryError(f"the query holds a lone surrogate at {error.start}; remove it") from error
+        if (place := lone_surrogate(query)) is not None:
+            raise QueryError(f"the query holds a lone surrogate at {place}; remove it")
         if not query.strip():
             raise QueryError("the query is empty; give a question or a few words")
         if (count := len(lexical.words(query))) > lexical.MAX_WORDS:

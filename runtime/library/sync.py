@@ -54,7 +54,7 @@ def plan(paths: Sequence[str | Path], known: Mapping[str, tuple[int, int]]) -> P
     Raises:
         NestlingError: a path does not exist.
     """
-    roots = [_root(path) for path in paths]
+    roots = [existing(path) for path in paths]
     found: dict[str, File] = {}
     skipped: dict[str, Skip] = {}
     for item in (item for root in roots for item in _walk(root)):
@@ -78,7 +78,8 @@ def plan(paths: Sequence[str | Path], known: Mapping[str, tuple[int, int]]) -> P
     )
 
 
-def _root(path: str | Path) -> Path:
+def existing(path: str | Path) -> Path:
+    """A path in full, links followed; raises NestlingError where nothing is there."""
     try:
         root = Path(path).expanduser().resolve()
         if root.exists():

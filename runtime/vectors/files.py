@@ -106,6 +106,14 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def is_index(path: Path) -> bool:
+    """Whether a path is a file that begins as `write` begins one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
 def read(path: Path) -> Mapped:
     """Map what `write` wrote. The header is compared with its hash and the file's size; `damage` compares the rest.
 

@@ -171,14 +171,14 @@ class Index:
             OSError: the file cannot be written; the old one is as it was.
         """
         path = Path(path)
-        whole = segments.in_key_order(self._runs)
+        column = segments.in_key_order(self._runs)
         rows = len(self)
         dtype, width, scales = fine_shape(self.fine, self.dim)
         columns = {
-            "keys": files.Column(np.int64, (rows,), (part.keys for part in whole())),
-            "bits": files.Column(np.uint8, (rows, self.dim // 8), (part.bits for part in whole())),
-            "values": files.Column(dtype, (rows, width), (part.fine.values for part in whole())),
-            "scales": files.Column(np.float32, (rows * scales,), (part.fine.scales for part in whole())),
+            "keys": files.Column(np.int64, (rows,), column(segments.keys_of)),
+            "bits": files.Column(np.uint8, (rows, self.dim // 8), column(segments.bits_of)),
+            "values": files.Column(dtype, (rows, width), column(segments.values_of)),
+            "scales": files.Column(np.float32, (rows * scales,), column(segments.scales_of)),
         }
         if self.fine == "bits":
             del columns["values"]
@@ -194,7 +194,13 @@ class Index:
         Raises:
             IndexFileError: the file is missing, damaged, of a newer format, or something else.
         """
-        path = Path(path)
+        index, fingerprint = cls._mapped(Path(path))
+        index._graph = graph.load(Path(path), fingerprint, len(index)) if len(index) else None
+        return index
+
+    @classmethod
+    def _mapped(cls, path: Path) -> tuple[Index, str]:
+        """An index over a file's arrays, without its graph, and the file's fingerprint."""
         found = files.read(path)
         try:
             index = cls(found.header["dim"], fine=found.header["fine"])
@@ -204,8 +210,7 @@ class Index:
         except (KeyError, TypeError, ValueError) as error:
             raise IndexFileError(f"{path}: its contents are damaged ({error}); build it again") from error
         index._runs = [run] if len(run.keys) else []
-        index._graph = graph.load(path, found.fingerprint, len(run.keys)) if len(run.keys) else None
-        return index
+        return index, found.fingerprint
 
     @staticmethod
     def problems(path: str | Path) -> list[str]:
@@ -214,17 +219,16 @@ class Index:
         Raises:
             IndexFileError: the file cannot be opened at all.
         """
+        index, _ = Index._mapped(Path(path))
         found = files.damage(Path(path))
-        keys = files.read(Path(path)).arrays["keys"]
-        if not found and (np.diff(keys) <= 0).any():
+        if not found and any((np.diff(run.keys) <= 0).any() for run in index._runs):
             found.append("keys do not ascend")
-        Index.open(path)
         return found
 
     def _masks(self, allow: Keys | Mask | None) -> list[Mask | None]:
         """The rows of each run that may be found; None for all."""
         if allow is None:
-            return [None if run.alive is None else run.alive for run in self._runs]
+            return [run.alive for run in self._runs]
         if isinstance(allow, np.ndarray) and allow.dtype == np.bool_:
             if allow.shape != (len(self),):
                 raise ValueError(f"allow has shape {allow.shape}, expected ({len(self)},), one for each of keys")

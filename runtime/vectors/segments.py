@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codes import Bytes, Fine, FineCodes, Floats, fine_shape
+from .codes import Bytes, Fine, FineCodes, fine_shape
 from .flat import Mask, Rows, Segment
 
 _MAX_DEAD = 0.25
@@ -70,6 +70,10 @@ class Run:
         return Segment(self.keys, self.bits, self.fine.__getitem__, mask)
 
 
+Array = npt.NDArray[Any]
+Take = Callable[[Run], Array]
+
+
 def opened(keys: Any, bits: Any, fine: Fine, values: Any, scales: Any, dim: int) -> Run:
     """A run over a file's arrays; raises ValueError where they do not belong together."""
     dtype, width, scales_a_row = fine_shape(fine, dim)
@@ -95,39 +99,62 @@ def merged(runs: Sequence[Run]) -> list[Run]:
     """The same rows in one run; none for no rows."""
     if len(runs) == 1 and runs[0].alive is None:
         return list(runs)
-    parts = list(in_key_order(runs)())
-    return [_joined(parts)] if parts else []
+    if not sum(run.living for run in runs):
+        return []
+    column = in_key_order(runs)
+    takes = (keys_of, bits_of, values_of, scales_of)
+    keys, bits, values, scales = (np.concatenate(list(column(take))) for take in takes)
+    return [Run(keys, bits, FineCodes(runs[0].fine.kind, values, scales))]
 
 
-def in_key_order(runs: Sequence[Run]) -> Callable[[], Iterator[Run]]:
-    """The living rows of all runs in small parts, ascending by key, so that no second copy is made; any number of
-    times."""
-    keys = np.concatenate([np.zeros(0, dtype=np.int64), *(run.living_keys() for run in runs)])
-    owner = np.repeat(np.arange(len(runs)), [run.living for run in runs])
-    rows = [np.arange(len(run.keys)) if run.alive is None else np.flatnonzero(run.alive) for run in runs]
-    row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
-    order = np.argsort(keys, kind="stable")
+def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
+    """A function of a column to its living rows, ascending by key, in small parts: no second copy of it is made."""
+    order, owner, row = _places(runs)
 
-    def parts() -> Iterator[Run]:
+    def column(take: Take) -> Iterator[Array]:
+        arrays = [take(run) for run in runs]
+        if not any(map(len, arrays)):  # codes without scales
+            yield from arrays[:1]
+            return
         for begin in range(0, len(order), _ROWS_AT_ONCE):
             chosen = order[begin : begin + _ROWS_AT_ONCE]
-            found = [runs[number].part(row[chosen[owner[chosen] == number]]) for number in range(len(runs))]
-            found = [run for run in found if len(run.keys)]
-            joined = found[0] if len(found) == 1 else _joined(found)
-            yield joined if len(found) == 1 else joined.part(np.argsort(joined.keys))
+            part = np.empty((len(chosen), *arrays[0].shape[1:]), dtype=arrays[0].dtype)
+            for number, array in enumerate(arrays):
+                here = owner[chosen] == number
+                part[here] = array[row[chosen[here]]]
+            yield part
 
-    return parts
+    return column
+
+
+def keys_of(run: Run) -> Array:
+    """The column of keys."""
+    return run.keys
+
+
+def bits_of(run: Run) -> Array:
+    """The column of bits."""
+    return run.bits
+
+
+def values_of(run: Run) -> Array:
+    """The column of fine values."""
+    return run.fine.values
+
+
+def scales_of(run: Run) -> Array:
+    """The column of their scales."""
+    return run.fine.scales
 
 
 def _dead(run: Run) -> float:
     return 1.0 - run.living / len(run.keys)
 
 
-def _joined(runs: Sequence[Run]) -> Run:
-    values: npt.NDArray[Any] = np.concatenate([run.fine.values for run in runs])
-    scales: Floats = np.concatenate([run.fine.scales for run in runs])
-    return Run(
-        np.concatenate([run.keys for run in runs]),
-        np.concatenate([run.bits for run in runs]),
-        FineCodes(runs[0].fine.kind, values, scales),
-    )
+def _places(runs: Sequence[Run]) -> tuple[Rows, Rows, Rows]:
+    """The order of all living rows by key, and the run and the position in it of each."""
+    keys = np.concatenate([np.zeros(0, dtype=np.int64), *(run.living_keys() for run in runs)])
+    owner = np.repeat(np.arange(len(runs)), [run.living for run in runs])
+    rows = [np.arange(len(run.keys)) if run.alive is None else np.flatnonzero(run.alive) for run in runs]
+    row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+    return np.argsort(keys, kind="stable"), owner, row

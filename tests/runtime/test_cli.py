@@ -272,3 +272,9 @@ def test_an_index_is_checked_and_described(nestling: Run, tmp_path: Path) -> Non
     data[data.rindex(b"\x7f")] ^= 1
     path.write_bytes(data)
     fails(nestling("check", path), "values of rows 0 to 3 differ from their hash; restore it from a copy or build it")
+
+
+def test_a_path_that_is_not_there_makes_no_library(nestling: Run, tmp_path: Path) -> None:
+    fails(nestling("add", tmp_path / "new.nest", tmp_path / "none"), f"{tmp_path / 'none'}: no such file or folder")
+    fails(nestling("add", tmp_path / "new.nest", "~nobody-of-this-name/notes"), "leads nowhere")
+    assert list(tmp_path.iterdir()) == []
