@@ -14,6 +14,7 @@ import numpy as np
 from ..encoding.bundle import Bundle, read_bundle
 from ..errors import LibraryError, NestlingError, QueryError
 from ..vectors.codes import Floats, to_bits, to_fine
+from ..vectors.hamming import blocks
 from . import filters, lexical, ranking
 from .chunk import Passage, cut, passages_of
 from .document import Document, Hit, Report, Skip, lone_surrogate
@@ -286,7 +287,8 @@ class Library:
     def _loaded_codes(self) -> Codes:
         generation = self._store.meta("generation")
         if self._codes is None or self._codes.generation != generation:
-            self._codes = Codes(generation, self.dim, *self._store.bits(self.dim))
+            keys, bits = self._store.bits(self.dim)
+            self._codes = Codes(generation, self.dim, keys, bits, blocks(bits))
         return self._codes
 
     def _query_vector(self, query: str) -> Floats:

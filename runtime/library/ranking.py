@@ -10,6 +10,7 @@ import numpy as np
 
 from ..vectors import flat
 from ..vectors.codes import Bytes, FineCodes, Floats
+from ..vectors.hamming import Blocks
 from .document import Hit
 from .fuse import Fused, best_of_groups, fuse
 from .store import Keys, Store
@@ -18,7 +19,7 @@ By = Literal["document", "passage"]
 
 _MIN_DEPTH = 400
 _DEPTH_A_HIT = 4
-_CANDIDATES_A_PLACE = 4
+_CANDIDATES_A_PLACE = 2
 
 # A passage's key, and the place of it or of its document.
 Shown = tuple[int, Fused[tuple[str, int]] | Fused[str]]
@@ -31,12 +32,14 @@ class Codes:
     Attributes:
         keys: (n,) int64, ascending.
         bits: (n, dim / 8) uint8.
+        blocks: these, ready to be scanned.
     """
 
     generation: str | None
     dim: int
     keys: Keys
     bits: Bytes
+    blocks: Blocks
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _dense(
 
     candidates = None if question.exact else depth * _CANDIDATES_A_PLACE
     k = min(depth, len(codes.keys))
-    segment = flat.Segment(codes.keys, codes.bits, fetch_fine, mask)
+    segment = flat.Segment(codes.keys, lambda width: codes.blocks, codes.bits.__getitem__, fetch_fine, mask)
     found = dict(flat.search(question.vector, [segment], k, candidates)[0])
     missing = np.fromiter(sorted(set(also) - found.keys()), dtype=np.int64)
     scores = flat.rescore(question.vector[0], np.searchsorted(codes.keys, missing), fetch_fine)

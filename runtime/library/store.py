@@ -283,16 +283,19 @@ class Store:
         count = self.count("passages")
         keys = np.empty(count, dtype=np.int64)
         bits = np.empty((count, dim // 8), dtype=np.uint8)
-        for row, (key, code) in enumerate(self._db.execute("SELECT key, bits FROM passages ORDER BY key")):
-            keys[row] = key
-            bits[row] = np.frombuffer(code, dtype=np.uint8)
+        found = self._db.execute("SELECT key, bits FROM passages ORDER BY key")
+        begin = 0
+        while rows := found.fetchmany(_ROWS_AT_ONCE):
+            part = slice(begin, begin := begin + len(rows))
+            keys[part] = [key for key, _ in rows]
+            bits[part] = np.frombuffer(b"".join(code for _, code in rows), dtype=np.uint8).reshape(len(rows), -1)
         return keys, bits
 
     def fine(self, keys: Keys, dim: int) -> FineCodes:
         """The int8 codes of some passages, in the order of the keys."""
         codes = dict(self._by_keys("SELECT key, code FROM fine WHERE key IN", keys))
         joined = np.frombuffer(b"".join(codes[key] for key in keys.tolist()), dtype=np.uint8).reshape(-1, 4 + dim)
-        scales = np.ascontiguousarray(joined[:, :4]).view("<f4").reshape(-1).astype(np.float32)
+        scales = np.ascontiguousarray(joined[:, :4]).view("<f4").astype(np.float32)
         return FineCodes("int8", joined[:, 4:].view(np.int8), scales)
 
     def owners(self, keys: Keys) -> dict[int, str]:
@@ -365,7 +368,7 @@ class Store:
             {"dim": dim},
         )
         wrong = 0
-        while rows := pairs.fetchmany(_CHECKED_AT_ONCE):
+        while rows := pairs.fetchmany(_ROWS_AT_ONCE):
             bits = np.frombuffer(b"".join(row[0] for row in rows), dtype=np.uint8).reshape(len(rows), -1)
             fine = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.int8).reshape(len(rows), -1)
             signs = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
@@ -402,7 +405,7 @@ _PROBLEMS = {
     "documents have no passage": "SELECT count(*) FROM documents"
     " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
 }
-_CHECKED_AT_ONCE = 4096
+_ROWS_AT_ONCE = 4096
 
 _PASSAGES_WHERE = "SELECT passages.key FROM passages JOIN documents ON documents.key = passages.document WHERE {}"
 

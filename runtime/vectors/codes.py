@@ -6,7 +6,7 @@ Pure functions. Each code is of one vector alone, so adding, removing or reorder
 |---|---|---|
 | float16 | 2 dim | 2 ** -11 of its value, or 2 ** -25 where that is more |
 | int8 | dim + 4 | half a scale: largest magnitude of the vector / 127 / 2 |
-| int4 | dim / 2 + 4 | half a scale: largest magnitude of the vector / 7 / 2 |
+| int4 | dim / 2 + dim / 16 | half a scale: largest magnitude of 32 dimensions / 7 / 2, or 2 ** -22 where that is more |
 | bits | dim / 8, those of the scan | none is stated: the sign alone, at 1 / sqrt(dim) |
 """
 
@@ -23,9 +23,32 @@ Bytes = npt.NDArray[np.uint8]
 Fine = Literal["float16", "int8", "int4", "bits"]
 FINE: tuple[Fine, ...] = get_args(Fine)
 
-_STEPS = {"int8": 127, "int4": 7}
-_DTYPES: dict[str, Any] = {"float16": np.float16, "int8": np.int8, "int4": np.uint8, "bits": np.uint8}
-_VALUES_A_BYTE = {"int4": 2, "bits": 8}
+_GROUP = 32
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a fine code is laid out.
+
+    Attributes:
+        dtype: of the values.
+        a_byte: dimensions in one value.
+        steps: the largest whole number of a value; 0 where there are no scales.
+        scale: the dtype of the scales.
+    """
+
+    dtype: Any
+    a_byte: int = 1
+    steps: int = 0
+    scale: Any = np.float32
+
+
+_KINDS = {
+    "float16": _Kind(np.float16),
+    "int8": _Kind(np.int8, steps=127),
+    "int4": _Kind(np.uint8, a_byte=2, steps=7, scale=np.float16),
+    "bits": _Kind(np.uint8, a_byte=8),
+}
 
 
 @dataclass(frozen=True)
@@ -36,50 +59,60 @@ class FineCodes:
         kind: what the values are.
         values: (n, dim) float16 or int8, (n, dim / 2) uint8 for int4 with the first dimension in the lower half of a
             byte and 8 added, (n, dim / 8) uint8 for bits.
-        scales: (n,) float32 for int8 and int4; (0,) for float16 and bits.
+        scales: (n, 1) float32 for int8; (n, dim / 32) float16 for int4; (n, 0) float32 for others.
     """
 
     kind: Fine
     values: npt.NDArray[Any]
-    scales: Floats
+    scales: npt.NDArray[Any]
 
     def __post_init__(self) -> None:
         if self.kind not in FINE:
             raise ValueError(f"fine is {self.kind!r}, expected one of {', '.join(FINE)}")
-        if self.values.dtype != _DTYPES[self.kind] or self.values.ndim != 2:
+        kind = _KINDS[self.kind]
+        if self.values.dtype != kind.dtype or self.values.ndim != 2:
             raise ValueError(f"values are {self.values.dtype} {self.values.shape}, expected {self.kind} (n, dim)")
-        rows = len(self.values) if self.kind in _STEPS else 0
-        if self.scales.dtype != np.float32 or self.scales.shape != (rows,):
-            raise ValueError(f"scales are {self.scales.dtype} {self.scales.shape}, expected float32 ({rows},)")
+        expected = (len(self.values), _scales_of(self.kind, self.dim))
+        if self.scales.dtype != kind.scale or self.scales.shape != expected:
+            found = f"{self.scales.dtype} {self.scales.shape}"
+            raise ValueError(f"scales are {found}, expected {np.dtype(kind.scale)} {expected}")
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return int(self.values.shape[1]) * _KINDS[self.kind].a_byte
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, rows: Any) -> FineCodes:
         """Some rows, by a slice, a mask or positions."""
-        return FineCodes(self.kind, self.values[rows], self.scales[rows] if self.kind in _STEPS else self.scales)
+        return FineCodes(self.kind, self.values[rows], self.scales[rows])
 
     def dot(self, query: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Dot products with a query, (n,) float64.
 
-        Exact, and so the same on every processor, where the query's values are whole numbers below 2 ** 21: the
-        values are whole numbers too, or multiples of 2 ** -24 for float16, and all sums stay below 2 ** 53.
+        Exact but for the last multiplication, and so the same on every processor, where the query's values are whole
+        numbers below 2 ** 21: codes are whole numbers or, as float16 and the scales of int4 are, multiples of
+        2 ** -24, and no sum of a unit vector's reaches 2 ** 53 of them.
         """
-        sums = _unpacked(self) @ query
-        return np.asarray(sums * self._scales(self.values.shape[1] * _VALUES_A_BYTE.get(self.kind, 1)))
+        values = _unpacked(self)
+        if self.kind == "int4":
+            sums = np.add.reduceat(values * query, np.arange(0, self.dim, _GROUP), axis=1)
+            return np.asarray((sums * self.scales).sum(axis=1))
+        sums = values @ query
+        if self.kind == "int8":
+            return np.asarray(sums * self.scales[:, 0])
+        return np.asarray(sums if self.kind == "float16" else sums / np.sqrt(self.dim))
 
     def decode(self) -> Floats:
         """(n, dim) float32."""
         values = _unpacked(self)
-        scales = self._scales(values.shape[1])
-        if self.kind in _STEPS:
-            scales = scales[:, None]
-        return np.asarray(values * scales, dtype=np.float32)
-
-    def _scales(self, dim: int) -> Any:
-        if self.kind in _STEPS:
-            return self.scales.astype(np.float64)
-        return 1.0 if self.kind == "float16" else 1.0 / float(np.sqrt(dim))
+        if self.kind == "bits":
+            values /= np.sqrt(self.dim)
+        elif _KINDS[self.kind].steps:
+            values *= self.scales.repeat(_GROUP if self.kind == "int4" else self.dim, axis=1)[:, : self.dim]
+        return values.astype(np.float32)
 
 
 def to_bits(vectors: Floats) -> Bytes:
@@ -100,29 +133,36 @@ def to_fine(vectors: Floats, kind: Fine) -> FineCodes:
     Args:
         vectors: (n, dim) float32, no magnitude over 1, dim a multiple of 8.
     """
-    none = np.zeros(0, dtype=np.float32)
+    none = np.zeros((len(vectors), 0), dtype=np.float32)
     if kind == "float16":
         return FineCodes(kind, vectors.astype(np.float16), none)
     if kind == "bits":
         return FineCodes(kind, to_bits(vectors), none)
-    scales = (np.abs(vectors).max(axis=1, initial=0.0) / _STEPS[kind]).astype(np.float32)
-    values = np.rint(vectors / np.where(scales > 0, scales, 1.0)[:, None])
-    values = np.clip(values, -_STEPS[kind], _STEPS[kind]).astype(np.int8)
+    steps, dim = _KINDS[kind].steps, vectors.shape[1]
+    group = _GROUP if kind == "int4" else dim
+    largest = np.maximum.reduceat(np.abs(vectors), np.arange(0, dim, group), axis=1)
+    scales = (largest / steps).astype(_KINDS[kind].scale)
+    divisors = np.where(scales > 0, scales, 1).astype(np.float32).repeat(group, axis=1)[:, :dim]
+    values = np.clip(np.rint(vectors / divisors), -steps, steps).astype(np.int8)
     if kind == "int4":
         halves = (values + 8).astype(np.uint8)
         return FineCodes(kind, halves[:, ::2] | (halves[:, 1::2] << 4), scales)
     return FineCodes(kind, values, scales)
 
 
-def fine_shape(kind: Fine, dim: int) -> tuple[Any, int, int]:
-    """The dtype and the number of values of one vector, and the number of its scales."""
-    return _DTYPES[kind], dim // _VALUES_A_BYTE.get(kind, 1), int(kind in _STEPS)
+def fine_layout(kind: Fine, dim: int) -> tuple[Any, int, Any, int]:
+    """Of one vector: the dtype and number of its values, the dtype and number of its scales."""
+    return _KINDS[kind].dtype, dim // _KINDS[kind].a_byte, _KINDS[kind].scale, _scales_of(kind, dim)
+
+
+def _scales_of(kind: Fine, dim: int) -> int:
+    return {"int8": 1, "int4": -(-dim // _GROUP)}.get(kind, 0)
 
 
 def _unpacked(codes: FineCodes) -> npt.NDArray[np.float64]:
     """(n, dim) float64, whole numbers but for float16."""
     if codes.kind == "int4":
-        whole = np.empty((len(codes), 2 * codes.values.shape[1]), dtype=np.float64)
+        whole = np.empty((len(codes), codes.dim), dtype=np.float64)
         whole[:, ::2] = codes.values & 15
         whole[:, 1::2] = codes.values >> 4
         return whole - 8

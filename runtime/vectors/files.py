@@ -14,7 +14,7 @@ import mmap
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -59,11 +59,25 @@ class Mapped:
         header: what `write` was given, beside the file's own entries.
         arrays: by name, read-only views of the mapped file.
         fingerprint: sha256 of the header, which holds the hashes of all else.
+        mapping: what the arrays are views of.
     """
 
     header: Mapping[str, Any]
     arrays: Mapping[str, Array]
     fingerprint: str
+    mapping: mmap.mmap
+
+    def release(self, name: str) -> Callable[[], None]:
+        """A function that gives back the memory which reading an array took; of no effect where the system has no such.
+
+        The file's pages stay with the system, which hands them out again or reads them again. Rows of this array are
+        taken to be read here and there, so that reading ahead would be for nothing.
+        """
+        offset, size = self.header["arrays"][name]["offset"], self.arrays[name].nbytes
+        if not size or not hasattr(mmap, "MADV_DONTNEED"):
+            return lambda: None
+        self.mapping.madvise(mmap.MADV_RANDOM, offset, size)
+        return lambda: self.mapping.madvise(mmap.MADV_DONTNEED, offset, size)
 
 
 def write(path: Path, header: Mapping[str, Any], columns: Mapping[str, Column]) -> str:
@@ -147,7 +161,7 @@ def read(path: Path) -> Mapped:
         arrays = {name: _view(mapped, entry) for name, entry in header["arrays"].items()}
     except (KeyError, TypeError, ValueError) as error:
         raise IndexFileError(f"{path}: its header is damaged ({error}); {_RESTORE}") from error
-    return Mapped(header, arrays, fingerprint.hexdigest())
+    return Mapped(header, arrays, fingerprint.hexdigest(), mapped)
 
 
 def damage(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..errors import IndexFileError
 from . import files, flat, graph, segments
-from .codes import FINE, Fine, fine_shape, to_bits, to_fine
+from .codes import FINE, Fine, to_bits, to_fine
 from .flat import OVERSAMPLE, Mask
 from .hits import Hits
 from .segments import Run
@@ -23,8 +23,9 @@ Keys = Sequence[int] | npt.NDArray[np.int64]
 class Index:
     """Unit vectors as bits and a fine code under int64 keys.
 
-    A search scans the bits of all vectors, rescores the nearest `oversample * k` by their fine codes with the
-    float query, and returns the k best. Results depend on the vectors and keys alone, not on the order of adding.
+    A search scans the bits of all vectors, rescores the nearest with the float query, first by their bits and of these
+    `oversample * k` by their fine codes, and returns the k best. Results depend on the vectors and keys alone, not on
+    the order of adding.
 
     Args:
         dim: length of the vectors, a positive multiple of 8.
@@ -76,7 +77,8 @@ class Index:
             return
         order = np.argsort(new_keys)
         sorted_vectors = vectors[order]
-        run = Run(new_keys[order], to_bits(sorted_vectors), to_fine(sorted_vectors, self.fine))
+        fine = to_fine(sorted_vectors, self.fine)
+        run = Run(new_keys[order], fine.values if self.fine == "bits" else to_bits(sorted_vectors), fine)
         self._runs = segments.compacted([*self._runs, run])
         self._graph = None
 
@@ -102,6 +104,7 @@ class Index:
         *,
         allow: Keys | Mask | None = None,
         oversample: int | None = OVERSAMPLE,
+        scan_dim: int | None = None,
     ) -> Hits:
         """The k nearest keys of each query by cosine.
 
@@ -112,6 +115,9 @@ class Index:
                 key of this place in `keys` may be found; None for all. What is left is scanned exactly, so a filter
                 that leaves k or more gives k hits.
             oversample: candidates for rescoring, as a multiple of k; None rescores every vector.
+            scan_dim: scan the bits of the first so many dimensions alone, a multiple of 8, and make up for it by a
+                longer shortlist (adaptive retrieval, arXiv 2205.13147): for vectors trained so that a prefix of
+                them is a vector. None for all dimensions.
 
         Returns:
             Hits of (n, k), rows with fewer hits filled with key -1 and score -inf.
@@ -124,14 +130,16 @@ class Index:
             raise ValueError(f"k is {k!r}, expected a whole number of 1 or more")
         if oversample is not None and oversample < 1:
             raise ValueError(f"oversample is {oversample}, expected 1 or more, or None for every vector")
-        candidates = flat.candidate_count(int(k), oversample)
+        if scan_dim is not None and (not 8 <= scan_dim <= self.dim or scan_dim % 8):
+            raise ValueError(f"scan_dim is {scan_dim}, expected a multiple of 8 up to {self.dim}, or None for that")
+        candidates = flat.rescored_count(int(k), oversample)
         if allow is None and candidates is not None and self._graph is not None and candidates < len(self):
             run = self._runs[0]
             found = self._graph.nearest(to_bits(queries), candidates)
             return flat.rescored(queries, [run.segment(None)], found, int(k))
         masks = self._masks(allow)
         parts = [run.segment(mask) for run, mask in zip(self._runs, masks, strict=True)]
-        return flat.search(queries, parts, int(k), candidates)
+        return flat.search(queries, parts, int(k), candidates, scan_dim=scan_dim)
 
     def reconstruct(self, keys: Keys) -> npt.NDArray[np.float32]:
         """The vectors of these keys as their fine codes keep them, (n, dim) float32, in the order of the keys.
@@ -144,7 +152,7 @@ class Index:
         missing = np.ones(len(wanted), dtype=np.bool_)
         for run in self._runs:
             places = np.flatnonzero(np.isin(wanted, run.living_keys()))
-            vectors[places] = run.fine[np.searchsorted(run.keys, wanted[places])].decode()
+            vectors[places] = run.fetch_fine(np.searchsorted(run.keys, wanted[places])).decode()
             missing[places] = False
         if missing.any():
             raise ValueError(f"key {wanted[missing][0]} is not in the index")
@@ -171,17 +179,7 @@ class Index:
             OSError: the file cannot be written; the old one is as it was.
         """
         path = Path(path)
-        column = segments.in_key_order(self._runs)
-        rows = len(self)
-        dtype, width, scales = fine_shape(self.fine, self.dim)
-        columns = {
-            "keys": files.Column(np.int64, (rows,), column(segments.keys_of)),
-            "bits": files.Column(np.uint8, (rows, self.dim // 8), column(segments.bits_of)),
-            "values": files.Column(dtype, (rows, width), column(segments.values_of)),
-            "scales": files.Column(np.float32, (rows * scales,), column(segments.scales_of)),
-        }
-        if self.fine == "bits":
-            del columns["values"]
+        columns = segments.columns_of(self._runs, self.fine, self.dim)
         fingerprint = files.write(path, {"dim": self.dim, "fine": self.fine}, columns)
         graph.save(self._graph, path, fingerprint)
 
@@ -204,9 +202,7 @@ class Index:
         found = files.read(path)
         try:
             index = cls(found.header["dim"], fine=found.header["fine"])
-            arrays = found.arrays
-            values = arrays["bits"] if index.fine == "bits" else arrays["values"]
-            run = segments.opened(arrays["keys"], arrays["bits"], index.fine, values, arrays["scales"], index.dim)
+            run = segments.opened(found, index.fine, index.dim)
         except (KeyError, TypeError, ValueError) as error:
             raise IndexFileError(f"{path}: its contents are damaged ({error}); build it again") from error
         index._runs = [run] if len(run.keys) else []

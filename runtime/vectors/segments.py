@@ -8,18 +8,24 @@ quarter of their run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .codes import Bytes, Fine, FineCodes, fine_shape
+from . import hamming
+from .codes import Bytes, Fine, FineCodes, fine_layout
+from .files import Column, Mapped
 from .flat import Mask, Rows, Segment
 
 _MAX_DEAD = 0.25
 _MIN_RUN = 1024
 _ROWS_AT_ONCE = 65536
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,18 @@ class Run:
     Attributes:
         keys: (n,) int64, ascending.
         bits: (n, dim / 8) uint8.
-        fine: n codes.
+        fine: n codes; those of kind `bits` share their values with `bits`.
         alive: (n,) bool, the rows that were not removed; None for all.
+        release_bits, release_fine: called when these were read, to give back the memory that a mapped file takes then.
     """
 
     keys: Rows
     bits: Bytes
     fine: FineCodes
     alive: Mask | None = None
+    release_bits: Callable[[], None] = _nothing
+    release_fine: Callable[[], None] = _nothing
+    _blocks: dict[int, hamming.Blocks] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def living(self) -> int:
@@ -63,27 +73,73 @@ class Run:
 
     def part(self, rows: Any) -> Run:
         """Some rows by themselves."""
-        return Run(self.keys[rows], self.bits[rows], self.fine[rows])
+        fine = self.fine[rows]
+        return Run(self.keys[rows], fine.values if fine.kind == "bits" else self.bits[rows], fine)
+
+    def blocks(self, width: int) -> hamming.Blocks:
+        """The first bytes of all rows' bits, ready to be scanned; made once, and kept."""
+        if width not in self._blocks:
+            self._blocks[width] = hamming.blocks(self.bits[:, :width])
+            self.release_bits()
+        return self._blocks[width]
+
+    def fetch_bits(self, rows: Rows) -> Bytes:
+        """The bits of rows, given as (m,) int64 positions: (m, dim / 8) uint8."""
+        found = self.bits[rows]
+        self.release_bits()
+        return found
+
+    def fetch_fine(self, rows: Rows) -> FineCodes:
+        """The fine codes of rows, given as (m,) int64 positions."""
+        found = self.fine[rows]
+        self.release_fine()
+        return found
 
     def segment(self, mask: Mask | None) -> Segment:
         """As the scan takes it."""
-        return Segment(self.keys, self.bits, self.fine.__getitem__, mask)
+        return Segment(self.keys, self.blocks, self.fetch_bits, self.fetch_fine, mask)
 
 
 Array = npt.NDArray[Any]
 Take = Callable[[Run], Array]
 
 
-def opened(keys: Any, bits: Any, fine: Fine, values: Any, scales: Any, dim: int) -> Run:
-    """A run over a file's arrays; raises ValueError where they do not belong together."""
-    dtype, width, scales_a_row = fine_shape(fine, dim)
-    rows = len(keys)
-    expected = [(np.int64, (rows,)), (np.uint8, (rows, dim // 8)), (dtype, (rows, width))]
-    expected.append((np.float32, (rows * scales_a_row,)))
-    for array, (kind, shape) in zip((keys, bits, values, scales), expected, strict=True):
+def columns_of(runs: Sequence[Run], fine: Fine, dim: int) -> dict[str, Column]:
+    """The living rows of runs as a file's columns, ascending by key."""
+    dtype, width, scale, scales = fine_layout(fine, dim)
+    rows = sum(run.living for run in runs)
+    column = in_key_order(runs)
+    columns = {
+        "keys": Column(np.int64, (rows,), column(lambda run: run.keys)),
+        "bits": Column(np.uint8, (rows, dim // 8), column(lambda run: run.bits)),
+    }
+    if fine != "bits":
+        columns["values"] = Column(dtype, (rows, width), column(lambda run: run.fine.values))
+        columns["scales"] = Column(scale, (rows, scales), column(lambda run: run.fine.scales))
+    return columns
+
+
+def opened(found: Mapped, fine: Fine, dim: int) -> Run:
+    """A run over a file's arrays; raises KeyError or ValueError where they are not those of `columns_of`."""
+    dtype, width, scale, scales = fine_layout(fine, dim)
+    arrays = found.arrays
+    rows = len(arrays["keys"])
+    expected: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "keys": (np.int64, (rows,)),
+        "bits": (np.uint8, (rows, dim // 8)),
+    }
+    if fine != "bits":
+        expected |= {"values": (dtype, (rows, width)), "scales": (scale, (rows, scales))}
+    for name, (kind, shape) in expected.items():
+        array = arrays[name]
         if array.dtype != kind or array.shape != shape:
-            raise ValueError(f"an array is {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
-    return Run(keys, bits, FineCodes(fine, values, scales))
+            raise ValueError(f"{name} are {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
+    keys, bits = arrays["keys"], arrays["bits"]
+    if fine == "bits":
+        codes = FineCodes(fine, bits, np.zeros((rows, 0), dtype=np.float32))
+        return Run(keys, bits, codes, None, found.release("bits"), found.release("bits"))
+    codes = FineCodes(fine, arrays["values"], arrays["scales"])
+    return Run(keys, bits, codes, None, found.release("bits"), found.release("values"))
 
 
 def compacted(runs: Sequence[Run]) -> list[Run]:
@@ -102,9 +158,13 @@ def merged(runs: Sequence[Run]) -> list[Run]:
     if not sum(run.living for run in runs):
         return []
     column = in_key_order(runs)
-    takes = (keys_of, bits_of, values_of, scales_of)
-    keys, bits, values, scales = (np.concatenate(list(column(take))) for take in takes)
-    return [Run(keys, bits, FineCodes(runs[0].fine.kind, values, scales))]
+
+    def whole(take: Take) -> Array:
+        return np.concatenate(list(column(take)))
+
+    values = whole(lambda run: run.fine.values)
+    fine = FineCodes(runs[0].fine.kind, values, whole(lambda run: run.fine.scales))
+    return [Run(whole(lambda run: run.keys), values if fine.kind == "bits" else whole(lambda run: run.bits), fine)]
 
 
 def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
@@ -113,9 +173,6 @@ def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
 
     def column(take: Take) -> Iterator[Array]:
         arrays = [take(run) for run in runs]
-        if not any(map(len, arrays)):  # codes without scales
-            yield from arrays[:1]
-            return
         for begin in range(0, len(order), _ROWS_AT_ONCE):
             chosen = order[begin : begin + _ROWS_AT_ONCE]
             part = np.empty((len(chosen), *arrays[0].shape[1:]), dtype=arrays[0].dtype)
@@ -125,26 +182,6 @@ def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
             yield part
 
     return column
-
-
-def keys_of(run: Run) -> Array:
-    """The column of keys."""
-    return run.keys
-
-
-def bits_of(run: Run) -> Array:
-    """The column of bits."""
-    return run.bits
-
-
-def values_of(run: Run) -> Array:
-    """The column of fine values."""
-    return run.fine.values
-
-
-def scales_of(run: Run) -> Array:
-    """The column of their scales."""
-    return run.fine.scales
 
 
 def _dead(run: Run) -> float:

@@ -217,8 +217,6 @@ def test_what_add_said_was_committed_is_whole_after_a_kill(tmp_path: Path, encod
             assert library.search(query, k=50) == whole.search(query, k=50)
 
 
-SAVE_KILLS = 20
-
 SAVE = """
 import sys
 import numpy as np
@@ -233,7 +231,7 @@ while True:
 """
 
 
-def test_a_killed_save_leaves_the_old_index_or_the_new_one(tmp_path: Path) -> None:
+def test_a_killed_save_leaves_the_old_index_or_the_new_one(tmp_path: Path, kills: int) -> None:
     path = tmp_path / "a.index"
     index = Index(64)
     vectors = np.random.default_rng(1).normal(size=(20_000, 64))
@@ -241,7 +239,7 @@ def test_a_killed_save_leaves_the_old_index_or_the_new_one(tmp_path: Path) -> No
     index.save(path)
     seeded = random.Random(3)
     size = 20_000
-    for kill in range(SAVE_KILLS):
+    for kill in range(kills):
         command = [sys.executable, "-c", SAVE, str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=guarded_environment()) as child:
             assert child.stdout is not None
@@ -258,3 +256,41 @@ def test_a_killed_save_leaves_the_old_index_or_the_new_one(tmp_path: Path) -> No
         os.utime(left, (0, 0))
     index.save(path)
     assert [file.name for file in tmp_path.iterdir()] == ["a.index"]
+
+
+READ = """
+import sys
+import numpy as np
+from nestling import Index
+query = np.full((1, 64), 0.125, dtype=np.float32)
+print("ready", flush=True)
+sizes = []
+for _ in range(150):
+    index = Index.open(sys.argv[1])
+    (found,) = index.search(query, 10**4, oversample=None)
+    assert len(found) == len(index)
+    sizes.append(len(index))
+assert sizes == sorted(sizes)
+print(len(set(sizes)), flush=True)
+"""
+
+
+def test_two_processes_read_while_one_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a.index"
+    index = Index(64)
+    index.add(range(2000), np.full((2000, 64), 0.125, dtype=np.float32))
+    index.save(path)
+
+    def start(code: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", code, str(path)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=guarded_environment())
+
+    readers, writer = [start(READ), start(READ)], start(SAVE)
+    try:
+        said = [reader.communicate(timeout=60)[0].split() for reader in readers]
+    finally:
+        for process in (*readers, writer):
+            process.kill()
+            process.communicate()
+    assert [reader.returncode for reader in readers] == [0, 0]
+    assert all(int(states) > 1 for _, states in said)

@@ -6,19 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nestling.vectors.codes import FINE, Fine, FineCodes, fine_shape, to_bits, to_fine
+from nestling.vectors.codes import FINE, Fine, FineCodes, fine_layout, to_bits, to_fine
 
 FLOATS = st.floats(-1, 1, width=32)
-VECTORS = st.integers(0, 6).flatmap(lambda rows: arrays(np.float32, (rows, 16), elements=FLOATS))
+DIM = 40  # a group of 32 and a shorter one
+VECTORS = st.integers(0, 6).flatmap(lambda rows: arrays(np.float32, (rows, DIM), elements=FLOATS))
 KINDS = st.sampled_from(FINE)
-STEPS = {"int8": 127, "int4": 7}
 
 
 def bound(codes: FineCodes, vectors: np.ndarray) -> np.ndarray:
     """The error that `codes` states for each dimension."""
     if codes.kind == "float16":
         return np.maximum(np.abs(vectors.astype(np.float64)) * 2.0**-11, 2.0**-25)
-    return np.broadcast_to(codes.scales[:, None].astype(np.float64) / 2 * (1 + 1e-5) + 1e-9, vectors.shape)
+    scales = codes.scales.astype(np.float64).repeat(32 if codes.kind == "int4" else DIM, axis=1)[:, :DIM]
+    return scales / 2 * (1 + 1e-3 * (codes.kind == "int4") + 1e-5) + (2.0**-22 if codes.kind == "int4" else 1e-9)
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)
@@ -32,12 +33,12 @@ def test_a_code_is_within_its_stated_error(vectors: np.ndarray, kind: Fine) -> N
 @given(VECTORS)
 def test_bits_are_the_signs_first_dimension_lowest(vectors: np.ndarray) -> None:
     bits = to_bits(vectors)
-    assert bits.shape == (len(vectors), 2)
+    assert bits.shape == (len(vectors), DIM // 8)
     for row in range(len(vectors)):
-        for dim in range(16):
+        for dim in range(DIM):
             assert (bits[row, dim // 8] >> (dim % 8)) & 1 == int(vectors[row, dim] > 0)
     decoded = to_fine(vectors, "bits").decode()
-    assert (decoded == np.where(vectors > 0, 0.25, -0.25)).all()
+    assert np.allclose(decoded, np.where(vectors > 0, DIM**-0.5, -(DIM**-0.5)))
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
@@ -53,7 +54,7 @@ def test_a_code_is_of_one_vector_alone(vectors: np.ndarray, kind: Fine) -> None:
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
-@given(VECTORS, KINDS, arrays(np.int64, 16, elements=st.integers(-(2**20), 2**20)))
+@given(VECTORS, KINDS, arrays(np.int64, DIM, elements=st.integers(-(2**20), 2**20)))
 def test_a_dot_product_is_that_of_the_decoded_vectors(vectors: np.ndarray, kind: Fine, query: np.ndarray) -> None:
     codes = to_fine(vectors, kind)
     expected = codes.decode().astype(np.float64) @ query.astype(np.float64)
@@ -61,24 +62,53 @@ def test_a_dot_product_is_that_of_the_decoded_vectors(vectors: np.ndarray, kind:
 
 
 @pytest.mark.parametrize("kind", FINE)
-def test_a_code_has_the_shape_that_is_stated(kind: Fine) -> None:
-    codes = to_fine(np.full((3, 16), 0.25, dtype=np.float32), kind)
-    dtype, width, scales = fine_shape(kind, 16)
-    assert (codes.values.dtype, codes.values.shape, codes.scales.shape) == (dtype, (3, width), (3 * scales,))
+@pytest.mark.parametrize("dim", [8, 32, 40, 384])
+def test_a_code_has_the_layout_that_is_stated(kind: Fine, dim: int) -> None:
+    codes = to_fine(np.full((3, dim), 0.25, dtype=np.float32), kind)
+    dtype, width, scale, scales = fine_layout(kind, dim)
+    assert (codes.values.dtype, codes.values.shape) == (dtype, (3, width))
+    assert (codes.scales.dtype, codes.scales.shape) == (scale, (3, scales))
+    assert codes.dim == dim
+
+
+def test_a_vector_of_384_takes_as_many_bytes_as_is_stated() -> None:
+    vector = np.full((1, 384), 384**-0.5, dtype=np.float32)
+    sizes = {kind: to_fine(vector, kind) for kind in FINE}
+    bytes_ = {kind: codes.values.nbytes + codes.scales.nbytes for kind, codes in sizes.items()}
+    assert bytes_ == {"float16": 768, "int8": 388, "int4": 216, "bits": 48}
+
+
+def test_the_groups_of_an_int4_code_have_scales_of_their_own() -> None:
+    vector = np.zeros((1, 64), dtype=np.float32)
+    vector[0, :32], vector[0, 32:] = 0.7, 0.07
+    codes = to_fine(vector, "int4")
+    assert codes.scales.tolist() == [[np.float16(0.1), np.float16(0.01)]]
+    assert (codes.values == 0xFF).all()
+
+
+def test_sums_of_int4_codes_are_exact_in_any_order() -> None:
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(50, 384))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    codes = to_fine(vectors, "int4")
+    query = np.rint(vectors[0].astype(np.float64) * 2**20)
+    values = [[int(v) for v in row] for row in np.rint(codes.decode().astype(np.float64) * 2**24)]
+    exact = [sum(v * int(q) for v, q in zip(row, query, strict=True)) for row in values]
+    assert (codes.dot(query) * 2**24).tolist() == exact
 
 
 def test_the_largest_magnitude_takes_the_last_step() -> None:
-    vector = np.array([[0.5, -1.0, 0.25, 0, 0, 0, 0, 0]], dtype=np.float32)
-    assert to_fine(vector, "int8").values.tolist() == [[64, -127, 32, 0, 0, 0, 0, 0]]
-    assert to_fine(vector, "int8").scales.tolist() == [np.float32(1 / 127)]
+    vector = np.array([[0.45, -1.0, 0.25, 0, 0, 0, 0, 0]], dtype=np.float32)
+    assert to_fine(vector, "int8").values.tolist() == [[57, -127, 32, 0, 0, 0, 0, 0]]
+    assert to_fine(vector, "int8").scales.tolist() == [[np.float32(1 / 127)]]
     assert to_fine(vector, "int4").values.tolist() == [[11 | 1 << 4, 10 | 8 << 4, 0x88, 0x88]]
-    assert to_fine(vector, "int4").scales.tolist() == [np.float32(1 / 7)]
+    assert to_fine(vector, "int4").scales.tolist() == [[np.float16(1 / 7)]]
 
 
 @pytest.mark.parametrize("kind", ["int8", "int4", "float16"])
 def test_a_vector_of_zeros_stays_one(kind: Fine) -> None:
     codes = to_fine(np.zeros((1, 8), dtype=np.float32), kind)
-    assert codes.scales.tolist() == ([] if kind == "float16" else [0.0])
+    assert (codes.scales == 0).all()
     assert (codes.decode() == 0).all()
 
 
@@ -92,9 +122,19 @@ def test_a_vector_of_zeros_stays_one(kind: Fine) -> None:
             "values are int16 (2, 8), expected int8 (n, dim)",
         ),
         ("int8", np.zeros(8, np.int8), np.zeros(8, np.float32), "values are int8 (8,), expected int8 (n, dim)"),
-        ("int8", np.zeros((2, 8), np.int8), np.zeros(3, np.float32), "scales are float32 (3,), expected float32 (2,)"),
-        ("int4", np.zeros((2, 8), np.uint8), np.zeros(2), "scales are float64 (2,), expected float32 (2,)"),
-        ("bits", np.zeros((2, 1), np.uint8), np.ones(2, np.float32), "scales are float32 (2,), expected float32 (0,)"),
+        (
+            "int8",
+            np.zeros((2, 8), np.int8),
+            np.zeros(2, np.float32),
+            "scales are float32 (2,), expected float32 (2, 1)",
+        ),
+        ("int4", np.zeros((2, 8), np.uint8), np.zeros((2, 1)), "scales are float64 (2, 1), expected float16 (2, 1)"),
+        (
+            "bits",
+            np.zeros((2, 1), np.uint8),
+            np.ones(2, np.float32),
+            "scales are float32 (2,), expected float32 (2, 0)",
+        ),
         ("int3", np.zeros((2, 8), np.int8), np.zeros(2), "fine is 'int3', expected one of float16, int8, int4, bits"),
     ],
 )

@@ -151,7 +151,7 @@ def test_every_shorter_file_is_found(saved: Path) -> None:
         ),
         (
             lambda header: header.update(dim=24),
-            "its contents are damaged (an array is uint8 (20, 2), expected uint8 (20, ",
+            "its contents are damaged (bits are uint8 (20, 2), expected uint8 (20, 3)); build it again",
         ),
         (lambda header: header.update(fine="int3"), "its contents are damaged (fine is 'int3', expected one of"),
         (lambda header: header.pop("fine"), "its contents are damaged ('fine'); build it again"),

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nestling.vectors import flat
+from nestling.vectors import flat, hamming
 from nestling.vectors.codes import FINE, Fine, to_bits, to_fine
 from nestling.vectors.flat import Segment
 
@@ -17,27 +18,12 @@ def unit(random: np.random.Generator, rows: int, dim: int) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
+def bits_segment(keys: np.ndarray, bits: np.ndarray, mask: np.ndarray | None = None, fine: Any = None) -> Segment:
+    return Segment(keys, lambda width: hamming.blocks(bits[:, :width]), bits.__getitem__, fine, mask)
+
+
 def segment(keys: np.ndarray, vectors: np.ndarray, kind: Fine = "int8", mask: np.ndarray | None = None) -> Segment:
-    return Segment(keys, to_bits(vectors), to_fine(vectors, kind).__getitem__, mask)
-
-
-@pytest.fixture(params=["numkong", "numpy"])
-def hamming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both kernels; a numkong without this one is what `delattr` leaves."""
-    if request.param == "numpy":
-        monkeypatch.delattr(flat.numkong, "hammings_packed")
-    return str(request.param)
-
-
-@pytest.mark.parametrize("rows", [1, 7, 70, 5000])
-@pytest.mark.parametrize("width", [1, 2, 9, 48])
-@pytest.mark.parametrize("queries", [1, 3, 64])
-def test_hamming_counts_the_differing_bits(hamming: str, rows: int, width: int, queries: int) -> None:
-    random = np.random.default_rng(rows + width + queries)
-    bits = random.integers(0, 256, (rows, width), dtype=np.uint8)
-    asked = random.integers(0, 256, (queries, width), dtype=np.uint8)
-    expected = np.stack([np.unpackbits(query ^ bits, axis=1).sum(axis=1) for query in asked])
-    assert (flat.hamming_to(asked)(bits) == expected).all()
+    return bits_segment(keys, to_bits(vectors), mask, to_fine(vectors, kind).__getitem__)
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
@@ -45,10 +31,11 @@ def test_hamming_counts_the_differing_bits(hamming: str, rows: int, width: int, 
     sizes=st.lists(st.integers(0, 60), max_size=4),
     count=st.integers(1, 40),
     share=st.sampled_from([None, 0.05, 0.5]),
+    block=st.sampled_from([8, 1 << 16]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_nearest_takes_the_smallest_distances_and_of_equals_the_smaller_keys(
-    sizes: list[int], count: int, share: float | None, seed: int
+    sizes: list[int], count: int, share: float | None, block: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
     total = sum(sizes)
@@ -59,15 +46,14 @@ def test_nearest_takes_the_smallest_distances_and_of_equals_the_smaller_keys(
     for size in sizes:
         part = slice(begin, begin + size)
         keys[part].sort()
-        segments.append(Segment(keys[part], bits[part], None, None if share is None else mask[part]))  # type: ignore[arg-type]
+        segments.append(bits_segment(keys[part], bits[part], None if share is None else mask[part]))
         begin += size
     queries = random.integers(0, 4, (3, 1), dtype=np.uint8)
-    blocks = flat._MIN_BLOCK_ROWS
-    flat._MIN_BLOCK_ROWS = flat._BLOCK_DISTANCES = 8  # type: ignore[misc]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flat, "BLOCK_ROWS", block)
+        patch.setattr(hamming, "BLOCK_ROWS", block)
+        patch.setattr(flat, "_QUERIES_AT_ONCE", 2)
         found = flat.nearest(queries, segments, count)
-    finally:
-        flat._MIN_BLOCK_ROWS, flat._BLOCK_DISTANCES = blocks, 1 << 16  # type: ignore[misc]
     for query, rows in zip(queries, found, strict=True):
         distances = np.unpackbits(query ^ bits, axis=1).sum(axis=1)
         order = [row for row in np.lexsort((keys, distances)) if mask[row]][:count]
@@ -90,10 +76,23 @@ def test_rescoring_is_the_dot_product_and_the_same_in_any_company(rows: int, kin
 
 def test_rescoring_more_rows_than_a_block_is_the_same() -> None:
     random = np.random.default_rng(3)
-    fine = to_fine(unit(random, 20_000, 16), "int8")
-    query = unit(random, 1, 16)[0]
-    everything = flat.rescore(query, np.arange(20_000), fine.__getitem__)
-    assert (everything[8190:8200] == flat.rescore(query, np.arange(8190, 8200), fine.__getitem__)).all()
+    vectors, query = unit(random, 5000, 16), unit(random, 1, 16)[0]
+    fine, bits = to_fine(vectors, "int8"), to_bits(vectors)
+    everything = flat.rescore(query, np.arange(5000), fine.__getitem__)
+    assert (everything[2040:2060] == flat.rescore(query, np.arange(2040, 2060), fine.__getitem__)).all()
+    assert (flat.score_bits(query, bits)[2040:2060] == flat.score_bits(query, bits[2040:2060])).all()
+
+
+@pytest.mark.parametrize("dim", [8, 64, 384, 1024])
+def test_scores_by_bits_are_exact_and_in_the_order_of_the_signs(dim: int) -> None:
+    random = np.random.default_rng(dim)
+    vectors, query = unit(random, 500, dim), unit(random, 1, dim)[0]
+    scores = flat.score_bits(query, to_bits(vectors))
+    assert (scores == np.rint(scores)).all()
+    assert (flat.score_bits(query, to_bits(vectors)[::-1])[::-1] == scores).all()
+    signs = np.where(vectors > 0, 1.0, -1.0) @ query.astype(np.float64)
+    order = np.argsort(scores, kind="stable")
+    assert (np.diff(signs[order]) > -1e-3).all()
 
 
 @pytest.mark.parametrize("kind", FINE)
@@ -107,14 +106,37 @@ def test_a_search_of_all_candidates_is_the_exact_order(kind: Fine) -> None:
     assert (hits.keys == keys[np.argsort(-scores, axis=1, kind="stable")[:, :10]]).all()
 
 
-def test_candidates_are_those_with_the_nearest_bits() -> None:
-    vectors = np.array([[0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [1, -1, -1, -1, -1, -1, -1, -1]], dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    query = np.array([[0.8, -0.01, -0.01, -0.01, -0.01, -0.01, -0.01, -0.01]], dtype=np.float32)
-    query /= np.linalg.norm(query)
+NEAREST = np.array([[0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]], dtype=np.float32)
+NEAR_BITS = np.array([[1, -1, -1, -1, -1, -1, -1, -1]], dtype=np.float32)
+QUERY = np.array([[0.8, -0.01, -0.01, -0.01, -0.01, -0.01, -0.01, -0.01]], dtype=np.float32)
+
+
+def test_candidates_are_those_that_are_best_by_their_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.concatenate([NEAREST / np.linalg.norm(NEAREST), NEAR_BITS / np.linalg.norm(NEAR_BITS)])
+    query = QUERY / np.linalg.norm(QUERY)
     both = [segment(np.array([1, 2]), vectors)]
     assert flat.search(query, both, 1, None).keys.tolist() == [[1]]  # the nearest by its vector
+    assert flat.search(query, both, 1, 1).keys.tolist() == [[2]]  # the best by its bits
+    monkeypatch.setattr(flat, "SHORTLIST", 1)
     assert flat.search(query, both, 1, 1).keys.tolist() == [[2]]  # the nearest by its bits
+
+
+def test_a_shortlist_is_longer_where_fewer_bits_are_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    nearest = flat.nearest
+
+    def watched(queries: np.ndarray, segments: list[Segment], count: int) -> list[np.ndarray]:
+        asked.append((queries.shape[1], count))
+        return nearest(queries, segments, count)
+
+    monkeypatch.setattr(flat, "nearest", watched)
+    random = np.random.default_rng(8)
+    vectors = unit(random, 3000, 64)
+    part = [segment(np.arange(3000), vectors)]
+    for scan_dim in (None, 32, 16):
+        hits = flat.search(vectors[:9], part, 1, 10, scan_dim=scan_dim)
+        assert hits.keys[:, 0].tolist() == list(range(9))
+    assert asked == [(8, 80), (4, 160), (2, 320)]
 
 
 @pytest.mark.parametrize("allowed", [[3], [3, 8, 40], list(range(0, 50, 2))])
@@ -140,12 +162,12 @@ def test_equal_scores_go_by_the_smaller_key_through_all_segments() -> None:
 def test_rows_that_come_ever_nearer_or_ever_farther_are_scanned_right(order: Callable[..., np.ndarray]) -> None:
     steps = np.packbits(np.tri(64, dtype=np.uint8), axis=1, bitorder="little").repeat(3000, axis=0)
     bits = np.ascontiguousarray(order(steps))
-    rows = flat.nearest(np.zeros((1, 8), np.uint8), [Segment(np.arange(len(bits)), bits, None)], 4000)[0]  # type: ignore[arg-type]
+    rows = flat.nearest(np.zeros((1, 8), np.uint8), [bits_segment(np.arange(len(bits)), bits)], 4000)[0]
     distances = np.unpackbits(bits[rows], axis=1).sum(axis=1)
     assert (len(rows), (distances == 1).sum(), (distances == 2).sum()) == (4000, 3000, 1000)
 
 
-def test_candidate_counts() -> None:
-    assert flat.candidate_count(10, None) is None
-    assert flat.candidate_count(1, 20) == 200
-    assert flat.candidate_count(100, 20) == 2000
+def test_counts_of_rescored_rows() -> None:
+    assert flat.rescored_count(10, None) is None
+    assert flat.rescored_count(1, 10) == 200
+    assert flat.rescored_count(100, 10) == 1000

@@ -19,13 +19,15 @@ def unit(seed: int, rows: int = 1, dim: int = DIM) -> np.ndarray:
 
 
 def oracle(stored: dict[int, np.ndarray], query: np.ndarray, k: int, fine: Fine, candidates: int | None) -> list[int]:
-    """The k best keys by the decoded codes in float64, among the candidates by their bits; equal ones by key."""
+    """The k best keys by the decoded codes in float64, of the best by their bits, of the nearest; equal ones by key."""
     keys = np.array(sorted(stored))
     if not len(keys):
         return []
     vectors = np.stack([stored[key] for key in keys.tolist()])
     distances = ((vectors > 0) != (query > 0)).sum(axis=1)
-    near = np.sort(np.lexsort((keys, distances))[:candidates])
+    near = np.lexsort((keys, distances))[: None if candidates is None else flat.SHORTLIST * candidates]
+    by_bits = (vectors[near] > 0) @ np.round(query * 2.0**21)
+    near = np.sort(near[np.lexsort((keys[near], -by_bits))][:candidates])
     scores = to_fine(vectors[near], fine).decode().astype(np.float64) @ np.round(query * 2**20) / 2**20
     return [int(keys[near][row]) for row in np.lexsort((keys[near], -scores.astype(np.float32)))[:k]]
 
@@ -63,7 +65,7 @@ def play(seed: int, folder: Path) -> None:
         elif step == "filtered":
             allow = random.permutation(70)[: random.integers(0, 30)]
         possible = {key: vector for key, vector in stored.items() if allow is None or key in allow}
-        for candidates in (None, max(k * oversample, flat.MIN_CANDIDATES)):
+        for candidates in (None, max(k * oversample, flat.MIN_RESCORED)):
             found = index.search(query, k, allow=allow, oversample=None if candidates is None else oversample)
             assert [key for key, _ in found[0]] == oracle(possible, query[0], k, fine, candidates)
             assert len(found[0]) == min(k, len(possible))
@@ -79,11 +81,12 @@ def play(seed: int, folder: Path) -> None:
 
 @pytest.mark.parametrize("min_run", [0, 8, 1024])
 def test_any_sequence_equals_a_plain_dict_hit_for_hit(
-    min_run: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    min_run: int, sequences: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(segments, "_MIN_RUN", min_run)  # so that few rows already lie in several runs
-    monkeypatch.setattr(flat, "MIN_CANDIDATES", 4)
-    for seed in range(40):
+    monkeypatch.setattr(flat, "MIN_RESCORED", 4)
+    monkeypatch.setattr(flat, "SHORTLIST", 2)
+    for seed in range(sequences // 3):
         play(seed * 3 + min_run, tmp_path)
 
 
@@ -190,6 +193,16 @@ INFINITE[0, 0] = np.inf
         (lambda index: index.add(np.array([2**63], np.uint64), unit(1)), ValueError, f"key {2**63} is over 63 bits"),
         (lambda index: index.reconstruct([1, 5]), ValueError, "key 5 is not in the index"),
         (
+            lambda index: index.search(unit(1), 1, scan_dim=12),
+            ValueError,
+            "scan_dim is 12, expected a multiple of 8 up to 16, or None for that",
+        ),
+        (
+            lambda index: index.search(unit(1), 1, scan_dim=24),
+            ValueError,
+            "scan_dim is 24, expected a multiple of 8 up to 16, or None for that",
+        ),
+        (
             lambda index: index.search(unit(1), 1, oversample=0),
             ValueError,
             "oversample is 0, expected 1 or more, or None",
@@ -232,7 +245,7 @@ def test_a_filter_never_gives_fewer_hits_than_there_are(share: float) -> None:
     index = Index(DIM)
     index.add(np.arange(20_000) * 3, unit(1, 20_000))
     random = np.random.default_rng(7)
-    for number in range(50):
+    for number in range(250):
         mask = random.random(20_000) < share
         k = int(random.integers(1, 60))
         by_mask = index.search(unit(number), k, allow=mask)

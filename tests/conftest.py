@@ -1,0 +1,23 @@
+"""How long the tests that draw their own cases go on: short by default, long before a release."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the whole suite."""
+    parser.addoption("--sequences", type=int, default=120, help="random sequences that an index is put through")
+    parser.addoption("--kills", type=int, default=20, help="kills of a process that saves an index")
+
+
+@pytest.fixture
+def sequences(request: pytest.FixtureRequest) -> int:
+    """How many random sequences an index is put through."""
+    return int(request.config.getoption("--sequences"))
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How often a process that saves an index is killed."""
+    return int(request.config.getoption("--kills"))

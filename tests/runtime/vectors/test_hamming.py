@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nestling.vectors import hamming
+
+
+@pytest.fixture(params=["numkong", "numpy"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both; a numkong without these kernels is what `delattr` leaves."""
+    if request.param == "numpy":
+        monkeypatch.delattr(hamming.numkong, "hammings_pack")
+        monkeypatch.delattr(hamming.numkong, "cdist")
+    return str(request.param)
+
+
+@pytest.mark.parametrize("block", [64, 1 << 16])
+@pytest.mark.parametrize("rows", [0, 1, 63, 64, 65, 700])
+@pytest.mark.parametrize("width", [1, 2, 9, 48, 96])
+def test_every_row_is_compared_once(
+    kernel: str, block: int, rows: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hamming, "BLOCK_ROWS", block)
+    random = np.random.default_rng(rows + width)
+    bits = random.integers(0, 256, (rows, width), dtype=np.uint8)
+    query = random.integers(0, 256, (1, width), dtype=np.uint8)
+    blocks = hamming.blocks(bits)
+    found = np.zeros(rows, dtype=np.int64) - 1
+    for begin, part in blocks:
+        some = hamming.distances(query, part)
+        assert some.dtype == np.uint32
+        found[begin : begin + len(some)] = some
+    assert blocks.rows == rows
+    assert (found == np.unpackbits(query ^ bits, axis=1).sum(axis=1)).all()
+    if kernel == "numkong":
+        assert all(isinstance(part, np.ndarray) == (rows < block) for part in blocks.parts)
+
+
+def test_the_first_bytes_of_rows_are_compared_alone(kernel: str) -> None:
+    bits = np.random.default_rng(1).integers(0, 256, (50, 48), dtype=np.uint8)
+    ((_, part),) = hamming.blocks(bits[:, :16])
+    expected = np.unpackbits(bits[:1, :16] ^ bits[:, :16], axis=1).sum(axis=1)
+    assert (hamming.distances(np.ascontiguousarray(bits[:1, :16]), part) == expected).all()
