@@ -124,6 +124,16 @@ def search(
         found = [_every_row(segments)] * len(queries)
     else:
         found = nearest(to_bits(queries)[:, : scan_dim // 8], segments, shortlist)
+    return sieved(queries, segments, found, k, candidates)
+
+
+def sieved(queries: Floats, segments: Sequence[Segment], found: Sequence[Rows], k: int, candidates: int) -> Hits:
+    """The k best of the rows found for each query: the best `candidates` by their bits, and of these by fine codes.
+
+    Args:
+        queries: (q, dim) float32, unit rows.
+        found: for each query, (m,) int64 positions counted through all segments.
+    """
     best = [_best_by_bits(query, segments, rows, candidates) for query, rows in zip(queries, found, strict=True)]
     return rescored(queries, segments, best, k)
 

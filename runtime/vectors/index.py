@@ -135,8 +135,8 @@ class Index:
         candidates = flat.rescored_count(int(k), oversample)
         if allow is None and candidates is not None and self._graph is not None and candidates < len(self):
             run = self._runs[0]
-            found = self._graph.nearest(to_bits(queries), candidates)
-            return flat.rescored(queries, [run.segment(None)], found, int(k))
+            found = self._graph.nearest(to_bits(queries), flat.SHORTLIST * candidates)
+            return flat.sieved(queries, [run.segment(None)], found, int(k), candidates)
         masks = self._masks(allow)
         parts = [run.segment(mask) for run, mask in zip(self._runs, masks, strict=True)]
         return flat.search(queries, parts, int(k), candidates, scan_dim=scan_dim)

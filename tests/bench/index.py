@@ -46,16 +46,14 @@ def main() -> None:
         return
     for rows in (arguments.rows, arguments.graph_rows):
         prepare(arguments.texts, arguments.work, rows)
-    results = json.loads(arguments.output.read_text())["peers"] if arguments.only and arguments.output.exists() else {}
+    results = json.loads(arguments.output.read_text())["peers"] if arguments.only and arguments.output.exists() else []
     for name, peer in PEERS.items():
-        if arguments.only in (None, name):
-            rows = arguments.rows if peer.exact else arguments.graph_rows
-            results[name] = {
-                "rows": rows,
-                **step("build", arguments, rows, name),
-                **step("answer", arguments, rows, name),
-            }
-            print(name, results[name], flush=True)
+        for rows in (arguments.rows, arguments.graph_rows) if peer.exact else (arguments.graph_rows,):
+            if arguments.only in (None, name):
+                measured = {"name": name, "rows": rows}
+                measured |= step("build", arguments, rows, name) | step("answer", arguments, rows, name)
+                results = [row for row in results if (row["name"], row["rows"]) != (name, rows)] + [measured]
+                print(measured, flush=True)
     command = f"python tests/bench/index.py {arguments.texts} WORK_FOLDER"
     result = {
         **described(command, 2),
@@ -68,7 +66,7 @@ def main() -> None:
     finished(arguments.output, result)
 
 
-def step(name: str, arguments: argparse.Namespace, rows: int, peer: str | None = None) -> dict[str, Any]:
+def step(name: str, arguments: argparse.Namespace, rows: int, peer: str | None = None) -> Any:
     """A step in a process of its own; its error where it fails."""
     command = [sys.executable, __file__, str(arguments.texts), str(arguments.work), "--rows", str(rows), "--step", name]
     command += ["--only", peer] if peer else []
@@ -78,7 +76,7 @@ def step(name: str, arguments: argparse.Namespace, rows: int, peer: str | None =
         return {f"{name}_error": error.stderr.strip().splitlines()[-1][:200]}
     except subprocess.TimeoutExpired:
         return {f"{name}_error": f"not done after {TIMEOUT_S} s"}
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def build(work: Path, rows: int, name: str) -> dict[str, Any]:
@@ -108,11 +106,12 @@ def answer(work: Path, rows: int, name: str) -> dict[str, Any]:
     slow = _seconds(lambda: search(queries[1:2], 10)) > 0.5
     count = 20 if slow else ONE_QUERIES
     one = [_seconds(lambda place=place: search(queries[place : place + 1], 10)) for place in range(count)]
+    grown = process.memory_info().rss - before
     together = [_seconds(lambda: search(queries[:TOGETHER], 10)) for _ in range(1 if slow else 3)]
     asked = TOGETHER if slow else len(queries)
     return {
         "open_to_answer_s": round(opened, 3),
-        "resident_growth_mb": round((process.memory_info().rss - before) / 2**20, 1),
+        "resident_growth_mb": round(grown / 2**20, 1),
         "query_p50_ms": round(1000 * float(np.percentile(one, 50)), 2),
         "query_p99_ms": round(1000 * float(np.percentile(one, 99)), 2),
         "of_64_query_ms": round(1000 * float(np.median(together)) / TOGETHER, 2),
@@ -139,45 +138,44 @@ def paired(work: Path, rows: int, name: None) -> dict[str, Any]:
     }
 
 
-def curve(work: Path, rows: int, name: None) -> dict[str, Any]:
-    """Recall against exact float32 by oversample, on the real vectors and on all."""
+def curve(work: Path, rows: int, name: None) -> list[dict[str, Any]]:
+    """Recall against exact float32 and time by what is searched and how much is rescored."""
     from nestling import Index
 
-    found: dict[str, Any] = {}
     queries, real = np.load(work / "queries.npy"), np.load(work / "real.npy")
     whole = Index.open(_place(work, rows, "nestling, int8"))
-    few = Index(real.shape[1])
-    few.add(np.arange(len(real)), real)
-    four, none = Index(real.shape[1], fine="int4"), Index(real.shape[1], fine=None)
-    four.add(np.arange(len(real)), real)
-    none.add(np.arange(len(real)), real)
-    ways = {"real, int8": (few, "real"), "real, int4": (four, "real"), "real, bits alone": (none, "real")}
-    for label, (index, of) in {**ways, "all, int8": (whole, str(rows))}.items():
+    found = []
+    for fine, of in (("int8", "real"), ("int4", "real"), ("float16", "real"), (None, "real"), ("int8", str(rows))):
         truth = np.load(work / f"truth-{of}.npy")
+        if of == "real":
+            index = Index(real.shape[1], fine=fine)
+            index.add(np.arange(len(real)), real)
+        else:
+            index = whole
+        ways: list[tuple[int | None, int | None]] = [(oversample, None) for oversample in (2, 5, 10, 20, 40, 80)]
+        ways += [(None, None)] if of == "real" else [(10, scan_dim) for scan_dim in (128, 192, 256, 320)]
         for k in (10, 100):
-            for oversample in (1, 2, 5, 10, 20, 40, None):
-                if oversample is None and of != "real":
-                    continue
-                hits = index.search(queries, k, oversample=oversample).keys
-                found[f"{label}, k={k}, oversample={oversample}"] = _recall(hits, truth, k)
+            for oversample, scan_dim in ways:
+                measured = _recall_and_time(index, queries, truth, k, oversample=oversample, scan_dim=scan_dim)
+                found.append({"vectors": len(index), "fine": fine, "k": k, **measured})
     return found
 
 
-def filters(work: Path, rows: int, name: None) -> dict[str, Any]:
+def filters(work: Path, rows: int, name: None) -> list[dict[str, Any]]:
     """Milliseconds of a query by the share of vectors that a filter leaves, given as a mask and as keys."""
     from nestling import Index
 
     queries = np.load(work / "queries.npy")
     index = Index.open(_place(work, rows, "nestling, int8"))
     random = np.random.default_rng(1)
-    found: dict[str, Any] = {}
+    found = []
     for share in (1.0, 0.1, 0.01, 0.001):
         mask = random.random(rows) < share
-        keys = index.keys[mask]
-        for label, allow in (("mask", mask), ("keys", keys)):
-            times = [_seconds(lambda p=p, a=allow: index.search(queries[p : p + 1], 10, allow=a)) for p in range(30)]
-            found[f"{share:.1%} {label}"] = round(1000 * float(np.median(times)), 2)
-    return found
+        for given, allow in (("mask", mask), ("keys", index.keys[mask])):
+            times = [_seconds(lambda p=p, a=allow: index.search(queries[p : p + 1], 10, allow=a)) for p in range(50)]
+            found.append({"share": share, "given": given, "query_p50_ms": round(1000 * float(np.median(times)), 2)})
+    times = [_seconds(lambda p=p: index.search(queries[p : p + 1], 10)) for p in range(50)]
+    return [{"share": 1.0, "given": "none", "query_p50_ms": round(1000 * float(np.median(times)), 2)}, *found]
 
 
 def _place(work: Path, rows: int, name: str) -> Path:
@@ -189,6 +187,12 @@ def _seconds(work: Any) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
+
+
+def _recall_and_time(index: Any, queries: np.ndarray, truth: np.ndarray, k: int, **way: Any) -> dict[str, Any]:
+    times = [_seconds(lambda place=place: index.search(queries[place : place + 1], k, **way)) for place in range(40)]
+    recall = _recall(index.search(queries, k, **way).keys, truth, k)
+    return {**way, "recall": recall, "query_p50_ms": round(1000 * float(np.median(times)), 2)}
 
 
 def _recall(found: np.ndarray, truth: np.ndarray, k: int) -> float:

@@ -26,8 +26,8 @@ def filled(readme: str) -> str:
 
 def table(name: str) -> str:
     """The table of one result file, in Markdown."""
-    result = json.loads((RESULTS / f"{name}.json").read_text())
-    lines = {"quality": _quality, "encoder": _encoder, "process": _process, "index": _index}[name](result)
+    result = json.loads((RESULTS / f"{name.split('_')[0]}.json").read_text())
+    lines = TABLES[name](result)
     return "\n".join([*lines, "", f"`{result['command']}` at {result['commit']} on {result['machine']}.", ""])
 
 
@@ -58,12 +58,12 @@ def _index(result: dict[str, Any]) -> list[str]:
         "| recall@10 | recall@100 |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, row in result["peers"].items():
+    for row in sorted(result["peers"], key=lambda row: -row["rows"]):
+        name = f"{row['name']} | {row['rows']:,}"
         if error := row.get("build_error") or row.get("answer_error"):
-            lines.append(f"| {name} | {row['rows']:,} | {error} | | | | | | | | |")
+            lines.append(f"| {name} | {error} | | | | | | | | |")
             continue
         cells = [
-            f"{row['rows']:,}",
             f"{row['build_s']:.0f} s",
             f"{row['bytes_a_vector']:.0f}",
             f"{row['open_to_answer_s']:.2f} s",
@@ -72,6 +72,29 @@ def _index(result: dict[str, Any]) -> list[str]:
             *(f"{row[key]:.3f}" for key in ("recall_10", "recall_100")),
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _index_curve(result: dict[str, Any]) -> list[str]:
+    ways = list(dict.fromkeys((row["oversample"], row["scan_dim"]) for row in result["curve"]))
+    rows = list(dict.fromkeys((row["vectors"], row["fine"], row["k"]) for row in result["curve"]))
+    found = {(*map(row.get, ("vectors", "fine", "k", "oversample", "scan_dim")),): row for row in result["curve"]}
+    heads = [f"{o} k" if o else "all" for o, _ in ways]
+    heads = [f"{head}, {s} bits" if s else head for head, (_, s) in zip(heads, ways, strict=True)]
+    lines = [f"| vectors | fine | k | {' | '.join(heads)} |", "|---" * (3 + len(ways)) + "|"]
+    for vectors, fine, k in rows:
+        cells = [found.get((vectors, fine, k, *way)) for way in ways]
+        shown = ["" if cell is None else f"{cell['recall']:.3f}, {cell['query_p50_ms']:.1f} ms" for cell in cells]
+        lines.append(f"| {vectors:,} | {fine or 'none'} | {k} | {' | '.join(shown)} |")
+    return lines
+
+
+def _index_filters(result: dict[str, Any]) -> list[str]:
+    lines = ["| vectors that a filter leaves | given as | query p50 |", "|---|---|---|"]
+    for row in result["filters"]:
+        share = "no filter" if row["given"] == "none" else f"{100 * row['share']:g} %"
+        given = "" if row["given"] == "none" else row["given"]
+        lines.append(f"| {share} | {given} | {row['query_p50_ms']:.1f} ms |")
     return lines
 
 
@@ -87,6 +110,15 @@ def _process(result: dict[str, Any]) -> list[str]:
         f"| site-packages after installing the wheel alone | {result['site_packages_mb']:.0f} MB |",
     ]
 
+
+TABLES = {
+    "quality": _quality,
+    "encoder": _encoder,
+    "process": _process,
+    "index": _index,
+    "index_curve": _index_curve,
+    "index_filters": _index_filters,
+}
 
 if __name__ == "__main__":
     README.write_text(filled(README.read_text()))
