@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..vectors import flat
-from ..vectors.codes import Bytes, FineCodes, Floats
-from ..vectors.hamming import Blocks
+from ..vectors.codes import Bytes, FineCodes, Floats, Rows
 from .document import Hit
 from .fuse import Fused, best_of_groups, fuse
 from .store import Keys, Store
@@ -39,7 +38,7 @@ class Codes:
     dim: int
     keys: Keys
     bits: Bytes
-    blocks: Blocks
+    blocks: list[Any]
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _dense(
         mask = np.zeros(len(codes.keys), dtype=np.bool_)
         mask[np.searchsorted(codes.keys, store.allowed(question.condition))] = True
 
-    def fetch_fine(wanted: flat.Rows) -> FineCodes:
+    def fetch_fine(wanted: Rows) -> FineCodes:
         return store.fine(codes.keys[wanted], codes.dim)
 
     candidates = None if question.exact else depth * _CANDIDATES_A_PLACE

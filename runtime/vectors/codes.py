@@ -5,8 +5,8 @@ Pure functions. Each code is of one vector alone, so adding, removing or reorder
 | fine code | bytes of a vector | error of a dimension, at most |
 |---|---|---|
 | float16 | 2 dim | 2 ** -11 of its value, or 2 ** -25 where that is more |
-| int8 | dim + 4 | half a scale: largest magnitude of the vector / 127 / 2 |
-| int4 | dim / 2 + dim / 16 | half a scale: largest magnitude of 32 dimensions / 7 / 2, or 2 ** -22 where that is more |
+| int8 | dim + 4 | half a scale, which is the largest magnitude of the vector / 127, as float32 |
+| int4 | dim / 2 + dim / 16 | half a scale, which is the largest of 32 magnitudes / 7, as float16; or 2 ** -22 |
 | bits | dim / 8, those of the scan | none is stated: the sign alone, at 1 / sqrt(dim) |
 """
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
 Fine = Literal["float16", "int8", "int4", "bits"]
 FINE: tuple[Fine, ...] = get_args(Fine)
 
@@ -51,7 +52,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FineCodes:
     """Vectors in few bytes: `vector = values * scale`, within the bounds of this module's table.
 
@@ -92,9 +93,9 @@ class FineCodes:
     def dot(self, query: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Dot products with a query, (n,) float64.
 
-        Exact but for the last multiplication, and so the same on every processor, where the query's values are whole
-        numbers below 2 ** 21: codes are whole numbers or, as float16 and the scales of int4 are, multiples of
-        2 ** -24, and no sum of a unit vector's reaches 2 ** 53 of them.
+        Sums are exact, and so the same on every processor, where the query's values are whole numbers below 2 ** 21:
+        codes are whole numbers or, as float16 and the scales of int4 are, multiples of 2 ** -24, and no sum of a unit
+        vector's reaches 2 ** 53 of them. What int8 and bits are then scaled by is one multiplication or division.
         """
         values = _unpacked(self)
         if self.kind == "int4":

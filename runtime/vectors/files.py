@@ -8,10 +8,13 @@ one and never half of one; who has the old one mapped goes on with it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import mmap
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -67,40 +70,82 @@ class Mapped:
     fingerprint: str
     mapping: mmap.mmap
 
-    def release(self, name: str) -> Callable[[], None]:
-        """A function that gives back the memory which reading an array took; of no effect where the system has no such.
+    def release(self, name: str) -> None:
+        """Give back the memory that reading an array took; of no effect where the system has no such call.
 
-        The file's pages stay with the system, which hands them out again or reads them again. Rows of this array are
-        taken to be read here and there, so that reading ahead would be for nothing.
+        The file's pages stay with the system, which hands them out again or reads them again.
         """
-        offset, size = self.header["arrays"][name]["offset"], self.arrays[name].nbytes
-        if not size or not hasattr(mmap, "MADV_DONTNEED"):
-            return lambda: None
-        self.mapping.madvise(mmap.MADV_RANDOM, offset, size)
-        return lambda: self.mapping.madvise(mmap.MADV_DONTNEED, offset, size)
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._advise(name, mmap.MADV_DONTNEED)
+
+    def scattered(self, name: str) -> None:
+        """Say that rows of an array are read here and there, so that reading ahead would be for nothing."""
+        if hasattr(mmap, "MADV_RANDOM"):
+            self._advise(name, mmap.MADV_RANDOM)
+
+    def _advise(self, name: str, advice: int) -> None:
+        if size := self.arrays[name].nbytes:
+            offset = self.header["arrays"][name]["offset"]
+            before = offset % mmap.PAGESIZE
+            self.mapping.madvise(advice, offset - before, size + before)
+
+    def damage(self) -> list[str]:
+        """What differs from its hash, a clause each; empty for a sound file. Reads all of it."""
+        problems = []
+        for name, array in self.arrays.items():
+            entry = self.header["arrays"][name]
+            row_bytes = max(1, array.nbytes // max(1, len(array)))
+            for number, expected in enumerate(entry["blocks"]):
+                begin = number * _BLOCK_BYTES
+                start = entry["offset"] + begin
+                block = self.mapping[start : start + min(_BLOCK_BYTES, array.nbytes - begin)]
+                if hashlib.sha256(block).hexdigest() != expected:
+                    last = min(len(array), -(-(begin + _BLOCK_BYTES) // row_bytes)) - 1
+                    problems.append(f"{name} of rows {begin // row_bytes} to {last} differ from their hash")
+            self.release(name)
+        return problems
 
 
-def write(path: Path, header: Mapping[str, Any], columns: Mapping[str, Column]) -> str:
+def write(
+    path: Path,
+    header: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    before: Callable[[str], object] = lambda fingerprint: None,
+) -> str:
     """Write columns and a header, replacing the file in one step; the old file stays where anything fails.
 
+    Args:
+        before: called with the new file's fingerprint when it is whole and not yet in its place.
+
     Returns:
-        The new file's fingerprint.
+        That fingerprint.
+
+    Raises:
+        OSError: the folder is missing, or the file cannot be written or replaced.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "Its folder is missing, make it first", str(path))
     _remove_abandoned(path)
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    unfinished = unfinished_name(path)
     try:
         with unfinished.open("xb") as stream:
             fingerprint = _write(stream, header, columns)
             stream.flush()
             os.fsync(stream.fileno())
-        replace(unfinished, path)
+        before(fingerprint)
+        put_in_place(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
     return fingerprint
 
 
-def replace(unfinished: Path, path: Path) -> None:
+def unfinished_name(path: Path) -> Path:
+    """A name beside a file for what will take its place."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def put_in_place(unfinished: Path, path: Path) -> None:
     """Put a finished and synced file in another's place, and sync the folder."""
     unfinished.replace(path)
     if os.name == "posix":
@@ -109,6 +154,13 @@ def replace(unfinished: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def beside(path: Path, ending: str) -> Iterator[Path]:
+    """The files beside one whose names are its own and a regular expression."""
+    pattern = re.compile(re.escape(path.name) + ending)
+    if path.parent.is_dir():
+        yield from (file for file in path.parent.iterdir() if pattern.fullmatch(file.name) and file.is_file())
 
 
 def hash_file(path: Path) -> str:
@@ -129,7 +181,7 @@ def is_index(path: Path) -> bool:
 
 
 def read(path: Path) -> Mapped:
-    """Map what `write` wrote. The header is compared with its hash and the file's size; `damage` compares the rest.
+    """Map what `write` wrote. The header is compared with its hash and the file's size; `Mapped.damage` has the rest.
 
     Raises:
         IndexFileError: the file is missing, is something else, is damaged, or of a newer format.
@@ -146,51 +198,27 @@ def read(path: Path) -> Mapped:
             if len(text) != length or fingerprint.digest() != start[-32:]:
                 raise IndexFileError(f"{path}: its header is damaged; {_RESTORE}")
             header = json.loads(text)
-            if header["format"] > FORMAT:
-                raise IndexFileError(f"{path}: has format {header['format']}, this Nestling reads {FORMAT}; update it")
+            if header["format"] != FORMAT:
+                found = f"has format {header['format']}, this Nestling reads {FORMAT}"
+                raise IndexFileError(f"{path}: {found}; open it with a newer Nestling")
             if size != header["bytes"]:
                 raise IndexFileError(f"{path}: has {size} bytes, expected {header['bytes']}; {_RESTORE}")
             mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            arrays = {name: _view(mapped, entry) for name, entry in header["arrays"].items()}
     except OSError as error:
         raise IndexFileError(f"{path}: cannot be read ({error.strerror}); expected an index file") from error
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, IndexFileError):
-            raise
-        raise IndexFileError(f"{path}: its header is damaged ({error}); {_RESTORE}") from error
-    try:
-        arrays = {name: _view(mapped, entry) for name, entry in header["arrays"].items()}
-    except (KeyError, TypeError, ValueError) as error:
+    except IndexFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise IndexFileError(f"{path}: its header is damaged ({error}); {_RESTORE}") from error
     return Mapped(header, arrays, fingerprint.hexdigest(), mapped)
-
-
-def damage(path: Path) -> list[str]:
-    """What differs from its hash, a clause each; empty for a sound file. Reads all of it.
-
-    Raises:
-        IndexFileError: as `read`.
-    """
-    found = read(path)
-    problems = []
-    with path.open("rb") as stream:
-        for name, entry in found.header["arrays"].items():
-            array = found.arrays[name]
-            row_bytes = max(1, array.nbytes // max(1, len(array)))
-            stream.seek(entry["offset"])
-            for number, expected in enumerate(entry["blocks"]):
-                begin = number * _BLOCK_BYTES
-                block = stream.read(min(_BLOCK_BYTES, array.nbytes - begin))
-                if hashlib.sha256(block).hexdigest() != expected:
-                    last = min(len(array), -(-(begin + _BLOCK_BYTES) // row_bytes)) - 1
-                    problems.append(f"{name} of rows {begin // row_bytes} to {last} differ from their hash")
-    return problems
 
 
 def _write(stream: IO[bytes], header: Mapping[str, Any], columns: Mapping[str, Column]) -> str:
     """Write the arrays behind room for the header, whose length does not depend on their hashes, then the header."""
     entries: dict[str, dict[str, Any]] = {}
     for name, column in columns.items():
-        size = int(np.prod(column.shape, dtype=np.int64)) * np.dtype(column.dtype).itemsize
+        size = math.prod(column.shape) * np.dtype(column.dtype).itemsize
         blocks = ["0" * 64] * -(-size // _BLOCK_BYTES)
         entries[name] = {"dtype": np.dtype(column.dtype).name, "shape": column.shape, "offset": 0, "blocks": blocks}
     offset = _aligned(_START + len(_header(header, entries, 0)) + 24 * (1 + len(entries)))
@@ -213,29 +241,40 @@ def _header(header: Mapping[str, Any], entries: Mapping[str, Any], size: int) ->
 
 def _write_blocks(stream: IO[bytes], column: Column) -> Iterator[str]:
     """Write an array, and give the hash of each block of it."""
-    left = b""
+    digest, room = hashlib.sha256(), _BLOCK_BYTES
     for part in column.parts:
-        stored = np.ascontiguousarray(part, dtype=np.dtype(column.dtype).newbyteorder("<")).tobytes()
-        stream.write(stored)
-        left += stored
-        while len(left) >= _BLOCK_BYTES:
-            yield hashlib.sha256(left[:_BLOCK_BYTES]).hexdigest()
-            left = left[_BLOCK_BYTES:]
-    if left:
-        yield hashlib.sha256(left).hexdigest()
+        stored = np.ascontiguousarray(part, dtype=np.dtype(column.dtype).newbyteorder("<"))
+        if not stored.size:
+            continue
+        left = memoryview(stored.reshape(-1).view(np.uint8).data)
+        stream.write(left)
+        while len(left) >= room:
+            digest.update(left[:room])
+            yield digest.hexdigest()
+            digest, left, room = hashlib.sha256(), left[room:], _BLOCK_BYTES
+        digest.update(left)
+        room -= len(left)
+    if room < _BLOCK_BYTES:
+        yield digest.hexdigest()
 
 
 def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> Array:
-    if entry["dtype"] not in _DTYPES:
-        raise ValueError(f"unknown dtype {entry['dtype']!r}")
-    shape = tuple(int(size) for size in entry["shape"])
-    if min(shape) < 0:
+    """An array of a header's entry; raises KeyError, TypeError or ValueError where there can be no such."""
+    name, shape, offset, blocks = (entry[key] for key in ("dtype", "shape", "offset", "blocks"))
+    if name not in _DTYPES:
+        raise ValueError(f"unknown dtype {name!r}")
+    if not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError(f"shape {shape}")
-    dtype = np.dtype(entry["dtype"]).newbyteorder("<")
-    count = int(np.prod(shape, dtype=np.int64))
-    if count == 0:
+    dtype = np.dtype(name).newbyteorder("<")
+    size = math.prod(shape) * dtype.itemsize
+    if type(offset) is not int or offset < 0 or offset % _ALIGN or offset + size > len(mapped):
+        raise ValueError(f"{size} bytes at {offset} in a file of {len(mapped)}")
+    if type(blocks) is not list or len(blocks) != -(-size // _BLOCK_BYTES):
+        raise ValueError(f"hashes for {size} bytes are not as many as its MiB")
+    if size == 0:
         return np.zeros(shape, dtype=dtype)
-    return np.frombuffer(mapped, dtype=dtype, count=count, offset=int(entry["offset"])).reshape(shape)
+    array: Array = np.frombuffer(mapped, dtype=dtype, count=math.prod(shape), offset=offset).reshape(shape)
+    return array
 
 
 def _aligned(offset: int) -> int:
@@ -244,7 +283,7 @@ def _aligned(offset: int) -> int:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove what writers that were killed left beside the file; a living one touches its own all the time."""
-    for left in path.parent.glob(f"{path.name}.*.tmp") if path.parent.is_dir() else ():
+    for left in beside(path, r"\.[0-9a-f]{8}\.tmp"):
         try:
             if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
                 left.unlink()

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codes import Bytes, FineCodes, Floats, to_bits
-from .hamming import BLOCK_ROWS, Blocks, Distances, distances
+from .codes import Bytes, FineCodes, Floats, Rows, to_bits
+from .hamming import BLOCK_ROWS, Distances, distances
 from .hits import Hits, empty_hits
 
-Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 FetchBits = Callable[[Rows], Bytes]
 FetchFine = Callable[[Rows], FineCodes]
@@ -41,7 +40,7 @@ _RESCORED_AT_ONCE = 2048
 _GATHER_BELOW = 0.2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
     """Codes of vectors under different keys.
 
@@ -54,7 +53,7 @@ class Segment:
     """
 
     keys: Rows
-    blocks: Callable[[int], Blocks]
+    blocks: Callable[[int], Sequence[Any]]
     fetch_bits: FetchBits
     fetch_fine: FetchFine
     mask: Mask | None = None
@@ -65,7 +64,7 @@ class Segment:
         return rows.astype(np.int64, copy=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Near:
     """Rows near one query.
 
@@ -157,7 +156,7 @@ def rescored(queries: Floats, segments: Sequence[Segment], found: Sequence[Rows]
 def nearest(queries: Bytes, segments: Sequence[Segment], count: int) -> list[Rows]:
     """For each query the `count` rows of smallest Hamming distance, of equal ones those of smaller keys.
 
-    One pass over memory for all queries: a block of rows is compared with each of them while it is in the cache.
+    One pass over memory for 16 queries: a block of rows is compared with each of them while it is in the cache.
     What is no better than the `count` best so far is dropped at once.
 
     Args:
@@ -175,7 +174,7 @@ def nearest(queries: Bytes, segments: Sequence[Segment], count: int) -> list[Row
 def rescore(query: Floats, rows: Rows, fetch_fine: FetchFine) -> Floats:
     """Dot products of a query with the fine codes of some rows.
 
-    The rounding of the query moves a score by less than 1e-5, that of the codes by at most
+    The rounding of the query moves a score by at most `sqrt(dim) * 2 ** -21`, that of the codes by at most
     `sum(abs(query))` times the error of a dimension.
 
     Args:
@@ -193,7 +192,9 @@ def rescore(query: Floats, rows: Rows, fetch_fine: FetchFine) -> Floats:
 
 
 def score_bits(query: Floats, bits: Bytes) -> Floats:
-    """Dot products of a query, rounded to about 18 bits, with bits of 1 and 0: in the order of those with the signs.
+    """Dot products of a query with bits of 1 and 0, which are in the order of those with the signs.
+
+    The query is rounded so that no sum reaches 2 ** 24, below which float32 is exact.
 
     Args:
         query: (dim,) float32, unit.
@@ -271,8 +272,11 @@ def _parts(segment: Segment, width: int) -> Iterator[tuple[int, Rows | None, Any
             rows = allowed[begin : begin + BLOCK_ROWS]
             yield begin, rows, segment.fetch_bits(rows)[:, :width], None
         return
-    for begin, part in segment.blocks(width):
-        yield begin, None, part, None if segment.mask is None else segment.mask[begin : begin + BLOCK_ROWS]
+    begin = 0
+    for block in segment.blocks(width):
+        end = min(begin + BLOCK_ROWS, len(segment.keys))
+        yield begin, None, block, None if segment.mask is None else segment.mask[begin:end]
+        begin = end
 
 
 def _border(distances: Distances, count: int) -> int:

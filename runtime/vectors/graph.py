@@ -8,28 +8,24 @@ rescores them by the same code as after a scan.
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from . import files
-from .codes import Bytes
+from .codes import Bytes, Rows
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
-MIN_EXPANSION_SEARCH = 64
+EXPANSION_SEARCH = 64
 
-_NAME_BYTES = 8
+_HEX_DIGITS = 16
+_ANY = rf"\.[0-9a-f]{{{_HEX_DIGITS}}}-[0-9a-f]{{{_HEX_DIGITS}}}\.graph"
 
-Rows = npt.NDArray[np.int64]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """A graph over n rows of bits, whose keys are their positions."""
 
@@ -43,10 +39,10 @@ class Graph:
             queries: (q, dim / 8) uint8.
         """
         count = min(count, self.rows)
-        self.index.expansion_search = max(count, MIN_EXPANSION_SEARCH)
         found = []
         for query in queries:
-            # One at a time: usearch gives another type for one query, and pads short rows with sentinels.
+            # One at a time: usearch gives another type for one query, and pads short rows with sentinels. It looks at
+            # `count` nodes at least, so that the setting it shares among threads need not be touched.
             rows = np.asarray(self.index.search(query, count, threads=1).keys, dtype=np.int64).reshape(-1)
             found.append(np.unique(rows[(rows >= 0) & (rows < self.rows)]))
         return found
@@ -64,42 +60,61 @@ def build(bits: Bytes) -> Graph:
 
 
 def save(graph: Graph | None, path: Path, fingerprint: str) -> None:
-    """Write a graph beside its index file, and remove the graphs of what stood there before.
+    """Write a graph, where there is one, beside its index file.
 
     Args:
         path: the index file.
-        fingerprint: of that file, as `files.write` returned it.
+        fingerprint: of what it is about to be.
+
+    Raises:
+        OSError: it cannot be written.
     """
-    name = None
-    if graph is not None:
-        unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    if graph is None:
+        return
+    unfinished = files.unfinished_name(path)
+    try:
         try:
             graph.index.save(str(unfinished))
-            with unfinished.open("rb+") as stream:
-                os.fsync(stream.fileno())
-            name = f"{_prefix(path, fingerprint)}{_digest(unfinished)}.graph"
-            files.replace(unfinished, path.with_name(name))
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-    for other in _graphs(path):
-        if other.name != name:
-            other.unlink(missing_ok=True)
+        except RuntimeError as error:
+            raise OSError(f"the graph of {path} cannot be written ({error})") from error
+        with unfinished.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        name = f"{path.name}.{fingerprint[:_HEX_DIGITS]}-{_digest(unfinished)}.graph"
+        files.put_in_place(unfinished, path.with_name(name))
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
-def load(path: Path, fingerprint: str, rows: int) -> Graph | None:
+def remove_others(path: Path, fingerprint: str | None) -> None:
+    """Remove the graphs of what an index file was before; of all that it was, where it has none now."""
+    own = None if fingerprint is None else f"{path.name}.{fingerprint[:_HEX_DIGITS]}-"
+    for other in files.beside(path, _ANY):
+        if own is None or not other.name.startswith(own):
+            try:
+                other.unlink()
+            except OSError:  # it is not used, and goes another time
+                continue
+
+
+def load(path: Path, fingerprint: str, rows: int, dim: int) -> Graph | None:
     """The graph that was saved with an index file; None where there is none, or another than was saved.
 
+    What usearch loads it does not check: a file made to harm can crash the process.
+
     Args:
-        rows: of the index.
+        rows, dim: of the index.
     """
-    for found in _graphs(path):
-        prefix = _prefix(path, fingerprint)
-        if found.name.startswith(prefix) and found.name == f"{prefix}{_digest(found)}.graph":
-            index = _empty(8)
-            index.load(str(found))
-            if len(index) == rows:
-                return Graph(index, rows)
+    begin = f"{path.name}.{fingerprint[:_HEX_DIGITS]}-"
+    for found in files.beside(path, _ANY):
+        try:
+            if found.name.startswith(begin) and found.name == f"{begin}{_digest(found)}.graph":
+                index = _empty(dim)
+                index.load(str(found))
+                if (len(index), index.ndim, str(index.dtype)) == (rows, dim, str(_empty(dim).dtype)):
+                    return Graph(index, rows)
+        except (OSError, RuntimeError, ValueError):  # removed meanwhile, or no graph
+            continue
     return None
 
 
@@ -113,22 +128,9 @@ def _empty(bits: int) -> Any:
         dtype="b1",
         connectivity=CONNECTIVITY,
         expansion_add=EXPANSION_ADD,
-        expansion_search=MIN_EXPANSION_SEARCH,
+        expansion_search=EXPANSION_SEARCH,
     )
 
 
-def _graphs(path: Path) -> Iterator[Path]:
-    """Graphs beside an index file, of this or of another state of it."""
-    if path.parent.is_dir():
-        begin = f"{path.name}."
-        yield from (
-            file for file in path.parent.iterdir() if file.name.startswith(begin) and file.name.endswith(".graph")
-        )
-
-
-def _prefix(path: Path, fingerprint: str) -> str:
-    return f"{path.name}.{fingerprint[: 2 * _NAME_BYTES]}-"
-
-
 def _digest(path: Path) -> str:
-    return files.hash_file(path)[: 2 * _NAME_BYTES]
+    return files.hash_file(path)[:_HEX_DIGITS]

@@ -6,8 +6,6 @@ more than they do; few rows are not worth it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numkong
@@ -21,45 +19,27 @@ Distances = npt.NDArray[np.uint32]
 BLOCK_ROWS = 1 << 16
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """Rows of bits, ready to be compared.
+def blocks(bits: Bytes) -> list[Any]:
+    """Rows made ready to be compared, `BLOCK_ROWS` in each block, the last fewer.
 
-    Attributes:
-        rows: how many there are.
-        parts: `BLOCK_ROWS` rows each, the last fewer; packed by numkong, or (n, width) uint8 as they were given.
-    """
-
-    rows: int
-    parts: tuple[Any, ...]
-
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
-        """The first row of each part, and the part."""
-        return ((number * BLOCK_ROWS, part) for number, part in enumerate(self.parts))
-
-
-def blocks(bits: Bytes) -> Blocks:
-    """Make rows ready; a copy of them is packed where there are a block or more.
+    Where there are as many or more a copy of them is packed by numkong; fewer are given as they are.
 
     Args:
         bits: (n, width) uint8.
     """
-    packed = len(bits) >= BLOCK_ROWS and hasattr(numkong, "hammings_pack")
-    parts = []
-    for begin in range(0, len(bits), BLOCK_ROWS):
-        part = bits[begin : begin + BLOCK_ROWS]
-        parts.append(numkong.hammings_pack(np.ascontiguousarray(part), dtype="uint1") if packed else part)
-    return Blocks(len(bits), tuple(parts))
+    parts = [np.ascontiguousarray(bits[begin : begin + BLOCK_ROWS]) for begin in range(0, len(bits), BLOCK_ROWS)]
+    if len(bits) < BLOCK_ROWS or not hasattr(numkong, "hammings_pack"):
+        return list(parts)
+    return [numkong.hammings_pack(part, dtype="uint1") for part in parts]
 
 
-def distances(query: Bytes, part: Any) -> Distances:
-    """Differing bits of a query, (1, width) uint8, and n rows, as they are or packed: (n,) uint32."""
+def distances(query: Bytes, block: Any) -> Distances:
+    """Differing bits of a query, (1, width) uint8, and a block of n rows: (n,) uint32."""
     found: Distances
-    if not isinstance(part, np.ndarray):
-        found = np.asarray(numkong.hammings_packed(query, part))[0]
+    if not isinstance(block, np.ndarray):
+        found = np.asarray(numkong.hammings_packed(query, block))[0]
     elif hasattr(numkong, "cdist"):
-        rows = np.ascontiguousarray(part)
-        found = np.asarray(numkong.cdist(query, rows, metric="hamming", dtype="uint1"))[0].astype(np.uint32)
+        found = np.asarray(numkong.cdist(query, block, metric="hamming", dtype="uint1"))[0].astype(np.uint32)
     else:
-        found = np.bitwise_count(part ^ query).sum(axis=1, dtype=np.uint32)
+        found = np.bitwise_count(block ^ query).sum(axis=1, dtype=np.uint32)
     return found

@@ -12,7 +12,7 @@ NO_KEY = -1
 NO_SCORE = float("-inf")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hits:
     """The k best keys for each query, best first, equal scores by smaller key.
 

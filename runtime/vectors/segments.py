@@ -1,8 +1,8 @@
 """Runs of codes in the order of their keys, and how they are merged as an index grows and shrinks.
 
-A small run is added for each call of `Index.add` and merged with others of its size, as in a log-structured merge
-tree, so that adding n vectors one by one moves each about log2(n) times. Removed rows are masked until they are a
-quarter of their run.
+A run is added for each call of `Index.add` and merged with others of its size, as in a log-structured merge tree: a
+vector is moved about as often as runs double. Runs below a thousand vectors are merged at once. Removed rows are
+masked until they are a quarter of their run.
 """
 
 from __future__ import annotations
@@ -12,23 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..errors import IndexFileError
 from . import hamming
-from .codes import Bytes, Fine, FineCodes, fine_layout
-from .files import Column, Mapped
-from .flat import Mask, Rows, Segment
+from .codes import Bytes, Fine, FineCodes, Floats, Rows, fine_layout, to_bits, to_fine
+from .files import Array, Column, Mapped
+from .flat import Mask, Segment
 
 _MAX_DEAD = 0.25
 _MIN_RUN = 1024
 _ROWS_AT_ONCE = 65536
 
 
-def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """Codes of vectors.
 
@@ -37,16 +33,15 @@ class Run:
         bits: (n, dim / 8) uint8.
         fine: n codes; those of kind `bits` share their values with `bits`.
         alive: (n,) bool, the rows that were not removed; None for all.
-        release_bits, release_fine: called when these were read, to give back the memory that a mapped file takes then.
+        source: the file whose views the arrays are; None where they are in memory.
     """
 
     keys: Rows
     bits: Bytes
     fine: FineCodes
     alive: Mask | None = None
-    release_bits: Callable[[], None] = _nothing
-    release_fine: Callable[[], None] = _nothing
-    _blocks: dict[int, hamming.Blocks] = field(default_factory=dict, repr=False, compare=False)
+    source: Mapped | None = None
+    _blocks: dict[int, list[Any]] = field(default_factory=dict, repr=False)
 
     @property
     def living(self) -> int:
@@ -71,37 +66,70 @@ class Run:
         alive[rows] = False
         return replace(self, alive=alive)
 
-    def part(self, rows: Any) -> Run:
-        """Some rows by themselves."""
-        fine = self.fine[rows]
-        return Run(self.keys[rows], fine.values if fine.kind == "bits" else self.bits[rows], fine)
-
-    def blocks(self, width: int) -> hamming.Blocks:
-        """The first bytes of all rows' bits, ready to be scanned; made once, and kept."""
-        if width not in self._blocks:
-            self._blocks[width] = hamming.blocks(self.bits[:, :width])
-            self.release_bits()
-        return self._blocks[width]
+    def blocks(self, width: int) -> list[Any]:
+        """The first bytes of all rows' bits, ready to be scanned; made once, and kept for the last width."""
+        found = self._blocks.get(width)
+        if found is None:
+            found = hamming.blocks(self.bits[:, :width])
+            self.release("bits")
+            self._blocks.clear()
+            self._blocks[width] = found
+        return found
 
     def fetch_bits(self, rows: Rows) -> Bytes:
         """The bits of rows, given as (m,) int64 positions: (m, dim / 8) uint8."""
         found = self.bits[rows]
-        self.release_bits()
+        self.release("bits")
         return found
 
     def fetch_fine(self, rows: Rows) -> FineCodes:
         """The fine codes of rows, given as (m,) int64 positions."""
         found = self.fine[rows]
-        self.release_fine()
+        self.release("values", "scales")
         return found
 
     def segment(self, mask: Mask | None) -> Segment:
         """As the scan takes it."""
         return Segment(self.keys, self.blocks, self.fetch_bits, self.fetch_fine, mask)
 
+    def check(self) -> None:
+        """Compare a mapped file with its hashes, so that damage is not copied and hashed anew.
 
-Array = npt.NDArray[Any]
+        Raises:
+            IndexFileError: it is damaged.
+        """
+        if self.source is not None and (damage := self.source.damage()):
+            raise IndexFileError(f"the file of this index is damaged ({damage[0]}); restore it or build it again")
+
+    def release(self, *names: str) -> None:
+        """Give back the memory that reading a mapped file's arrays took; of all, where none is named."""
+        if self.source is not None:
+            for name in names or self.source.arrays:
+                if name in self.source.arrays:
+                    self.source.release(name)
+
+
 Take = Callable[[Run], Array]
+
+
+def coded(keys: Rows, vectors: Floats, fine: Fine) -> Run:
+    """A run of vectors, coded in parts: what is in between takes the memory of a part alone.
+
+    Args:
+        keys: (n,) int64, different, in any order.
+        vectors: (n, dim) float32, unit rows.
+    """
+    order = np.argsort(keys, kind="stable")
+    dtype, width, scale, scales = fine_layout(fine, vectors.shape[1])
+    values = np.empty((len(keys), width), dtype=dtype)
+    scales_ = np.empty((len(keys), scales), dtype=scale)
+    bits = np.empty((len(keys), vectors.shape[1] // 8), dtype=np.uint8)
+    for begin in range(0, len(keys), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        some = vectors[order[part]]
+        codes = to_fine(some, fine)
+        values[part], scales_[part], bits[part] = codes.values, codes.scales, to_bits(some)
+    return Run(keys[order], values if fine == "bits" else bits, FineCodes(fine, values, scales_))
 
 
 def columns_of(runs: Sequence[Run], fine: Fine, dim: int) -> dict[str, Column]:
@@ -136,16 +164,16 @@ def opened(found: Mapped, fine: Fine, dim: int) -> Run:
             raise ValueError(f"{name} are {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
     keys, bits = arrays["keys"], arrays["bits"]
     if fine == "bits":
-        codes = FineCodes(fine, bits, np.zeros((rows, 0), dtype=np.float32))
-        return Run(keys, bits, codes, None, found.release("bits"), found.release("bits"))
-    codes = FineCodes(fine, arrays["values"], arrays["scales"])
-    return Run(keys, bits, codes, None, found.release("bits"), found.release("values"))
+        return Run(keys, bits, FineCodes(fine, bits, np.zeros((rows, 0), dtype=np.float32)), source=found)
+    found.scattered("values")
+    return Run(keys, bits, FineCodes(fine, arrays["values"], arrays["scales"]), source=found)
 
 
 def compacted(runs: Sequence[Run]) -> list[Run]:
     """The same rows in fewer runs, where that is due."""
-    kept = [run.part(run.alive) if run.alive is not None and _dead(run) > _MAX_DEAD else run for run in runs]
-    kept = [run for run in kept if len(run.keys)]
+    kept = []
+    for run in runs:
+        kept += merged([run]) if run.alive is not None and _dead(run) > _MAX_DEAD else [run]
     while len(kept) > 1 and len(kept[-2].keys) <= max(2 * len(kept[-1].keys), _MIN_RUN):
         kept[-2:] = merged(kept[-2:])
     return kept
@@ -169,6 +197,8 @@ def merged(runs: Sequence[Run]) -> list[Run]:
 
 def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
     """A function of a column to its living rows, ascending by key, in small parts: no second copy of it is made."""
+    for run in runs:
+        run.check()
     order, owner, row = _places(runs)
 
     def column(take: Take) -> Iterator[Array]:
@@ -180,6 +210,8 @@ def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
                 here = owner[chosen] == number
                 part[here] = array[row[chosen[here]]]
             yield part
+        for run in runs:
+            run.release()
 
     return column
 

@@ -44,11 +44,14 @@ def nestling_build(fine: Any, with_graph: bool = False) -> Callable[[np.ndarray,
     return build
 
 
-def nestling_open(path: Path) -> Search:
-    from nestling import Index
+def nestling_open(with_graph: bool = False) -> Callable[[Path], Search]:
+    def opened(path: Path) -> Search:
+        from nestling import Index
 
-    index = Index.open(path)
-    return lambda queries, k: index.search(queries, k).keys
+        index = Index.open(path, with_graph=with_graph)
+        return lambda queries, k: index.search(queries, k).keys
+
+    return opened
 
 
 def faiss_build(make: Callable[[Any, int], Any], binary: bool = False) -> Callable[[np.ndarray, Path], None]:
@@ -130,7 +133,7 @@ def voyager_build(vectors: np.ndarray, path: Path) -> None:
     from voyager import Index, Space, StorageDataType
 
     index = Index(Space.InnerProduct, vectors.shape[1], storage_data_type=StorageDataType.Float8)
-    index.add_items(vectors, ids=np.arange(len(vectors)), num_threads=2)
+    index.add_items(vectors, ids=list(range(len(vectors))), num_threads=2)
     index.save(str(path))
 
 
@@ -185,9 +188,9 @@ def _sqlite_vec(path: Path) -> Any:
 
 
 PEERS = {
-    "nestling, int8": Peer(nestling_build("int8"), nestling_open, ("nestling", "numkong"), True),
-    "nestling, int4": Peer(nestling_build("int4"), nestling_open, ("nestling", "numkong"), True),
-    "nestling, int8, graph": Peer(nestling_build("int8", True), nestling_open, ("nestling", "usearch"), False),
+    "nestling, int8": Peer(nestling_build("int8"), nestling_open(), ("nestling", "numkong"), True),
+    "nestling, int4": Peer(nestling_build("int4"), nestling_open(), ("nestling", "numkong"), True),
+    "nestling, int8, graph": Peer(nestling_build("int8", True), nestling_open(True), ("nestling", "usearch"), False),
     "FAISS IndexBinaryFlat": Peer(
         faiss_build(lambda faiss, dim: faiss.IndexBinaryFlat(dim), True), faiss_open(True), ("faiss-cpu",), True
     ),

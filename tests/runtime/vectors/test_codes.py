@@ -19,7 +19,8 @@ def bound(codes: FineCodes, vectors: np.ndarray) -> np.ndarray:
     if codes.kind == "float16":
         return np.maximum(np.abs(vectors.astype(np.float64)) * 2.0**-11, 2.0**-25)
     scales = codes.scales.astype(np.float64).repeat(32 if codes.kind == "int4" else DIM, axis=1)[:, :DIM]
-    return scales / 2 * (1 + 1e-3 * (codes.kind == "int4") + 1e-5) + (2.0**-22 if codes.kind == "int4" else 1e-9)
+    rounding = 1e-7  # of float32, in which vectors are coded and decoded
+    return np.maximum(scales / 2, 2.0**-22 if codes.kind == "int4" else 0.0) + rounding
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)

@@ -144,7 +144,7 @@ def test_every_shorter_file_is_found(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda header: header.update(format=9), "has format 9, this Nestling reads 1; update it"),
+        (lambda header: header.update(format=9), "has format 9, this Nestling reads 1; open it with a newer Nestling"),
         (
             lambda header: header.update(bytes=7),
             "has 20480 bytes, expected 7; restore it from a copy or build it again",
@@ -162,10 +162,24 @@ def test_every_shorter_file_is_found(saved: Path) -> None:
         ),
         (
             lambda header: header["arrays"]["bits"].update(offset=10**9),
-            "its header is damaged (offset must be non-negative and no greater than buffer length",
+            "its header is damaged (40 bytes at 1000000000 in a file of 20480); restore",
         ),
-        (lambda header: header["arrays"]["keys"].update(shape=[-20]), "its header is damaged (shape (-20,))"),
-        (lambda header: header["arrays"]["keys"].update(shape=[10**15]), "its header is damaged (buffer is smaller"),
+        (lambda header: header["arrays"]["keys"].update(shape=[-20]), "its header is damaged (shape [-20])"),
+        (lambda header: header.update(arrays=[]), "its header is damaged ('list' object has no attribute 'items')"),
+        (lambda header: header.update(dim=16.0), "its contents are damaged (dim is 16.0, expected a whole number"),
+        (lambda header: header["arrays"]["keys"].update(shape=[True]), "its header is damaged (shape [True])"),
+        (lambda header: header["arrays"]["keys"].update(shape=[float("inf")]), "its header is damaged (shape [inf])"),
+        (lambda header: header["arrays"]["keys"].update(shape=[2**70]), "its header is damaged (9444732965739290427"),
+        (lambda header: header["arrays"]["keys"].update(offset=4097), "its header is damaged (160 bytes at 4097 in a"),
+        (lambda header: header["arrays"]["keys"].update(offset=2**70), "its header is damaged (160 bytes at 11805916"),
+        (lambda header: header["arrays"]["keys"].update(blocks=[]), "its header is damaged (hashes for 160 bytes are"),
+        (lambda header: header["arrays"]["keys"].update(blocks=3), "its header is damaged (hashes for 160 bytes are"),
+        (lambda header: header["arrays"]["keys"].pop("blocks"), "its header is damaged ('blocks'); restore"),
+        (lambda header: header.update(format=float("nan")), "has format nan, this Nestling reads 1; open it with a"),
+        (
+            lambda header: header["arrays"]["keys"].update(shape=[10**15]),
+            "its header is damaged (8000000000000000 bytes at 4096 in a file of 20480)",
+        ),
     ],
 )
 def test_a_header_that_cannot_be_says_what_is_wrong(saved: Path, change: Any, message: str) -> None:
@@ -192,15 +206,16 @@ def test_a_damaged_file_says_what_is_wrong(saved: Path, change: Any, message: st
     assert str(caught.value).startswith(f"{saved}: {message}")
 
 
-def test_keys_out_of_order_are_a_problem(saved: Path) -> None:
+@pytest.mark.parametrize("keys", [np.arange(20)[::-1], np.arange(20) - 1])
+def test_keys_out_of_order_are_a_problem(saved: Path, keys: np.ndarray) -> None:
     entry = files.read(saved).header["arrays"]["keys"]
-    keys = np.arange(20)[::-1].astype("<i8").tobytes()
+    stored = keys.astype("<i8").tobytes()
     data = bytearray(saved.read_bytes())
-    data[entry["offset"] : entry["offset"] + len(keys)] = keys
+    data[entry["offset"] : entry["offset"] + len(stored)] = stored
     saved.write_bytes(data)
-    digest = hashlib.sha256(keys).hexdigest()
+    digest = hashlib.sha256(stored).hexdigest()
     with_header(saved, lambda header: header["arrays"]["keys"].update(blocks=[digest]))
-    assert Index.problems(saved) == ["keys do not ascend"]
+    assert Index.problems(saved) == ["keys do not ascend from 0"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -247,14 +262,63 @@ def test_a_disk_that_is_full_leaves_the_old_file(saved: Path) -> None:
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        Index(16).save(tmp_path / "no" / "a.index")
+    path = tmp_path / "no" / "a.index"
+    with pytest.raises(FileNotFoundError) as caught:
+        Index(16).save(path)
+    assert str(caught.value) == f"[Errno 2] Its folder is missing, make it first: '{path}'"
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="a folder that not even root may write to")
+def test_a_folder_that_cannot_be_written_to_is_an_error() -> None:
+    with pytest.raises(PermissionError):
+        Index(16).save("/sys/a.index")
+
+
+def damaged(saved: Path) -> None:
+    offset = files.read(saved).header["arrays"]["values"]["offset"]
+    with saved.open("r+b") as stream:
+        stream.seek(offset)
+        stream.write(b"\x01\x02\x03")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index, path: index.save(path),
+        lambda index, path: index.add([100], vectors(1)),
+        lambda index, path: index.remove(range(15)),
+    ],
+)
+def test_damage_is_not_copied_and_hashed_anew(saved: Path, change: Any) -> None:
+    damaged(saved)
+    index, before = Index.open(saved), saved.read_bytes()
+    with pytest.raises(IndexFileError) as caught:
+        change(index, saved)
+    said = "the file of this index is damaged (values of rows 0 to 19 differ from their hash)"
+    assert str(caught.value) == f"{said}; restore it or build it again"
+    assert (len(index), saved.read_bytes()) == (20, before)
+    assert Index.problems(saved) == ["values of rows 0 to 19 differ from their hash"]
+
+
+def test_a_part_may_begin_and_end_anywhere_in_a_block(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    sizes = [0, 1, 700_000, 348_575, 348_576, 3_000_000, 5]
+    parts = [random.integers(0, 256, size, dtype=np.uint8) for size in sizes]
+    files.write(tmp_path / "a", {}, {"x": files.Column(np.uint8, (sum(sizes),), parts)})
+    found = files.read(tmp_path / "a")
+    assert (found.arrays["x"] == np.concatenate(parts)).all()
+    assert found.damage() == []
+    whole = np.concatenate(parts).tobytes()
+    blocks = [hashlib.sha256(whole[at : at + (1 << 20)]).hexdigest() for at in range(0, len(whole), 1 << 20)]
+    assert found.header["arrays"]["x"]["blocks"] == blocks
 
 
 def test_what_a_killed_writer_left_is_removed_when_it_is_old(saved: Path) -> None:
     old, new = saved.with_name("a.index.0123abcd.tmp"), saved.with_name("a.index.4567abcd.tmp")
-    for path in (old, new):
+    others = ["a.index.draft.tmp", "a.index.more.0123abcd.tmp", "b.index.0123abcd.tmp"]
+    for path in (old, new, *map(saved.with_name, others)):
         shutil.copy(saved, path)
-    os.utime(old, (0, 0))
+        if path != new:
+            os.utime(path, (0, 0))
     filled().save(saved)
-    assert sorted(path.name for path in saved.parent.iterdir()) == ["a.index", new.name]
+    assert sorted(path.name for path in saved.parent.iterdir()) == sorted(["a.index", new.name, *others])

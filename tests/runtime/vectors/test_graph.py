@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nestling import Index
-from nestling.vectors import graph
+from nestling.vectors import files, graph
 
 DIM = 64
 
@@ -81,15 +83,16 @@ def test_a_saved_graph_is_used_again_and_goes_when_the_index_is_another(tmp_path
     path = tmp_path / "a.index"
     index.build_graph()
     index.save(path)
-    opened = Index.open(path)
+    opened = Index.open(path, with_graph=True)
     assert opened.has_graph
     assert (opened.search(QUERIES, 5).keys == index.search(QUERIES, 5).keys).all()
+    assert not Index.open(path).has_graph
     opened.save(path)
     assert len(list(tmp_path.iterdir())) == 2
     opened.add([1], near_vectors(1, seed=9))
     opened.save(path)
     assert [file.name for file in tmp_path.iterdir()] == ["a.index"]
-    assert not Index.open(path).has_graph
+    assert not Index.open(path, with_graph=True).has_graph
 
 
 def test_a_stale_damaged_or_missing_graph_is_not_used(tmp_path: Path, index: Index) -> None:
@@ -100,11 +103,11 @@ def test_a_stale_damaged_or_missing_graph_is_not_used(tmp_path: Path, index: Ind
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
-    assert not Index.open(path).has_graph
+    assert not Index.open(path, with_graph=True).has_graph
     file.write_bytes(b"")
-    assert not Index.open(path).has_graph
+    assert not Index.open(path, with_graph=True).has_graph
     file.unlink()
-    assert not Index.open(path).has_graph
+    assert not Index.open(path, with_graph=True).has_graph
     index.save(path)
     other = Index(DIM)
     other.add([5], near_vectors(1))
@@ -112,8 +115,76 @@ def test_a_stale_damaged_or_missing_graph_is_not_used(tmp_path: Path, index: Ind
     name = next(tmp_path.glob("*.graph")).name
     other.save(path)
     (tmp_path / name).write_bytes(kept)  # as a crash between the two files may leave it
-    assert not Index.open(path).has_graph
-    assert Index.open(path).search(QUERIES[:1], 1).keys.tolist() == [[5]]
+    assert not Index.open(path, with_graph=True).has_graph
+    assert Index.open(path, with_graph=True).search(QUERIES[:1], 1).keys.tolist() == [[5]]
+
+
+@pytest.mark.parametrize("change", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"\x07" * 900])
+def test_what_is_no_graph_under_the_right_name_is_not_used(tmp_path: Path, index: Index, change: Any) -> None:
+    path = tmp_path / "a.index"
+    index.build_graph()
+    index.save(path)
+    (file,) = tmp_path.glob("*.graph")
+    data = change(file.read_bytes())
+    file.unlink()
+    begin = file.name.split("-")[0]
+    file.with_name(f"{begin}-{hashlib.sha256(data).hexdigest()[:16]}.graph").write_bytes(data)
+    assert not Index.open(path, with_graph=True).has_graph
+
+
+def test_a_graph_of_another_dimension_is_not_used(tmp_path: Path, index: Index) -> None:
+    other = Index(128)
+    wide = np.concatenate([near_vectors(3000), near_vectors(3000)], axis=1) / np.float32(np.sqrt(2))
+    other.add(range(3000), wide)
+    other.build_graph()
+    path = tmp_path / "a.index"
+    index.save(path)
+    assert other._graph is not None
+    graph.save(other._graph, path, Index._mapped(path)[1].fingerprint)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not Index.open(path, with_graph=True).has_graph
+
+
+def test_a_graph_that_cannot_be_written_leaves_the_old_index(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.index"
+    index.save(path)
+    before = path.read_bytes()
+    index.add([1], near_vectors(1, seed=9))
+    index.build_graph()
+
+    def full(unfinished: Path, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "put_in_place", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        index.save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.index"]
+
+
+def test_the_graph_of_another_index_and_files_of_others_stay(tmp_path: Path, index: Index) -> None:
+    index.build_graph()
+    index.save(tmp_path / "notes.v2")
+    (tmp_path / "notes.social.graph").write_text("mine")
+    there = {file.name for file in tmp_path.iterdir()}
+    Index(DIM).save(tmp_path / "notes")
+    assert {file.name for file in tmp_path.iterdir()} == there | {"notes"}
+
+
+def test_a_scan_of_fewer_bits_does_not_use_it(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = index.search(QUERIES, 5, scan_dim=32)
+    index.build_graph()
+    monkeypatch.setattr(graph.Graph, "nearest", None)
+    assert (index.search(QUERIES, 5, scan_dim=32).keys == expected.keys).all()
+
+
+def test_a_graph_that_finds_too_few_is_followed_by_a_scan(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = index.search(QUERIES, 5)
+    index.build_graph()
+    monkeypatch.setattr(graph.Graph, "nearest", lambda self, queries, count: [np.arange(3)] * len(queries))
+    assert (index.search(QUERIES, 5).keys == expected.keys).all()
 
 
 def test_an_empty_index_has_no_graph(tmp_path: Path) -> None:

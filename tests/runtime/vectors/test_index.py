@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nestling import Index
-from nestling.vectors import flat, segments
+from nestling.vectors import flat, hamming, segments
 from nestling.vectors.codes import Fine, to_fine
 
 DIM = 16
@@ -18,14 +20,17 @@ def unit(seed: int, rows: int = 1, dim: int = DIM) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def oracle(stored: dict[int, np.ndarray], query: np.ndarray, k: int, fine: Fine, candidates: int | None) -> list[int]:
+def oracle(
+    stored: dict[int, np.ndarray], query: np.ndarray, k: int, fine: Fine, candidates: int | None, scan_dim: int
+) -> list[int]:
     """The k best keys by the decoded codes in float64, of the best by their bits, of the nearest; equal ones by key."""
     keys = np.array(sorted(stored))
     if not len(keys):
         return []
     vectors = np.stack([stored[key] for key in keys.tolist()])
-    distances = ((vectors > 0) != (query > 0)).sum(axis=1)
-    near = np.lexsort((keys, distances))[: None if candidates is None else flat.SHORTLIST * candidates]
+    distances = ((vectors > 0) != (query > 0))[:, :scan_dim].sum(axis=1)
+    shortlist = None if candidates is None else flat.SHORTLIST * candidates * (DIM // scan_dim)
+    near = np.lexsort((keys, distances))[:shortlist]
     by_bits = (vectors[near] > 0) @ np.round(query * 2.0**21)
     near = np.sort(near[np.lexsort((keys[near], -by_bits))][:candidates])
     scores = to_fine(vectors[near], fine).decode().astype(np.float64) @ np.round(query * 2**20) / 2**20
@@ -65,9 +70,13 @@ def play(seed: int, folder: Path) -> None:
         elif step == "filtered":
             allow = random.permutation(70)[: random.integers(0, 30)]
         possible = {key: vector for key, vector in stored.items() if allow is None or key in allow}
+        if allow is not None and random.random() < 0.5:
+            allow = np.isin(index.keys, allow)
+        scan_dim = int(random.choice([8, 16]))
         for candidates in (None, max(k * oversample, flat.MIN_RESCORED)):
-            found = index.search(query, k, allow=allow, oversample=None if candidates is None else oversample)
-            assert [key for key, _ in found[0]] == oracle(possible, query[0], k, fine, candidates)
+            given = None if candidates is None else oversample
+            found = index.search(query, k, allow=allow, oversample=given, scan_dim=scan_dim)
+            assert [key for key, _ in found[0]] == oracle(possible, query[0], k, fine, candidates, scan_dim)
             assert len(found[0]) == min(k, len(possible))
         assert index.keys.tolist() == sorted(stored)
         assert len(index) == len(stored)
@@ -86,7 +95,7 @@ def test_any_sequence_equals_a_plain_dict_hit_for_hit(
     monkeypatch.setattr(segments, "_MIN_RUN", min_run)  # so that few rows already lie in several runs
     monkeypatch.setattr(flat, "MIN_RESCORED", 4)
     monkeypatch.setattr(flat, "SHORTLIST", 2)
-    for seed in range(sequences // 3):
+    for seed in range(-(-sequences // 3)):
         play(seed * 3 + min_run, tmp_path)
 
 
@@ -167,47 +176,47 @@ INFINITE[0, 0] = np.inf
         (lambda index: index.add([2], unit(1).tolist()), TypeError, "vectors are list, expected a float32 array"),
         (lambda index: index.add([2], unit(1)[0]), ValueError, "vectors have shape (16,), expected (n, 16)"),
         (lambda index: index.add([2], unit(1, 1, 24)), ValueError, "vectors have shape (1, 24), expected (n, 16)"),
-        (lambda index: index.add([2], BAD), ValueError, "vector 0 has length nan, expected 1; normalise it first"),
-        (lambda index: index.add([2], INFINITE), ValueError, "vector 0 has length inf, expected 1; normalise it first"),
+        (lambda index: index.add([2], BAD), ValueError, "vector 0 is not finite, expected numbers without nan and inf"),
+        (lambda index: index.add([2], INFINITE), ValueError, "vector 0 is not finite, expected numbers without"),
         (
             lambda index: index.add([2], 2 * unit(1)),
             ValueError,
             "vector 0 has length 2, expected 1; normalise it first",
         ),
         (lambda index: index.add([2, 3], unit(1)), ValueError, "2 keys for 1 vectors, expected as many"),
-        (lambda index: index.add([2, 2], unit(1, 2)), ValueError, "key 2 is given twice"),
+        (lambda index: index.add([2, 2], unit(1, 2)), ValueError, "key 2 is given twice, expected each once"),
         (lambda index: index.add([2, 1], unit(1, 2)), ValueError, "key 1 is in the index already; remove it first"),
         (lambda index: index.add([-4], unit(1)), ValueError, "key -4 is below 0, expected 0 or more"),
-        (lambda index: index.add([1.5], unit(1)), TypeError, "keys are float64 (1,), expected whole numbers (n,)"),
-        (lambda index: index.add([True], unit(1)), TypeError, "keys are bool (1,), expected whole numbers (n,)"),
-        (lambda index: index.remove([1, 8]), ValueError, "key 8 is not in the index"),
-        (lambda index: index.search(unit(1), 0), ValueError, "k is 0, expected a whole number of 1 or more"),
-        (lambda index: index.search(unit(1), 2.0), ValueError, "k is 2.0, expected a whole number of 1 or more"),
-        (lambda index: index.search(unit(1), True), ValueError, "k is True, expected a whole number of 1 or more"),
+        (lambda index: index.add([1.5], unit(1)), TypeError, "keys have 1.5, expected whole numbers (n,)"),
+        (lambda index: index.add([True], unit(1)), TypeError, "keys have True, expected whole numbers (n,)"),
+        (lambda index: index.remove([1, 8]), ValueError, "key 8 is not in the index, expected keys that were added"),
+        (lambda index: index.search(unit(1), 0), ValueError, "k is 0, expected a whole number from 1 to 16777216"),
+        (lambda index: index.search(unit(1), 2.0), TypeError, "k is 2.0, expected a whole number from 1 to 16777216"),
+        (lambda index: index.search(unit(1), True), TypeError, "k is True, expected a whole number from 1 to 16777216"),
         (
             lambda index: index.search(unit(1), 1, allow=np.ones(2, bool)),
             ValueError,
             "allow has shape (2,), expected (1,), one for each of keys",
         ),
-        (lambda index: index.search(unit(1), 1, allow=[0.5]), TypeError, "keys are float64 (1,), expected whole"),
+        (lambda index: index.search(unit(1), 1, allow=[0.5]), TypeError, "allow have 0.5, expected whole"),
         (lambda index: index.add(np.array([2**63], np.uint64), unit(1)), ValueError, f"key {2**63} is over 63 bits"),
         (lambda index: index.reconstruct([1, 5]), ValueError, "key 5 is not in the index"),
         (
             lambda index: index.search(unit(1), 1, scan_dim=12),
             ValueError,
-            "scan_dim is 12, expected a multiple of 8 up to 16, or None for that",
+            "scan_dim is 12, expected a multiple of 8",
         ),
         (
             lambda index: index.search(unit(1), 1, scan_dim=24),
             ValueError,
-            "scan_dim is 24, expected a multiple of 8 up to 16, or None for that",
+            "scan_dim is 24, expected a whole number from 8 to 16",
         ),
         (
             lambda index: index.search(unit(1), 1, oversample=0),
             ValueError,
-            "oversample is 0, expected 1 or more, or None",
+            "oversample is 0, expected a whole number from 1 to 16777216",
         ),
-        (lambda index: index.search(BAD, 1), ValueError, "vector 0 has length nan, expected 1; normalise it first"),
+        (lambda index: index.search(BAD, 1), ValueError, "vector 0 is not finite, expected numbers without nan and"),
     ],
 )
 def test_a_wrong_call_says_why_and_changes_nothing(call: object, error: type, message: str) -> None:
@@ -221,10 +230,89 @@ def test_a_wrong_call_says_why_and_changes_nothing(call: object, error: type, me
     assert (before.scores == after.scores).all()
 
 
-@pytest.mark.parametrize("dim", [0, -8, 12])
-def test_a_dim_that_makes_no_bytes_is_refused(dim: int) -> None:
-    with pytest.raises(ValueError, match=f"^dim is {dim}, expected a positive multiple of 8$"):
+@pytest.mark.parametrize(
+    ("dim", "error", "message"),
+    [
+        (0, ValueError, "dim is 0, expected a whole number from 8 to 65536"),
+        (-8, ValueError, "dim is -8, expected a whole number from 8 to 65536"),
+        (12, ValueError, "dim is 12, expected a multiple of 8"),
+        (16.0, TypeError, "dim is 16.0, expected a whole number from 8 to 65536"),
+        ("16", TypeError, "dim is '16', expected a whole number from 8 to 65536"),
+    ],
+)
+def test_a_dim_that_makes_no_bytes_is_refused(dim: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
         Index(dim)
+    assert str(caught.value) == message
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(tmp_path: Path) -> None:
+    index = Index(np.int64(16))  # type: ignore[arg-type]
+    index.add([np.int32(4), 5], unit(1, 2))
+    index.save(tmp_path / "a.index")
+    assert Index.open(tmp_path / "a.index").search(unit(1, 2), np.int64(1)).keys.tolist() == [[4], [5]]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", [1.0, "1", True, None, [1], 2**63, -1, 2])
+def test_what_is_no_key_is_not_in_the_index(key: object) -> None:
+    index = Index(DIM)
+    index.add([1], unit(1))
+    assert 1 in index
+    assert np.int64(1) in index
+    assert key not in index
+
+
+def test_keys_may_be_as_large_as_63_bits() -> None:
+    index = Index(DIM)
+    index.add([2**63 - 1, 0], unit(1, 2))
+    assert index.search(unit(1, 2), 1).keys.tolist() == [[2**63 - 1], [0]]
+
+
+@pytest.mark.parametrize(
+    "allow", [{1, 3}, (key for key in (1, 3)), np.array([3, 1, -1, 99]), [1, 1, 3], range(1, 4, 2)]
+)
+def test_allow_takes_any_keys_and_passes_over_unknown_ones(allow: Any) -> None:
+    index = Index(DIM)
+    index.add(range(5), unit(1, 5))
+    assert sorted(index.search(unit(2), 5, allow=allow).keys[0].tolist()) == [-1, -1, -1, 1, 3]
+
+
+def test_a_length_within_a_thousandth_is_taken_for_one() -> None:
+    index = Index(DIM)
+    index.add([1], np.float32(1.0009) * unit(1))
+    with pytest.raises(ValueError, match=r"^vector 0 has length 1\.002, expected 1; normalise it first$"):
+        index.add([2], np.float32(1.002) * unit(1))
+
+
+@pytest.mark.parametrize("fine", ["int8", None])
+def test_rows_that_are_packed_give_what_rows_as_they_are_give(fine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, queries = unit(1, 70_000), unit(2, 20)
+    random = np.random.default_rng(3)
+    gone, mask = random.choice(70_000, 9000, replace=False), random.random(61_000) < 0.5
+    found = []
+    for packed in (True, False):
+        if not packed:
+            monkeypatch.delattr(hamming.numkong, "hammings_pack")
+        index = Index(DIM, fine=fine)
+        index.add(range(70_000), vectors)
+        index.remove(gone)
+        ways: list[dict[str, Any]] = [{}, {"allow": mask}, {"allow": index.keys[mask]}, {"scan_dim": 8}]
+        found.append([index.search(queries, 20, **way) for way in ways])
+        assert all(not np.isin(hits.keys, gone).any() for hits in found[-1])
+    for mine, theirs in zip(*found, strict=True):
+        assert (mine.keys == theirs.keys).all()
+        assert (mine.scores == theirs.scores).all()
+    assert (found[0][1].keys == found[0][2].keys).all()
+
+
+def test_threads_search_as_one_does() -> None:
+    index = Index(DIM)
+    index.add(range(20_000), unit(1, 20_000))
+    queries = unit(2, 64)
+    expected = index.search(queries, 5)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda row: index.search(queries[row : row + 1], 5), range(64)))
+    assert np.concatenate([hits.keys for hits in found]).tolist() == expected.keys.tolist()
 
 
 def test_an_unknown_fine_code_is_refused() -> None:
