@@ -58,10 +58,9 @@ def checked_keys(keys: Iterable[int] | npt.NDArray[np.int64]) -> Rows:
     array = as_keys("keys", keys)
     if (array < 0).any():
         raise ValueError(f"key {array.min()} is below 0, expected 0 or more")
-    if (np.diff(array) <= 0).any():  # ascending ones are different, and are found so without sorting
-        unique, counts = np.unique(array, return_counts=True)
-        if (counts > 1).any():
-            raise ValueError(f"key {unique[counts > 1][0]} is given twice, expected each once")
+    ascending = array if (np.diff(array) > 0).all() else np.sort(array)
+    if len(twice := np.flatnonzero(np.diff(ascending) == 0)):
+        raise ValueError(f"key {ascending[twice[0]]} is given twice, expected each once")
     return array
 
 

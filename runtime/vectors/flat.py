@@ -37,7 +37,7 @@ _QUERY_STEPS = float(1 << 20)
 _SUM_BITS = 24  # whole numbers below 2 ** 24 are exact in float32
 _RESCORED_AT_ONCE = 2048
 # Below this share of rows, gathering their bits is cheaper than scanning all of them.
-_GATHER_BELOW = 0.2
+_GATHER_BELOW = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,9 +226,8 @@ def _nearest(queries: Bytes, segments: Sequence[Segment], count: int) -> list[Ro
                 found = distances(queries[place : place + 1], part)
                 if limits[place] == unlimited and mask is None and len(found) > count:
                     limits[place] = _border(found, count)
-                near = np.flatnonzero(found <= limits[place])
-                if mask is not None:
-                    near = near[mask[near]]
+                is_near = found <= limits[place]
+                near = np.flatnonzero(is_near if mask is None else is_near & mask)
                 if not len(near):
                     continue
                 inside = near + begin if rows is None else rows[near]
@@ -274,9 +273,10 @@ def _parts(segment: Segment, width: int) -> Iterator[tuple[int, Rows | None, Any
         return
     begin = 0
     for block in segment.blocks(width):
-        end = min(begin + BLOCK_ROWS, len(segment.keys))
-        yield begin, None, block, None if segment.mask is None else segment.mask[begin:end]
-        begin = end
+        mask = None if segment.mask is None else segment.mask[begin : begin + BLOCK_ROWS]
+        if mask is None or mask.any():
+            yield begin, None, block, mask
+        begin += BLOCK_ROWS
 
 
 def _border(distances: Distances, count: int) -> int:

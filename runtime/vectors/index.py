@@ -247,7 +247,7 @@ def _masks(runs: list[Run], allow: Keys | Mask | None) -> list[Mask | None]:
             return [np.array(allow, dtype=np.bool_)]
         wanted = _keys_of(runs)[allow]
     else:
-        wanted = np.unique(as_keys("allow", allow))
+        wanted = as_keys("allow", allow)
     masks: list[Mask | None] = []
     for run in runs:
         mask = np.zeros(len(run.keys), dtype=np.bool_)

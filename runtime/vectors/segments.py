@@ -53,12 +53,12 @@ class Run:
         return self.keys if self.alive is None else self.keys[self.alive]
 
     def positions(self, keys: Rows) -> Rows:
-        """Ascending positions of those of some different keys that are there."""
+        """The positions of those of some keys that are there, in no order."""
         places = np.searchsorted(self.keys, keys).astype(np.int64)
         inside = places < len(self.keys)
         places = places[inside]
-        found = places[self.keys[places] == keys[inside]]
-        return np.sort(found if self.alive is None else found[self.alive[found]])
+        found: Rows = places[self.keys[places] == keys[inside]]
+        return found if self.alive is None else found[self.alive[found]]
 
     def without(self, rows: Rows) -> Run:
         """The run with some rows masked."""

@@ -1,6 +1,6 @@
 """`Index` beside its peers on the same vectors: build, bytes, open, memory, time of a query, recall.
 
-    python tests/bench/index.py TEXT_FOLDER WORK_FOLDER [--rows 1000000] [--graph-rows 200000] [--only NAME]
+    python tests/bench/index.py TEXT_FOLDER WORK_FOLDER [--rows 1000000] [--graph-rows 200000] [--only NAME ...]
         [-o tests/bench/results/index.json]
 
 TEXT_FOLDER holds the training text, WORK_FOLDER some gigabytes of what is made of it. Every peer builds in one process
@@ -37,19 +37,19 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--graph-rows", type=int, default=200_000)
-    parser.add_argument("--only", choices=list(PEERS))
+    parser.add_argument("--only", nargs="+", choices=list(PEERS))
     parser.add_argument("--step", choices=["build", "answer", "paired", "curve", "filters"], help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "index.json")
     arguments = parser.parse_args()
     if arguments.step:
-        print(json.dumps(STEPS[arguments.step](arguments.work, arguments.rows, arguments.only)))
+        print(json.dumps(STEPS[arguments.step](arguments.work, arguments.rows, (arguments.only or [""])[0])))
         return
     for rows in (arguments.rows, arguments.graph_rows):
         prepare(arguments.texts, arguments.work, rows)
     results = json.loads(arguments.output.read_text())["peers"] if arguments.only and arguments.output.exists() else []
     for name, peer in PEERS.items():
         for rows in (arguments.rows, arguments.graph_rows) if peer.exact else (arguments.graph_rows,):
-            if arguments.only in (None, name):
+            if not arguments.only or name in arguments.only:
                 measured = {"name": name, "rows": rows}
                 measured |= step("build", arguments, rows, name) | step("answer", arguments, rows, name)
                 results = [row for row in results if (row["name"], row["rows"]) != (name, rows)] + [measured]
@@ -121,7 +121,7 @@ def answer(work: Path, rows: int, name: str) -> dict[str, Any]:
     }
 
 
-def paired(work: Path, rows: int, name: None) -> dict[str, Any]:
+def paired(work: Path, rows: int, name: str) -> dict[str, Any]:
     """Nestling's whole query and FAISS's bare scan of the bits, in turn, in one process on one thread."""
     queries = np.load(work / "queries.npy")
     ways = {name: PEERS[name].open(_place(work, rows, name)) for name in ("nestling, int8", "FAISS IndexBinaryFlat")}
@@ -138,7 +138,7 @@ def paired(work: Path, rows: int, name: None) -> dict[str, Any]:
     }
 
 
-def curve(work: Path, rows: int, name: None) -> list[dict[str, Any]]:
+def curve(work: Path, rows: int, name: str) -> list[dict[str, Any]]:
     """Recall against exact float32 and time by what is searched and how much is rescored."""
     from nestling import Index
 
@@ -161,7 +161,7 @@ def curve(work: Path, rows: int, name: None) -> list[dict[str, Any]]:
     return found
 
 
-def filters(work: Path, rows: int, name: None) -> list[dict[str, Any]]:
+def filters(work: Path, rows: int, name: str) -> list[dict[str, Any]]:
     """Milliseconds of a query by the share of vectors that a filter leaves, given as a mask and as keys."""
     from nestling import Index
 
