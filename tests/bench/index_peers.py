@@ -132,7 +132,7 @@ def sqlite_vec_open(path: Path) -> Search:
 def voyager_build(vectors: np.ndarray, path: Path) -> None:
     from voyager import Index, Space, StorageDataType
 
-    index = Index(Space.InnerProduct, vectors.shape[1], storage_data_type=StorageDataType.Float8)
+    index = Index(Space.InnerProduct, vectors.shape[1], storage_data_type=StorageDataType.E4M3)
     index.add_items(vectors, ids=list(range(len(vectors))), num_threads=2)
     index.save(str(path))
 

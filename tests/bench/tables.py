@@ -76,16 +76,30 @@ def _index(result: dict[str, Any]) -> list[str]:
 
 
 def _index_curve(result: dict[str, Any]) -> list[str]:
-    ways = list(dict.fromkeys((row["oversample"], row["scan_dim"]) for row in result["curve"]))
-    rows = list(dict.fromkeys((row["vectors"], row["fine"], row["k"]) for row in result["curve"]))
-    found = {(*map(row.get, ("vectors", "fine", "k", "oversample", "scan_dim")),): row for row in result["curve"]}
-    heads = [f"{o} k" if o else "all" for o, _ in ways]
-    heads = [f"{head}, {s} bits" if s else head for head, (_, s) in zip(heads, ways, strict=True)]
-    lines = [f"| vectors | fine | k | {' | '.join(heads)} |", "|---" * (3 + len(ways)) + "|"]
-    for vectors, fine, k in rows:
-        cells = [found.get((vectors, fine, k, *way)) for way in ways]
-        shown = ["" if cell is None else f"{cell['recall']:.3f}, {cell['query_p50_ms']:.1f} ms" for cell in cells]
-        lines.append(f"| {vectors:,} | {fine or 'none'} | {k} | {' | '.join(shown)} |")
+    curve = [row for row in result["curve"] if row["scan_dim"] is None]
+    ways = list(dict.fromkeys(row["oversample"] for row in curve))
+    lines = [
+        f"| vectors | fine | k | {' | '.join(f'{way} k' if way else 'all' for way in ways)} |",
+        "|---" * (3 + len(ways)) + "|",
+    ]
+    for vectors, fine, k in dict.fromkeys((row["vectors"], row["fine"], row["k"]) for row in curve):
+        found = {
+            row["oversample"]: row for row in curve if (row["vectors"], row["fine"], row["k"]) == (vectors, fine, k)
+        }
+        cells = [
+            f"{found[way]['recall']:.3f}, {found[way]['query_p50_ms']:.1f} ms" if way in found else "" for way in ways
+        ]
+        lines.append(f"| {vectors:,} | {fine or 'none'} | {k} | {' | '.join(cells)} |")
+    return lines
+
+
+def _index_prefix(result: dict[str, Any]) -> list[str]:
+    lines = ["| bits scanned of a million | recall@10 | query p50 | recall@100 | query p50 |", "|---|---|---|---|---|"]
+    rows = [row for row in result["curve"] if row["vectors"] == max(row["vectors"] for row in result["curve"])]
+    for scan_dim in sorted({row["scan_dim"] or result["dim"] for row in rows}):
+        of = [row for row in rows if (row["scan_dim"] or result["dim"]) == scan_dim and row["oversample"] == 10]
+        cells = [f"{row['recall']:.3f} | {row['query_p50_ms']:.1f} ms" for row in of]
+        lines.append(f"| {scan_dim} | {' | '.join(cells)} |")
     return lines
 
 
@@ -117,6 +131,7 @@ TABLES = {
     "process": _process,
     "index": _index,
     "index_curve": _index_curve,
+    "index_prefix": _index_prefix,
     "index_filters": _index_filters,
 }
 
