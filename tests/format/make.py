@@ -17,6 +17,7 @@ import numpy as np
 from nestling import Document, Encoder, Index, Library
 from nestling.export.build import build
 from nestling.export.recipe import read_recipe
+from nestling.vectors.codes import FINE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from tiny import make_tiny
@@ -38,17 +39,20 @@ def main() -> None:
         build(read_recipe(recipe), FOLDER / "bundle", Path(work, "work"), force=False, say=print)
     encoder = Encoder(FOLDER / "bundle")
     vectors = encoder.encode([document.text for document in DOCUMENTS[:2]], role="document")
-    index = Index(encoder.dim)
-    index.add([10, 11], vectors)
-    index.save(FOLDER / "owls.index")
-    hits = index.search(vectors, k=2)
+    scores = {}
+    for fine in FINE:
+        index = Index(encoder.dim, fine=fine)
+        index.add([10, 11], vectors)
+        index.save(FOLDER / f"owls-{fine}.index")
+        hits = index.search(vectors, k=2)
+        scores[fine] = np.round(hits.scores.astype(float), 4).tolist()
     with Library(FOLDER / "library.nest", encoder=encoder) as library:
         library.add(DOCUMENTS)
         answers = {query: [[hit.id, round(hit.score, 3)] for hit in library.search(query)] for query in QUERIES}
     expected = {
         "answers": answers,
         "keys": hits.keys.tolist(),
-        "scores": np.round(hits.scores.astype(float), 4).tolist(),
+        "scores": scores,
         "vectors": np.round(vectors.astype(float), 5).tolist(),
     }
     (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")

@@ -25,12 +25,15 @@ def test_the_bundle_opens_and_gives_its_vectors() -> None:
     assert ((found * np.array(EXPECTED["vectors"])).sum(axis=1) > 0.999).all()
 
 
-def test_the_index_opens_and_answers() -> None:
-    index = Index.open(FOLDER / "owls.index")
+@pytest.mark.parametrize("fine", ["float16", "int8", "int4", "bits"])
+def test_the_index_opens_and_answers(fine: str) -> None:
+    path = FOLDER / f"owls-{fine}.index"
+    assert Index.problems(path) == []
+    index = Index.open(path)
     vectors = np.array(EXPECTED["vectors"], dtype=np.float32)
     hits = index.search(vectors, k=2)
     assert hits.keys.tolist() == EXPECTED["keys"]
-    assert np.allclose(hits.scores, EXPECTED["scores"], atol=1e-3)
+    assert np.allclose(hits.scores, EXPECTED["scores"][fine], atol=1e-3)
 
 
 def test_the_library_opens_answers_and_can_be_written(tmp_path: Path) -> None:
