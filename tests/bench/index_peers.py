@@ -133,7 +133,7 @@ def voyager_build(vectors: np.ndarray, path: Path) -> None:
     from voyager import Index, Space, StorageDataType
 
     index = Index(Space.InnerProduct, vectors.shape[1], storage_data_type=StorageDataType.E4M3)
-    index.add_items(vectors, ids=list(range(len(vectors))), num_threads=2)
+    index.add_items(np.array(vectors), ids=list(range(len(vectors))), num_threads=2)  # it takes no read-only arrays
     index.save(str(path))
 
 
