@@ -219,12 +219,13 @@ class Store:
         key = self._db.execute(
             "INSERT INTO documents (id, title, text, metadata, source) VALUES (?, ?, ?, ?, ?)", values
         ).lastrowid
+        records = coded.fine.records()
         for row, (start, stop) in enumerate(coded.ranges):
             passage = self._db.execute(
                 "INSERT INTO passages (document, start, stop, bits) VALUES (?, ?, ?, ?)",
                 (key, start, stop, coded.bits[row].tobytes()),
             ).lastrowid
-            self._db.execute("INSERT INTO fine VALUES (?, ?)", (passage, _fine_blob(coded.fine, row)))
+            self._db.execute("INSERT INTO fine VALUES (?, ?)", (passage, records[row].tobytes()))
         self._db.execute(
             "INSERT INTO full_text (rowid, title, body) SELECT key, title, body FROM passage_text WHERE document = ?",
             (key,),
@@ -295,8 +296,7 @@ class Store:
         """The int8 codes of some passages, in the order of the keys."""
         codes = dict(self._by_keys("SELECT key, code FROM fine WHERE key IN", keys))
         joined = np.frombuffer(b"".join(codes[key] for key in keys.tolist()), dtype=np.uint8).reshape(-1, 4 + dim)
-        scales = np.ascontiguousarray(joined[:, :4]).view("<f4").astype(np.float32)
-        return FineCodes("int8", joined[:, 4:].view(np.int8), scales)
+        return FineCodes.of_records("int8", dim, joined)
 
     def owners(self, keys: Keys) -> dict[int, str]:
         """The document's id of each passage."""
@@ -412,9 +412,3 @@ _PASSAGES_WHERE = "SELECT passages.key FROM passages JOIN documents ON documents
 
 def _json(metadata: Mapping[str, Any]) -> str:
     return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
-
-
-def _fine_blob(fine: FineCodes, row: int) -> bytes:
-    """4 bytes of little-endian float32 scale, then the int8 values."""
-    part = slice(row, row + 1)
-    return fine.scales[part].astype("<f4").tobytes() + fine.values[part].tobytes()

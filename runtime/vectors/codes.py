@@ -78,6 +78,23 @@ class FineCodes:
             found = f"{self.scales.dtype} {self.scales.shape}"
             raise ValueError(f"scales are {found}, expected {np.dtype(kind.scale)} {expected}")
 
+    @classmethod
+    def of_records(cls, kind: Fine, dim: int, records: Bytes) -> FineCodes:
+        """The codes of vectors of `dim` dimensions, from what `records` gave: (n, record_bytes(kind, dim)) uint8."""
+        scale, value = (np.dtype(dtype).newbyteorder("<") for dtype in (_KINDS[kind].scale, _KINDS[kind].dtype))
+        border = _scales_of(kind, dim) * scale.itemsize
+        scales = np.ascontiguousarray(records[:, :border]).view(scale)
+        values = np.ascontiguousarray(records[:, border:]).view(value)
+        return cls(kind, values.astype(_KINDS[kind].dtype), scales.astype(_KINDS[kind].scale))
+
+    def records(self) -> Bytes:
+        """The codes as they are kept, a row each: (n, bytes) uint8, the scales first, numbers little-endian."""
+        parts = []
+        for part in (self.scales, self.values):
+            stored = np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<"))
+            parts.append(stored.view(np.uint8).reshape(len(self), part.shape[1] * part.itemsize))
+        return np.concatenate(parts, axis=1)
+
     @property
     def dim(self) -> int:
         """Length of the vectors."""
@@ -151,9 +168,11 @@ def to_fine(vectors: Floats, kind: Fine) -> FineCodes:
     return FineCodes(kind, values, scales)
 
 
-def fine_layout(kind: Fine, dim: int) -> tuple[Any, int, Any, int]:
-    """Of one vector: the dtype and number of its values, the dtype and number of its scales."""
-    return _KINDS[kind].dtype, dim // _KINDS[kind].a_byte, _KINDS[kind].scale, _scales_of(kind, dim)
+def record_bytes(kind: Fine, dim: int) -> int:
+    """Bytes of one vector's fine code, its scales among them."""
+    layout = _KINDS[kind]
+    values = dim // layout.a_byte * np.dtype(layout.dtype).itemsize
+    return int(values + _scales_of(kind, dim) * np.dtype(layout.scale).itemsize)
 
 
 def _scales_of(kind: Fine, dim: int) -> int:

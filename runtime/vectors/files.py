@@ -18,6 +18,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -32,8 +33,9 @@ FORMAT = 1
 
 _ALIGN = 4096
 _BLOCK_BYTES = 1 << 20
+_READ_ALONE = 1024
 _START = len(MAGIC) + 8 + 32
-_DTYPES = ("int64", "uint8", "int8", "float16", "float32")
+_DTYPES = ("int64", "uint8")
 _ABANDONED_SECONDS = 3600
 _RESTORE = "restore it from a copy or build it again"
 
@@ -63,12 +65,25 @@ class Mapped:
         arrays: by name, read-only views of the mapped file.
         fingerprint: sha256 of the header, which holds the hashes of all else.
         mapping: what the arrays are views of.
+        stream: the file, open.
     """
 
     header: Mapping[str, Any]
     arrays: Mapping[str, Array]
     fingerprint: str
     mapping: mmap.mmap
+    stream: IO[bytes]
+
+    def rows(self, name: str, rows: npt.NDArray[np.int64]) -> Array:
+        """Some rows of an array of bytes, read so that no memory stays taken; few are read without mapping them."""
+        array = self.arrays[name]
+        if len(rows) > _READ_ALONE or not hasattr(os, "pread"):
+            found: Array = array[rows]
+            self.release(name)
+            return found
+        handle, size, offset = self.stream.fileno(), array.shape[1], self.header["arrays"][name]["offset"]
+        data = b"".join([os.pread(handle, size, offset + row * size) for row in rows.tolist()])
+        return np.frombuffer(data, dtype=np.uint8).reshape(len(rows), size)
 
     def release(self, name: str) -> None:
         """Give back the memory that reading an array took; of no effect where the system has no such call.
@@ -186,32 +201,38 @@ def read(path: Path) -> Mapped:
     Raises:
         IndexFileError: the file is missing, is something else, is damaged, or of a newer format.
     """
-    try:
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            start = stream.read(_START)
-            if start[: len(MAGIC)] != MAGIC or len(start) < _START:
-                raise IndexFileError(f"{path}: is not a Nestling index; expected a file that Index.save wrote")
-            length = int.from_bytes(start[len(MAGIC) : len(MAGIC) + 8], "little")
-            text = stream.read(min(length, size))
-            fingerprint = hashlib.sha256(text)
-            if len(text) != length or fingerprint.digest() != start[-32:]:
-                raise IndexFileError(f"{path}: its header is damaged; {_RESTORE}")
-            header = json.loads(text)
-            if header["format"] != FORMAT:
-                found = f"has format {header['format']}, this Nestling reads {FORMAT}"
-                raise IndexFileError(f"{path}: {found}; open it with a newer Nestling")
-            if size != header["bytes"]:
-                raise IndexFileError(f"{path}: has {size} bytes, expected {header['bytes']}; {_RESTORE}")
-            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-            arrays = {name: _view(mapped, entry) for name, entry in header["arrays"].items()}
-    except OSError as error:
-        raise IndexFileError(f"{path}: cannot be read ({error.strerror}); expected an index file") from error
-    except IndexFileError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise IndexFileError(f"{path}: its header is damaged ({error}); {_RESTORE}") from error
-    return Mapped(header, arrays, fingerprint.hexdigest(), mapped)
+    with ExitStack() as stack:
+        try:
+            mapped = _mapped(path, stack.enter_context(path.open("rb")))
+        except OSError as error:
+            raise IndexFileError(f"{path}: cannot be read ({error.strerror}); expected an index file") from error
+        except IndexFileError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise IndexFileError(f"{path}: its header is damaged ({error}); {_RESTORE}") from error
+        stack.pop_all()
+        return mapped
+
+
+def _mapped(path: Path, stream: IO[bytes]) -> Mapped:
+    size = os.fstat(stream.fileno()).st_size
+    start = stream.read(_START)
+    if start[: len(MAGIC)] != MAGIC or len(start) < _START:
+        raise IndexFileError(f"{path}: is not a Nestling index; expected a file that Index.save wrote")
+    length = int.from_bytes(start[len(MAGIC) : len(MAGIC) + 8], "little")
+    text = stream.read(min(length, size))
+    fingerprint = hashlib.sha256(text)
+    if len(text) != length or fingerprint.digest() != start[-32:]:
+        raise IndexFileError(f"{path}: its header is damaged; {_RESTORE}")
+    header = json.loads(text)
+    if header["format"] != FORMAT:
+        found = f"has format {header['format']}, this Nestling reads {FORMAT}"
+        raise IndexFileError(f"{path}: {found}; open it with a newer Nestling")
+    if size != header["bytes"]:
+        raise IndexFileError(f"{path}: has {size} bytes, expected {header['bytes']}; {_RESTORE}")
+    mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    arrays = {name: _view(mapping, entry) for name, entry in header["arrays"].items()}
+    return Mapped(header, arrays, fingerprint.hexdigest(), mapping, stream)
 
 
 def _write(stream: IO[bytes], header: Mapping[str, Any], columns: Mapping[str, Column]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import IndexFileError
 from . import hamming
-from .codes import Bytes, Fine, FineCodes, Floats, Rows, fine_layout, to_bits, to_fine
+from .codes import Bytes, Fine, FineCodes, Floats, Rows, record_bytes, to_bits, to_fine
 from .files import Array, Column, Mapped
 from .flat import Mask, Segment
 
@@ -31,14 +31,16 @@ class Run:
     Attributes:
         keys: (n,) int64, ascending.
         bits: (n, dim / 8) uint8.
-        fine: n codes; those of kind `bits` share their values with `bits`.
+        kind: of the fine codes.
+        fine: (n, bytes) uint8, these as records; for the kind `bits` the same array as `bits`.
         alive: (n,) bool, the rows that were not removed; None for all.
         source: the file whose views the arrays are; None where they are in memory.
     """
 
     keys: Rows
     bits: Bytes
-    fine: FineCodes
+    kind: Fine
+    fine: Bytes
     alive: Mask | None = None
     source: Mapped | None = None
     _blocks: dict[int, list[Any]] = field(default_factory=dict, repr=False)
@@ -84,9 +86,11 @@ class Run:
 
     def fetch_fine(self, rows: Rows) -> FineCodes:
         """The fine codes of rows, given as (m,) int64 positions."""
-        found = self.fine[rows]
-        self.release("values", "scales")
-        return found
+        dim = 8 * self.bits.shape[1]
+        if self.kind == "bits":
+            return FineCodes.of_records("bits", dim, self.fetch_bits(rows))
+        records = self.fine[rows] if self.source is None else self.source.rows("fine", rows)
+        return FineCodes.of_records(self.kind, dim, records)
 
     def segment(self, mask: Mask | None) -> Segment:
         """As the scan takes it."""
@@ -120,21 +124,19 @@ def coded(keys: Rows, vectors: Floats, fine: Fine) -> Run:
         vectors: (n, dim) float32, unit rows.
     """
     order = np.argsort(keys, kind="stable")
-    dtype, width, scale, scales = fine_layout(fine, vectors.shape[1])
-    values = np.empty((len(keys), width), dtype=dtype)
-    scales_ = np.empty((len(keys), scales), dtype=scale)
     bits = np.empty((len(keys), vectors.shape[1] // 8), dtype=np.uint8)
+    records = bits if fine == "bits" else np.empty((len(keys), record_bytes(fine, vectors.shape[1])), dtype=np.uint8)
     for begin in range(0, len(keys), _ROWS_AT_ONCE):
         part = slice(begin, begin + _ROWS_AT_ONCE)
         some = vectors[order[part]]
-        codes = to_fine(some, fine)
-        values[part], scales_[part], bits[part] = codes.values, codes.scales, to_bits(some)
-    return Run(keys[order], values if fine == "bits" else bits, FineCodes(fine, values, scales_))
+        bits[part] = to_bits(some)
+        if fine != "bits":
+            records[part] = to_fine(some, fine).records()
+    return Run(keys[order], bits, fine, records)
 
 
 def columns_of(runs: Sequence[Run], fine: Fine, dim: int) -> dict[str, Column]:
     """The living rows of runs as a file's columns, ascending by key."""
-    dtype, width, scale, scales = fine_layout(fine, dim)
     rows = sum(run.living for run in runs)
     column = in_key_order(runs)
     columns = {
@@ -142,14 +144,12 @@ def columns_of(runs: Sequence[Run], fine: Fine, dim: int) -> dict[str, Column]:
         "bits": Column(np.uint8, (rows, dim // 8), column(lambda run: run.bits)),
     }
     if fine != "bits":
-        columns["values"] = Column(dtype, (rows, width), column(lambda run: run.fine.values))
-        columns["scales"] = Column(scale, (rows, scales), column(lambda run: run.fine.scales))
+        columns["fine"] = Column(np.uint8, (rows, record_bytes(fine, dim)), column(lambda run: run.fine))
     return columns
 
 
 def opened(found: Mapped, fine: Fine, dim: int) -> Run:
     """A run over a file's arrays; raises KeyError or ValueError where they are not those of `columns_of`."""
-    dtype, width, scale, scales = fine_layout(fine, dim)
     arrays = found.arrays
     rows = len(arrays["keys"])
     expected: dict[str, tuple[Any, tuple[int, ...]]] = {
@@ -157,16 +157,14 @@ def opened(found: Mapped, fine: Fine, dim: int) -> Run:
         "bits": (np.uint8, (rows, dim // 8)),
     }
     if fine != "bits":
-        expected |= {"values": (dtype, (rows, width)), "scales": (scale, (rows, scales))}
+        expected["fine"] = (np.uint8, (rows, record_bytes(fine, dim)))
     for name, (kind, shape) in expected.items():
         array = arrays[name]
         if array.dtype != kind or array.shape != shape:
             raise ValueError(f"{name} are {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
-    keys, bits = arrays["keys"], arrays["bits"]
-    if fine == "bits":
-        return Run(keys, bits, FineCodes(fine, bits, np.zeros((rows, 0), dtype=np.float32)), source=found)
-    found.scattered("values")
-    return Run(keys, bits, FineCodes(fine, arrays["values"], arrays["scales"]), source=found)
+    if fine != "bits":
+        found.scattered("fine")
+    return Run(arrays["keys"], arrays["bits"], fine, arrays["bits" if fine == "bits" else "fine"], source=found)
 
 
 def compacted(runs: Sequence[Run]) -> list[Run]:
@@ -190,9 +188,9 @@ def merged(runs: Sequence[Run]) -> list[Run]:
     def whole(take: Take) -> Array:
         return np.concatenate(list(column(take)))
 
-    values = whole(lambda run: run.fine.values)
-    fine = FineCodes(runs[0].fine.kind, values, whole(lambda run: run.fine.scales))
-    return [Run(whole(lambda run: run.keys), values if fine.kind == "bits" else whole(lambda run: run.bits), fine)]
+    keys, bits = whole(lambda run: run.keys), whole(lambda run: run.bits)
+    kind = runs[0].kind
+    return [Run(keys, bits, kind, bits if kind == "bits" else whole(lambda run: run.fine))]
 
 
 def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:

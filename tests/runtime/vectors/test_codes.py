@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nestling.vectors.codes import FINE, Fine, FineCodes, fine_layout, to_bits, to_fine
+from nestling.vectors.codes import FINE, Fine, FineCodes, record_bytes, to_bits, to_fine
 
 FLOATS = st.floats(-1, 1, width=32)
 DIM = 40  # a group of 32 and a shorter one
@@ -66,16 +66,31 @@ def test_a_dot_product_is_that_of_the_decoded_vectors(vectors: np.ndarray, kind:
 @pytest.mark.parametrize("dim", [8, 32, 40, 384])
 def test_a_code_has_the_layout_that_is_stated(kind: Fine, dim: int) -> None:
     codes = to_fine(np.full((3, dim), 0.25, dtype=np.float32), kind)
-    dtype, width, scale, scales = fine_layout(kind, dim)
-    assert (codes.values.dtype, codes.values.shape) == (dtype, (3, width))
-    assert (codes.scales.dtype, codes.scales.shape) == (scale, (3, scales))
     assert codes.dim == dim
+    records = codes.records()
+    assert (records.dtype, records.shape) == (np.uint8, (3, record_bytes(kind, dim)))
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(VECTORS, KINDS)
+def test_records_give_the_codes_that_they_are_of(vectors: np.ndarray, kind: Fine) -> None:
+    codes = to_fine(vectors, kind)
+    again = FineCodes.of_records(kind, DIM, codes.records())
+    assert (again.values == codes.values).all()
+    assert (again.scales == codes.scales).all()
+    assert (again.records() == codes.records()).all()
+
+
+def test_a_record_is_its_scales_and_then_its_values() -> None:
+    vector = np.array([[0.45, -1.0, 0.25, 0, 0, 0, 0, 0]], dtype=np.float32)
+    record = to_fine(vector, "int8").records()[0].tobytes()
+    assert record == np.float32(1 / 127).astype("<f4").tobytes() + bytes([57, 129, 32, 0, 0, 0, 0, 0])
 
 
 def test_a_vector_of_384_takes_as_many_bytes_as_is_stated() -> None:
     vector = np.full((1, 384), 384**-0.5, dtype=np.float32)
     sizes = {kind: to_fine(vector, kind) for kind in FINE}
-    bytes_ = {kind: codes.values.nbytes + codes.scales.nbytes for kind, codes in sizes.items()}
+    bytes_ = {kind: codes.records().nbytes for kind, codes in sizes.items()}
     assert bytes_ == {"float16": 768, "int8": 388, "int4": 216, "bits": 48}
 
 

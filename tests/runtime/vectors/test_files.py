@@ -126,11 +126,11 @@ def test_every_changed_byte_is_found_or_outside_of_the_data(tmp_path: Path) -> N
 def test_damage_is_named_by_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.index"
     filled(300_000).save(path)
-    entry = files.read(path).header["arrays"]["values"]
+    entry = files.read(path).header["arrays"]["fine"]
     with path.open("r+b") as stream:
         stream.seek(entry["offset"] + (1 << 20) + 5)
         stream.write(b"\x7f\x01\x7f\x01")
-    assert Index.problems(path) == ["values of rows 65536 to 131071 differ from their hash"]
+    assert Index.problems(path) == ["fine of rows 52428 to 104857 differ from their hash"]
 
 
 def test_every_shorter_file_is_found(saved: Path) -> None:
@@ -147,7 +147,7 @@ def test_every_shorter_file_is_found(saved: Path) -> None:
         (lambda header: header.update(format=9), "has format 9, this Nestling reads 1; open it with a newer Nestling"),
         (
             lambda header: header.update(bytes=7),
-            "has 20480 bytes, expected 7; restore it from a copy or build it again",
+            "has 16384 bytes, expected 7; restore it from a copy or build it again",
         ),
         (
             lambda header: header.update(dim=24),
@@ -162,7 +162,7 @@ def test_every_shorter_file_is_found(saved: Path) -> None:
         ),
         (
             lambda header: header["arrays"]["bits"].update(offset=10**9),
-            "its header is damaged (40 bytes at 1000000000 in a file of 20480); restore",
+            "its header is damaged (40 bytes at 1000000000 in a file of 16384); restore",
         ),
         (lambda header: header["arrays"]["keys"].update(shape=[-20]), "its header is damaged (shape [-20])"),
         (lambda header: header.update(arrays=[]), "its header is damaged ('list' object has no attribute 'items')"),
@@ -178,7 +178,7 @@ def test_every_shorter_file_is_found(saved: Path) -> None:
         (lambda header: header.update(format=float("nan")), "has format nan, this Nestling reads 1; open it with a"),
         (
             lambda header: header["arrays"]["keys"].update(shape=[10**15]),
-            "its header is damaged (8000000000000000 bytes at 4096 in a file of 20480)",
+            "its header is damaged (8000000000000000 bytes at 4096 in a file of 16384)",
         ),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_header_that_cannot_be_says_what_is_wrong(saved: Path, change: Any, me
         (lambda data: b"", "is not a Nestling index; expected a file that Index.save wrote"),
         (lambda data: data.replace(b'"dim": 16', b'"dim": 24'), "its header is damaged; restore it from a copy or"),
         (lambda data: data[:8] + b"\xff" * 8 + data[16:], "its header is damaged; restore it from a copy or"),
-        (lambda data: data + b"more", "has 20484 bytes, expected 20480; restore it from a copy or build it again"),
+        (lambda data: data + b"more", "has 16388 bytes, expected 16384; restore it from a copy or build it again"),
     ],
 )
 def test_a_damaged_file_says_what_is_wrong(saved: Path, change: Any, message: str) -> None:
@@ -275,7 +275,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error() -> None:
 
 
 def damaged(saved: Path) -> None:
-    offset = files.read(saved).header["arrays"]["values"]["offset"]
+    offset = files.read(saved).header["arrays"]["fine"]["offset"]
     with saved.open("r+b") as stream:
         stream.seek(offset)
         stream.write(b"\x01\x02\x03")
@@ -294,10 +294,10 @@ def test_damage_is_not_copied_and_hashed_anew(saved: Path, change: Any) -> None:
     index, before = Index.open(saved), saved.read_bytes()
     with pytest.raises(IndexFileError) as caught:
         change(index, saved)
-    said = "the file of this index is damaged (values of rows 0 to 19 differ from their hash)"
+    said = "the file of this index is damaged (fine of rows 0 to 19 differ from their hash)"
     assert str(caught.value) == f"{said}; restore it or build it again"
     assert (len(index), saved.read_bytes()) == (20, before)
-    assert Index.problems(saved) == ["values of rows 0 to 19 differ from their hash"]
+    assert Index.problems(saved) == ["fine of rows 0 to 19 differ from their hash"]
 
 
 def test_a_part_may_begin_and_end_anywhere_in_a_block(tmp_path: Path) -> None:
