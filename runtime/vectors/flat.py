@@ -81,18 +81,6 @@ class Near:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def __getitem__(self, some: Any) -> Near:
-        """Some of them, by a mask or places."""
-        return Near(self.distances[some], self.keys[some], self.rows[some])
-
-    def with_(self, other: Near) -> Near:
-        """These and others."""
-        return Near(
-            np.concatenate([self.distances, other.distances]),
-            np.concatenate([self.keys, other.keys]),
-            np.concatenate([self.rows, other.rows]),
-        )
-
 
 def rescored_count(k: int, oversample: int | None) -> int | None:
     """How many rows are rescored by their fine codes; None for every row."""
@@ -215,29 +203,34 @@ def score_bits(query: Floats, bits: Bytes) -> Floats:
 
 def _nearest(queries: Bytes, segments: Sequence[Segment], count: int) -> list[Rows]:
     """As `nearest`, for so many queries as there is memory for."""
-    none = np.zeros(0, dtype=np.int64)
-    pools = [Near(np.zeros(0, dtype=np.uint32), none, none)] * len(queries)
     unlimited = 8 * queries.shape[1]
+    pools: list[list[Near]] = [[] for _ in queries]
     limits = [unlimited] * len(queries)
     start = 0
     for segment in segments:
-        for begin, rows, part, mask in _parts(segment, queries.shape[1]):
-            for place in range(len(queries)):
-                found = distances(queries[place : place + 1], part)
+        for begin, rows, block, mask in _parts(segment, queries.shape[1]):
+            for place, pool in enumerate(pools):
+                found = distances(queries[place : place + 1], block)
                 if limits[place] == unlimited and mask is None and len(found) > count:
                     limits[place] = _border(found, count)
                 is_near = found <= limits[place]
                 near = np.flatnonzero(is_near if mask is None else is_near & mask)
-                if not len(near):
-                    continue
                 inside = near + begin if rows is None else rows[near]
-                pool = pools[place].with_(Near(found[near], segment.keys[inside], inside + start))
-                if len(pool) >= 2 * count:
-                    pool = pool[_smallest(pool.distances, pool.keys, count)]
-                    limits[place] = int(pool.distances.max())
-                pools[place] = pool
+                pool.append(Near(found[near], segment.keys[inside], inside + start))
+                if sum(map(len, pool)) >= 2 * count:
+                    pool[:] = [_nearest_of(pool, count)]
+                    limits[place] = int(pool[0].distances.max())
         start += len(segment.keys)
-    return [pool.rows[_smallest(pool.distances, pool.keys, count)] for pool in pools]
+    return [_nearest_of(pool, count).rows for pool in pools]
+
+
+def _nearest_of(pool: Sequence[Near], count: int) -> Near:
+    """The `count` nearest of a pool, of equal distances those of smaller keys; in no order."""
+    none = np.zeros(0, dtype=np.int64)
+    found = np.concatenate([np.zeros(0, dtype=np.uint32), *(near.distances for near in pool)])
+    keys = np.concatenate([none, *(near.keys for near in pool)])
+    chosen = _smallest(found, keys, count)
+    return Near(found[chosen], keys[chosen], np.concatenate([none, *(near.rows for near in pool)])[chosen])
 
 
 def _best_by_bits(query: Floats, segments: Sequence[Segment], rows: Rows, count: int) -> Rows:
