@@ -271,7 +271,7 @@ def test_an_index_is_checked_and_described(nestling: Run, tmp_path: Path) -> Non
     data = bytearray(path.read_bytes())
     data[data.rindex(b"\x7f")] ^= 1
     path.write_bytes(data)
-    fails(nestling("check", path), "values of rows 0 to 3 differ from their hash; restore it from a copy or build it")
+    fails(nestling("check", path), "fine of rows 0 to 3 differ from their hash; restore it from a copy or build it")
 
 
 def test_a_path_that_is_not_there_makes_no_library(nestling: Run, tmp_path: Path) -> None:
