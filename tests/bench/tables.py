@@ -76,8 +76,8 @@ def _index(result: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"A query of the million answered in turn with FAISS's bare scan of the same bits: {pair['nestling_ms']:.1f} ms "
-        f"against {pair['faiss_ms']:.1f}, {pair['ratio']:.2f} times.",
+        f"A query of the million answered in turn with FAISS's bare scan of the same bits: {pair['nestling_ms']:.1f} "
+        f"ms against {pair['faiss_ms']:.1f}, {pair['ratio']:.2f} times.",
     ]
 
 
