@@ -279,7 +279,8 @@ def _described(number: int, hit: Hit) -> str:
         text = text[:_SNIPPET_CHARS].rsplit(" ", 1)[0] + " …"
     ranks = f"meaning {_place(hit.dense_rank)}, words {_place(hit.lexical_rank)}"
     heading = f"{number:>2}. {hit.title or hit.id}  [{hit.id}]" if hit.title else f"{number:>2}. {hit.id}"
-    return f"{heading}\n    {hit.score:.3f} ({ranks})\n    {text}"
+    place = f", {hit.place}" if hit.place else ""
+    return f"{heading}{place}\n    {hit.score:.3f} ({ranks})\n    {text}"
 
 
 def _print_values(values: dict[str, Any], as_json: bool) -> None:

@@ -62,6 +62,7 @@ class Hit:
         source: where the document came from.
         metadata: the document's metadata.
         passage: the passage's place in its document, 0 for the first.
+        place: what a person would call that place, as `page 12, Dosage`; empty where nothing tells.
         dense_rank: the passage's place by meaning, 1 for the best; None where it is not among the candidates.
         lexical_rank: the same by words.
     """
@@ -73,6 +74,7 @@ class Hit:
     source: str
     metadata: dict[str, Any]
     passage: int
+    place: str
     dense_rank: int | None
     lexical_rank: int | None
 

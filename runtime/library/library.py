@@ -20,6 +20,7 @@ from .chunk import Passage, cut, passages_of
 from .document import Document, Hit, Report, Skip, lone_surrogate
 from .ranking import By, Codes
 from .readers import read_file
+from .readers.apart import Apart
 from .store import UNPURGED, Coded, Store
 from .sync import File, plan
 
@@ -212,7 +213,7 @@ class Library:
         Raises:
             NestlingError: a path does not exist; nothing was changed.
         """
-        with self._lock:
+        with self._lock, Apart() as apart:
             todo = plan(paths, self._store.files())
             counts = self._store.source_counts()
             report = Report(unchanged=sum(counts.get(path, 0) for path in todo.same), skipped=todo.skipped)
@@ -225,20 +226,20 @@ class Library:
                 for number, file in enumerate(todo.read, start=1):
                     if progress is not None:
                         progress(number, len(todo.read), file.path)
-                    part, owned = self._read(file)
+                    part, owned = self._read(file, apart)
                     if owned:
                         waiting.append((file, part))
                     else:
                         report += part
                 for file, part in waiting:  # what it was denied may have come free, as where a document moved
-                    again, _ = self._read(file)
+                    again, _ = self._read(file, apart)
                     counted_twice = Report(unchanged=-part.added - part.changed - part.unchanged)
                     report += replace(part, skipped=()) + again + counted_twice
             finally:
                 self._purge()
         return report
 
-    def _read(self, file: File) -> tuple[Report, bool]:
+    def _read(self, file: File, apart: Apart) -> tuple[Report, bool]:
         """Take in one file; returns what changed, and whether a document was left out that another file owns.
 
         Where something was skipped, the file is not remembered as read, so that it is named again the next time.
@@ -250,7 +251,7 @@ class Library:
         skipped: list[Skip] = []
         whole, owned = True, False
         report = Report()
-        for item in read_file(file.path):
+        for item in read_file(file.path, apart):
             if isinstance(item, Skip):
                 skipped.append(item)
                 whole = False

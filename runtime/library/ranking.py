@@ -12,6 +12,7 @@ from ..vectors import flat
 from ..vectors.codes import Bytes, FineCodes, Floats, Rows
 from .document import Hit
 from .fuse import Fused, best_of_groups, fuse
+from .place import place_of
 from .store import Keys, Store
 
 By = Literal["document", "passage"]
@@ -130,10 +131,11 @@ def _hits(store: Store, order: list[Shown]) -> list[Hit]:
             id=rows[key].document.id,
             score=fused.score,
             title=rows[key].document.title,
-            text=rows[key].text,
+            text=rows[key].text[rows[key].start :],
             source=rows[key].document.source,
             metadata=dict(rows[key].document.metadata),
-            passage=rows[key].place,
+            passage=rows[key].number,
+            place=place_of(rows[key].text, rows[key].start, rows[key].document.source),
             dense_rank=fused.dense_rank,
             lexical_rank=fused.lexical_rank,
         )

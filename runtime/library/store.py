@@ -81,11 +81,19 @@ class Coded:
 
 @dataclass(frozen=True)
 class PassageRow:
-    """A passage as it is shown: its document's fields, its own text, its place in the document."""
+    """A passage as it is shown.
+
+    Attributes:
+        document: all of it but its text.
+        text: of the document, up to the passage's end.
+        start: where the passage begins in it.
+        number: the passage's place among those of the document.
+    """
 
     document: Document
     text: str
-    place: int
+    start: int
+    number: int
 
 
 class Store:
@@ -323,14 +331,14 @@ class Store:
     def passages(self, keys: Keys) -> dict[int, PassageRow]:
         """Passages as they are shown, by key."""
         rows = self._by_keys(
-            "SELECT p.key, id, title, substr(text, start + 1, stop - start), metadata, source,"
+            "SELECT p.key, id, title, substr(text, 1, stop), start, metadata, source,"
             " (SELECT count(*) FROM passages AS other WHERE other.document = p.document AND other.key < p.key)"
             " FROM passages AS p JOIN documents ON documents.key = p.document WHERE p.key IN",
             keys,
         )
         return {
-            key: PassageRow(Document(id, "", title, json.loads(metadata), source), text, place)
-            for key, id, title, text, metadata, source, place in rows
+            key: PassageRow(Document(id, "", title, json.loads(metadata), source), text, start, number)
+            for key, id, title, text, start, metadata, source, number in rows
         }
 
     def problems(self, dim: int) -> list[str]:

@@ -87,7 +87,7 @@ def test_search_finds_an_exact_code(nestling: Run, library: Path) -> None:
     assert hits[0]["id"] == "c1"
     assert hits[0]["lexical_rank"] == 1
     assert set(hits[0]) == {
-        "id", "score", "title", "text", "source", "metadata", "passage", "dense_rank", "lexical_rank",
+        "id", "score", "title", "text", "source", "metadata", "passage", "place", "dense_rank", "lexical_rank",
     }  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_wrong_usage_exits_2(nestling: Run, library: Path) -> None:
         (["search", "{tmp}/no/where.nest", "q"], "no library there"),
         (["add", "{tmp}/no/where.nest", "{library}"], "the folder"),
         (["add", "{tmp}/a.nest", "{tmp}/missing"], "missing: no such file or folder"),
-        (["add", "{tmp}/a.nest", "{tmp}/photo.jpg"], "photo.jpg: no reader for .jpg; known are .csv .htm .html"),
+        (["add", "{tmp}/a.nest", "{tmp}/photo.jpg"], "photo.jpg: no reader for .jpg; known are .csv .docx .eml"),
         (["add", "{tmp}/a.nest", "{tmp}/empty.txt"], "empty.txt: is empty"),
         (["add", "{tmp}/a.nest", "{tmp}/bad.txt"], "bad.txt: is not UTF-8 text (byte 3); save it as UTF-8"),
         (

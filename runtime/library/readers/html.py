@@ -15,6 +15,7 @@ _BLOCKS = frozenset(
     "address article aside blockquote body br caption dd div dl dt fieldset figcaption figure footer form h1 h2 h3 "
     "h4 h5 h6 header hr html legend li main ol p pre section summary table td th tr ul".split()
 )
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _HEAD_BYTES = 2048
 _IN_HEAD = frozenset({"title", "meta", "link", "base", "script", "style", "template", "noscript"})
@@ -24,20 +25,19 @@ _ASCII = b"<+\\u0041>"
 
 def read_html(path: Path) -> Iterator[Document | Skip]:
     """A page without its scripts, styles and navigation; blocks stand on lines of their own."""
-    try:
-        data = read_bytes(path)
-        page = _Page()
-        page.feed(decode(data, _charset(data)))
-        page.close()
-    except Unreadable as reason:
-        yield Skip(str(path), str(reason))
-        return
-    text = clean(page.text())
+    data = read_bytes(path)
+    title, text = page_text(decode(data, _charset(data)))
     if not text:
-        yield Skip(str(path), "holds no text")
-        return
-    title = clean(" ".join("".join(page.title).split()))
+        raise Unreadable("holds no text")
     yield Document(id=str(path), text=text, title=title or path.stem, source=str(path))
+
+
+def page_text(html: str) -> tuple[str, str]:
+    """The title and the text of a page."""
+    page = _Page()
+    page.feed(html)
+    page.close()
+    return clean(" ".join("".join(page.title).split())), clean(page.text())
 
 
 class _Page(HTMLParser):
@@ -63,7 +63,7 @@ class _Page(HTMLParser):
         elif tag in _HIDDEN:
             self._hidden.append(tag)
         if tag in _BLOCKS:
-            self._parts.append("\n")
+            self._parts.append(f"\n{'#' * int(tag[1])} " if tag in _HEADINGS else "\n")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "title":
@@ -85,7 +85,7 @@ class _Page(HTMLParser):
 
     def text(self) -> str:
         lines = (" ".join(line.split()) for line in "".join(self._parts).split("\n"))
-        return "\n".join(line for line in lines if line)
+        return "\n".join(line for line in lines if line.strip("# "))
 
 
 def _charset(data: bytes) -> str:

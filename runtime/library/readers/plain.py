@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..document import Document, Skip
-from .text import Unreadable, decode, read_bytes
+from .text import decode, read_bytes
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
@@ -16,20 +16,12 @@ _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 def read_text(path: Path) -> Iterator[Document | Skip]:
     """A text file; its title is the file's name without the suffix."""
-    try:
-        text = decode(read_bytes(path))
-    except Unreadable as reason:
-        yield Skip(str(path), str(reason))
-        return
+    text = decode(read_bytes(path))
     yield Document(id=str(path), text=text.strip(), title=path.stem, source=str(path))
 
 
 def read_markdown(path: Path) -> Iterator[Document | Skip]:
     """A Markdown file as it is written; its title is the first heading outside of code, else the file's name."""
-    try:
-        text = _FRONT_MATTER.sub("", decode(read_bytes(path)))
-    except Unreadable as reason:
-        yield Skip(str(path), str(reason))
-        return
+    text = _FRONT_MATTER.sub("", decode(read_bytes(path)))
     heading = _HEADING.search(_FENCE.sub("", text))
     yield Document(id=str(path), text=text.strip(), title=heading[1] if heading else path.stem, source=str(path))

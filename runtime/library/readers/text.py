@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..document import clean
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_PACKED_BYTES = 512 * 1024 * 1024
+MAX_TEXT = 32 * 1024 * 1024
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -16,12 +19,30 @@ class Unreadable(Exception):
     """A file that cannot become text; the message is the reason, for a `Skip`."""
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's bytes; raises Unreadable for one over the limit, OSError for one that won't open."""
+def limited(path: Path, most: int = MAX_PACKED_BYTES) -> None:
+    """Raise Unreadable for a file over the limit or empty, OSError for one that is not there."""
     size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise Unreadable(f"has {size} bytes, the limit is {MAX_FILE_BYTES}; split it")
+    if size > most:
+        raise Unreadable(f"has {size} bytes, the limit is {most}; split it")
+    if not size:
+        raise Unreadable("is empty")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes; raises Unreadable for one over the limit or empty, OSError for one that won't open."""
+    limited(path, MAX_FILE_BYTES)
     return path.read_bytes()
+
+
+def joined(parts: Iterable[str], between: str) -> str:
+    """Parts of a document put together; raises Unreadable at the first that is too much."""
+    kept, size = [], 0
+    for part in parts:
+        size += len(part)
+        if size > MAX_TEXT:
+            raise Unreadable(f"has over {MAX_TEXT} characters; split it")
+        kept.append(part)
+    return between.join(kept)
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:

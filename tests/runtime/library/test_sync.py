@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nestling.errors import NestlingError
+from nestling.library.readers import known_suffixes
 from nestling.library.sync import plan
 
 
@@ -77,7 +78,8 @@ def test_paths_may_be_relative_or_of_the_home_folder(folder: Path, monkeypatch: 
 def test_a_file_without_a_reader_is_skipped_only_where_it_was_asked_for(folder: Path) -> None:
     (skip,) = plan([folder / "photo.jpg"], {}).skipped
     assert skip.source == str(folder / "photo.jpg")
-    assert skip.reason == "no reader for .jpg; known are .csv .htm .html .jsonl .markdown .md .text .txt"
+    assert skip.reason == f"no reader for .jpg; known are {known_suffixes()}"
+    assert known_suffixes().startswith(".csv .docx .eml ")
 
 
 def test_a_path_that_does_not_exist_is_an_error(folder: Path) -> None:
@@ -122,7 +124,7 @@ def test_suffixes_are_read_in_any_case_and_names_in_order(tmp_path: Path) -> Non
 def test_a_file_that_was_asked_for_without_a_suffix_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("x")
     (skip,) = plan([tmp_path / "README"], {}).skipped
-    assert skip.reason.startswith("no reader for a file without a suffix; known are .csv .htm ")
+    assert skip.reason.startswith("no reader for a file without a suffix; known are .csv .docx ")
 
 
 def test_a_link_that_was_asked_for_is_followed(folder: Path) -> None:
