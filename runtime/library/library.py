@@ -19,13 +19,12 @@ from . import filters, lexical, ranking
 from .chunk import Passage, cut, passages_of
 from .document import Document, Hit, Report, Skip, lone_surrogate
 from .ranking import By, Codes
-from .readers import read_file
-from .readers.apart import Apart
 from .store import UNPURGED, Coded, Store
-from .sync import File, plan
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
+    from .readers.apart import Apart
+    from .sync import File
 
 Mode = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
@@ -213,6 +212,10 @@ class Library:
         Raises:
             NestlingError: a path does not exist; nothing was changed.
         """
+        # The readers and what they read with are a tenth of a process's start; a search does without.
+        from .readers.apart import Apart
+        from .sync import plan
+
         with self._lock, Apart() as apart:
             todo = plan(paths, self._store.files())
             counts = self._store.source_counts()
@@ -245,6 +248,8 @@ class Library:
         Where something was skipped, the file is not remembered as read, so that it is named again the next time.
         Documents that it had and that are not seen any more are removed where every part of it was read.
         """
+        from .readers import read_file
+
         source = str(file.path)
         seen: set[str] = set()
         batch: list[Document] = []

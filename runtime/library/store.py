@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import LibraryError
-from ..vectors.codes import Bytes, FineCodes
+from ..vectors.codes import Bytes, FineCodes, record_bytes
 from .document import Document
 
 APPLICATION_ID = 0x4E455354  # "NEST"
@@ -303,7 +303,8 @@ class Store:
     def fine(self, keys: Keys, dim: int) -> FineCodes:
         """The int8 codes of some passages, in the order of the keys."""
         codes = dict(self._by_keys("SELECT key, code FROM fine WHERE key IN", keys))
-        joined = np.frombuffer(b"".join(codes[key] for key in keys.tolist()), dtype=np.uint8).reshape(-1, 4 + dim)
+        joined = np.frombuffer(b"".join(codes[key] for key in keys.tolist()), dtype=np.uint8)
+        joined = joined.reshape(len(keys), record_bytes("int8", dim))
         return FineCodes.of_records("int8", dim, joined)
 
     def owners(self, keys: Keys) -> dict[int, str]:

@@ -79,7 +79,7 @@ def save(graph: Graph | None, path: Path, fingerprint: str) -> None:
             raise OSError(f"the graph of {path} cannot be written ({error})") from error
         with unfinished.open("rb+") as stream:
             os.fsync(stream.fileno())
-        name = f"{path.name}.{fingerprint[:_HEX_DIGITS]}-{_digest(unfinished)}.graph"
+        name = f"{_begin(path, fingerprint)}{_digest(unfinished)}.graph"
         files.put_in_place(unfinished, path.with_name(name))
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ def save(graph: Graph | None, path: Path, fingerprint: str) -> None:
 
 def remove_others(path: Path, fingerprint: str | None) -> None:
     """Remove the graphs of what an index file was before; of all that it was, where it has none now."""
-    own = None if fingerprint is None else f"{path.name}.{fingerprint[:_HEX_DIGITS]}-"
+    own = None if fingerprint is None else _begin(path, fingerprint)
     for other in files.beside(path, _ANY):
         if own is None or not other.name.startswith(own):
             try:
@@ -105,7 +105,7 @@ def load(path: Path, fingerprint: str, rows: int, dim: int) -> Graph | None:
     Args:
         rows, dim: of the index.
     """
-    begin = f"{path.name}.{fingerprint[:_HEX_DIGITS]}-"
+    begin = _begin(path, fingerprint)
     for found in files.beside(path, _ANY):
         try:
             if found.name.startswith(begin) and found.name == f"{begin}{_digest(found)}.graph":
@@ -130,6 +130,10 @@ def _empty(bits: int) -> Any:
         expansion_add=EXPANSION_ADD,
         expansion_search=EXPANSION_SEARCH,
     )
+
+
+def _begin(path: Path, fingerprint: str) -> str:
+    return f"{path.name}.{fingerprint[:_HEX_DIGITS]}-"
 
 
 def _digest(path: Path) -> str:

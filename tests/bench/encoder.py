@@ -13,7 +13,6 @@ import argparse
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from machine import described, finished
+from machine import described, finished, timed
 from nestling import Encoder
 from nestling.encoding.bundle import default_bundle
 from nestling.evaluate import read_collection
@@ -102,12 +101,6 @@ def sentence_transformers(source: Path) -> Callable[[list[str]], Any]:
     torch.set_num_threads(THREADS)
     model = SentenceTransformer(str(source), device="cpu", local_files_only=True)
     return lambda texts: model.encode(texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
-
-
-def timed(work: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import psutil
 
 from index_data import prepare
 from index_peers import PEERS
-from machine import described, finished
+from machine import described, finished, timed
 
 ONE_QUERIES = 200
 TOGETHER = 64
@@ -105,11 +105,11 @@ def answer(work: Path, rows: int, name: str) -> dict[str, Any]:
     search = PEERS[name].open(_place(work, rows, name))
     search(queries[:1], 10)
     opened = time.perf_counter() - begin
-    slow = _seconds(lambda: search(queries[1:2], 10)) > 0.5
+    slow = timed(lambda: search(queries[1:2], 10)) > 0.5
     count = 20 if slow else ONE_QUERIES
-    one = [_seconds(lambda place=place: search(queries[place : place + 1], 10)) for place in range(count)]
+    one = [timed(lambda place=place: search(queries[place : place + 1], 10)) for place in range(count)]
     grown = process.memory_info().rss - before
-    together = [_seconds(lambda: search(queries[:TOGETHER], 10)) for _ in range(1 if slow else 3)]
+    together = [timed(lambda: search(queries[:TOGETHER], 10)) for _ in range(1 if slow else 3)]
     asked = TOGETHER if slow else len(queries)
     return {
         "open_to_answer_s": round(opened, 3),
@@ -130,7 +130,7 @@ def paired(work: Path, rows: int, name: str) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for place in range(ONE_QUERIES):
         for name_, search in ways.items():
-            seconds[name_].append(_seconds(lambda search=search, place=place: search(queries[place : place + 1], 10)))
+            seconds[name_].append(timed(lambda search=search, place=place: search(queries[place : place + 1], 10)))
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
     nestling, faiss = medians.values()
     return {
@@ -174,9 +174,9 @@ def filters(work: Path, rows: int, name: str) -> list[dict[str, Any]]:
     for share in (1.0, 0.1, 0.01, 0.001):
         mask = random.random(rows) < share
         for given, allow in (("mask", mask), ("keys", index.keys[mask])):
-            times = [_seconds(lambda p=p, a=allow: index.search(queries[p : p + 1], 10, allow=a)) for p in range(50)]
+            times = [timed(lambda p=p, a=allow: index.search(queries[p : p + 1], 10, allow=a)) for p in range(50)]
             found.append({"share": share, "given": given, "query_p50_ms": round(1000 * float(np.median(times)), 2)})
-    times = [_seconds(lambda p=p: index.search(queries[p : p + 1], 10)) for p in range(50)]
+    times = [timed(lambda p=p: index.search(queries[p : p + 1], 10)) for p in range(50)]
     return [{"share": 1.0, "given": "none", "query_p50_ms": round(1000 * float(np.median(times)), 2)}, *found]
 
 
@@ -185,14 +185,8 @@ def _place(work: Path, rows: int, name: str) -> Path:
     return work / f"built-{rows}" / stem / "index"
 
 
-def _seconds(work: Any) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
 def _recall_and_time(index: Any, queries: np.ndarray, truth: np.ndarray, k: int, **way: Any) -> dict[str, Any]:
-    times = [_seconds(lambda place=place: index.search(queries[place : place + 1], k, **way)) for place in range(40)]
+    times = [timed(lambda place=place: index.search(queries[place : place + 1], k, **way)) for place in range(40)]
     recall = _recall(index.search(queries, k, **way).keys, truth, k)
     return {**way, "recall": recall, "query_p50_ms": round(1000 * float(np.median(times)), 2)}
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..document import Document, Skip, clean
+from ..document import Document, Skip
 from .html import page_text
-from .text import Unreadable, decode, joined, limited
+from .text import Unreadable, decode, document_of, joined
 from .zipped import checked_zip, member, parsed
 
 _CONTAINER = "META-INF/container.xml"
@@ -20,7 +20,6 @@ _ROOTFILE = "{urn:oasis:names:tc:opendocument:xmlns:container}rootfile"
 
 def read_epub(path: Path) -> Iterator[Document | Skip]:
     """A book: one document, its title the book's."""
-    limited(path)
     with checked_zip(path) as archive:
         if "META-INF/encryption.xml" in archive.namelist() and "META-INF/rights.xml" in archive.namelist():
             raise Unreadable("is protected against copying; its text cannot be read")
@@ -29,13 +28,11 @@ def read_epub(path: Path) -> Iterator[Document | Skip]:
             raise Unreadable("is damaged (it names no package)")
         book = parsed(member(archive, package))
         names = {item.get("id"): item.get("href") for item in book.iter(f"{_OPF}item")}
-        title = next((element.text for element in book.iter(_TITLE)), None) or path.stem
+        title = next((element.text for element in book.iter(_TITLE)), None)
         hrefs = [href for item in book.iter(f"{_OPF}itemref") if (href := names.get(item.get("idref")))]
         paths = [posixpath.normpath(posixpath.join(posixpath.dirname(package), unquote(href))) for href in hrefs]
         text = joined((_chapter(member(archive, name)) for name in paths), "\n\n")
-    if not text.strip():
-        raise Unreadable("holds no text")
-    yield Document(id=str(path), text=text, title=clean(" ".join(title.split())), source=str(path))
+    yield document_of(path, text, title)
 
 
 def _chapter(data: bytes) -> str:

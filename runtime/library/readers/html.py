@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from ..document import Document, Skip, clean
-from .text import Unreadable, decode, read_bytes
+from .text import decode, document_of, read_bytes
 
 _HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "head", "nav"})
 _BLOCKS = frozenset(
@@ -27,9 +27,7 @@ def read_html(path: Path) -> Iterator[Document | Skip]:
     """A page without its scripts, styles and navigation; blocks stand on lines of their own."""
     data = read_bytes(path)
     title, text = page_text(decode(data, _charset(data)))
-    if not text:
-        raise Unreadable("holds no text")
-    yield Document(id=str(path), text=text, title=title or path.stem, source=str(path))
+    yield document_of(path, text, title)
 
 
 def page_text(html: str) -> tuple[str, str]:

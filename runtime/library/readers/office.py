@@ -7,9 +7,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ..document import Document, Skip, clean
+from ..document import Document, Skip
 from ..place import PAGE_BREAK
-from .text import Unreadable, joined, limited
+from .text import document_of, joined
 from .zipped import checked_zip, member, parsed
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -24,29 +24,26 @@ def read_docx(path: Path) -> Iterator[Document | Skip]:
     """A Word document: paragraphs, headings, and tables a line a row."""
     import docx
 
-    limited(path)
     checked_zip(path).close()
     word = docx.Document(str(path))
     lines = (line for part in word.iter_inner_content() for line in _word_lines(part))
-    yield _document(path, joined(lines, "\n"), word.core_properties.title)
+    yield document_of(path, joined(lines, "\n"), word.core_properties.title)
 
 
 def read_pptx(path: Path) -> Iterator[Document | Skip]:
     """A presentation: what stands on each slide and its notes, form feeds between slides."""
     import pptx
 
-    limited(path)
     checked_zip(path).close()
     slides = pptx.Presentation(str(path))
     text = joined(("\n".join(_slide_lines(slide)) for slide in slides.slides), PAGE_BREAK)
-    yield _document(path, text, slides.core_properties.title)
+    yield document_of(path, text, slides.core_properties.title)
 
 
 def read_xlsx(path: Path) -> Iterator[Document | Skip]:
     """A workbook: a heading for each sheet, a line for each row, as last calculated."""
     import openpyxl
 
-    limited(path)
     checked_zip(path).close()
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
@@ -54,25 +51,16 @@ def read_xlsx(path: Path) -> Iterator[Document | Skip]:
         text = joined((line for sheet in book.worksheets for line in _sheet_lines(sheet)), "\n")
     finally:
         book.close()
-    yield _document(path, text, title)
+    yield document_of(path, text, title)
 
 
 def read_odf(path: Path) -> Iterator[Document | Skip]:
     """An OpenDocument text, presentation or sheet."""
-    limited(path)
     with checked_zip(path) as archive:
         body = parsed(member(archive, "content.xml"))
         meta = parsed(member(archive, "meta.xml")) if "meta.xml" in archive.namelist() else None
     title = None if meta is None else next((element.text for element in meta.iter(_TITLE)), None)
-    yield _document(path, joined(_odf_lines(body, count()), "\n").replace("\n" + PAGE_BREAK, PAGE_BREAK), title)
-
-
-def _document(path: Path, text: str, title: str | None) -> Document:
-    text = clean(text.strip("\n"))
-    if not text.strip():
-        raise Unreadable("holds no text")
-    named = clean(" ".join((title or "").split()))
-    return Document(id=str(path), text=text, title=named or path.stem, source=str(path))
+    yield document_of(path, joined(_odf_lines(body, count()), "\n").replace("\n" + PAGE_BREAK, PAGE_BREAK), title)
 
 
 def _word_lines(part: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..document import clean
+from ..document import Document, clean
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_PACKED_BYTES = 512 * 1024 * 1024
@@ -43,6 +43,19 @@ def joined(parts: Iterable[str], between: str) -> str:
             raise Unreadable(f"has over {MAX_TEXT} characters; split it")
         kept.append(part)
     return between.join(kept)
+
+
+def document_of(path: Path, text: str, title: str | None) -> Document:
+    """The one document of a file, without blank lines at its ends; without a title it is named by the file.
+
+    Raises:
+        Unreadable: it holds no text.
+    """
+    text = clean(text.strip("\n"))
+    if not text.strip():
+        raise Unreadable("holds no text")
+    named = clean(" ".join((title or "").split()))
+    return Document(id=str(path), text=text, title=named or path.stem, source=str(path))
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
-from .text import Unreadable
+from .text import Unreadable, limited
 
 MAX_EXPANDED = 512 * 1024 * 1024
 MAX_MEMBERS = 20_000
@@ -17,8 +18,9 @@ def checked_zip(path: Path) -> zipfile.ZipFile:
     """An archive whose members, as they are declared, stay within the limits; zipfile reads no more than is declared.
 
     Raises:
-        Unreadable: it is none, is encrypted, or would expand to too much.
+        Unreadable: it is none, is empty, over the limit or encrypted, or would expand to too much.
     """
+    limited(path)
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
@@ -42,7 +44,7 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
     """A member's bytes; raises Unreadable where there is none or it is damaged."""
     try:
         return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise Unreadable(f"is damaged ({name})") from error
 
 
