@@ -5,6 +5,7 @@ Names are loaded when they are first used, so that `import nestling` costs next 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ _MODULES = {
     "Report": ".library.document",
     "Skip": ".library.document",
 }
+
+# From version 1.29 on ONNX Runtime tells its makers of its use, and keeps an identifier of the device to do so, unless
+# this is said before it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 try:
     __version__ = version("nestling")

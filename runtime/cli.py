@@ -1,30 +1,31 @@
-"""`nestling`: each command is one library call with printing.
+"""`nestling`: each command is one library call with printing, see `show`.
 
-Answers go to stdout, messages and progress to stderr. Exit codes: 0 fine, 1 a known error in one line, 2 wrong usage.
+Answers go to stdout, messages and progress to stderr. Exit codes: 0 fine, 1 a known error in one line, 2 wrong usage,
+130 stopped with Ctrl-C.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import show
 from .errors import NestlingError
 from .library.document import clean
 
 if TYPE_CHECKING:
     from .encoding.encoder import Encoder
-    from .library.document import Hit, Report
     from .library.library import Library
 
-_SNIPPET_CHARS = 240
+_STOPPED = 130
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 _bundle_option = click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the default.")
@@ -34,7 +35,37 @@ _mode_option = click.option(
 )  # fmt: skip
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _bytes(context: Any, parameter: Any, value: str | None) -> int | None:
+    """A size as 500KB, 20MB or 1GB."""
+    match = re.fullmatch(r"(\d{1,15})\s*([kmg]?)b?", (value or "").strip().lower())
+    if match is None and value is not None:
+        raise click.BadParameter(f"{value!r} is no size; give for example 500KB or 20MB", context, parameter)
+    return None if match is None else int(match[1]) * int(1000 ** " kmg".index(match[2] or " "))
+
+
+def _sync_options(command: Any) -> Any:
+    """The options that `add` and `sync` share."""
+    for option in (
+        _json_option,
+        _bundle_option,
+        click.option(
+            "--max-size", callback=_bytes, help="Pass over larger files, as 20MB; remembered for these paths."
+        ),
+        click.option("--ignore", multiple=True, help="A pattern as in a .gitignore; remembered for these paths."),
+    ):
+        command = option(command)
+    return command
+
+
+def _examples(*lines: str) -> str:
+    """The end of a command's help: commands as they are typed."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_examples("nestling demo", "nestling add notes.nest ~/Documents", 'nestling search notes.nest "burns"'),
+)
 @click.version_option(package_name="nestling")
 def commands() -> None:
     """Search your documents on this machine: no network, no GPU."""
@@ -50,7 +81,7 @@ def demo() -> None:
     with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "demo.nest")) as library:
         begin = time.perf_counter()
         library.add(documents)
-        _say(f"{len(documents)} documents indexed in {time.perf_counter() - begin:.1f} s")
+        show.say(f"{len(documents)} documents indexed in {time.perf_counter() - begin:.1f} s")
         for question in questions:
             begin = time.perf_counter()
             hits = library.search(question.text, k=3)
@@ -58,32 +89,67 @@ def demo() -> None:
             click.echo(f"\n? {question.text}  ({took_ms:.0f} ms)\n   meaning  words")
             for hit in hits:
                 mark = "*" if hit.id == question.answer else " "
-                click.echo(f" {mark} {_place(hit.dense_rank):>7}  {_place(hit.lexical_rank):>5}  {hit.title}")
+                click.echo(f" {mark} {show.rank(hit.dense_rank):>7}  {show.rank(hit.lexical_rank):>5}  {hit.title}")
     click.echo("\nmeaning, words: a document's place by dense and by lexical search alone; * answers the question")
 
 
-@commands.command()
+@commands.command(
+    epilog=_examples(
+        "nestling add notes.nest ~/Documents",
+        "nestling add notes.nest ~/Documents --ignore '*.log' --ignore 'old/' --max-size 20MB",
+        "nestling add notes.nest cases.jsonl mail.mbox",
+    )
+)
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@_bundle_option
-@_json_option
-def add(library: Path, paths: tuple[Path, ...], bundle: Path | None, as_json: bool) -> None:
-    """Bring LIBRARY up to date with files and folders: txt, md, html, jsonl, csv.
+@_sync_options
+def add(
+    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, bundle: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Bring LIBRARY up to date with files and folders; it is made where there is none.
 
-    Only what changed is read again; documents of files that are gone from a folder are removed.
+    Only what changed is read again; documents of files that are gone are removed. Hidden files and what a file named
+    .nestlingignore says, in the syntax of .gitignore, are passed over.
     """
-    from .library.sync import existing
+    from .library.folders import existing
 
     for path in paths:
         existing(path)  # before a library is made for nothing
-    with _open(library, bundle, create=True) as opened:
-        report = opened.sync(*paths, progress=_progress("files"))
-    _print_report(report, as_json)
-    if report.skipped and not report.added + report.changed + report.unchanged + report.removed:
-        raise NestlingError(f"nothing could be taken in; first: {report.skipped[0].source}: {report.skipped[0].reason}")
+    _sync(library, paths, ignore, max_size, bundle, as_json, create=True)
 
 
-@commands.command()
+@commands.command(epilog=_examples("nestling sync notes.nest", "nestling sync notes.nest ~/Documents/letters"))
+@click.argument("library", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@_sync_options
+def sync(
+    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, bundle: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Bring LIBRARY up to date with all that was ever added to it, or with PATHS alone."""
+    _sync(library, paths, ignore, max_size, bundle, as_json, create=False)
+
+
+@commands.command(epilog=_examples("nestling forget notes.nest ~/Documents/old"))
+@click.argument("library", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path))
+@_bundle_option
+def forget(library: Path, path: Path, bundle: Path | None) -> None:
+    """Stop following PATH, and remove the documents of all files at or below it."""
+    with _open(library, bundle, create=False) as opened:
+        report = opened.forget(path)
+    show.say(f"{report.removed} removed")
+
+
+@commands.command(
+    epilog=_examples(
+        'nestling search notes.nest "how long do I cool a burn?"',
+        "nestling search notes.nest CR-7891234 --mode lexical",
+        "nestling search notes.nest insulin -k 3 --where 'year>=2020' --where 'lang in en,de'",
+        "nestling search notes.nest insulin --where 'modified>=2026-01-01' --json",
+    )
+)
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("query")
 @click.option("-k", "k", type=int, default=10, show_default=True, help="How many answers.")
@@ -102,12 +168,12 @@ def search(
     with _open(library, bundle, create=False) as opened:
         hits = opened.search(query, k, mode=mode, where=parse(where), by=by)
     for number, hit in enumerate(hits, start=1):
-        click.echo(json.dumps(asdict(hit), ensure_ascii=False) if as_json else _described(number, hit))
+        click.echo(json.dumps(asdict(hit), ensure_ascii=False) if as_json else show.hit(number, hit))
     if not hits:
-        _say("nothing found")
+        show.say("nothing found")
 
 
-@commands.command()
+@commands.command(epilog=_examples("nestling remove notes.nest note-12 note-13"))
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1, required=True)
 @_bundle_option
@@ -115,10 +181,10 @@ def remove(library: Path, ids: tuple[str, ...], bundle: Path | None) -> None:
     """Remove documents from LIBRARY by their ids, all or none."""
     with _open(library, bundle, create=False) as opened:
         report = opened.remove(ids)
-    _say(f"{report.removed} removed")
+    show.say(f"{report.removed} removed")
 
 
-@commands.command()
+@commands.command(epilog=_examples("nestling info notes.nest", "nestling info notes.nest --json"))
 @click.argument("path", type=click.Path(path_type=Path))
 @_bundle_option
 @_json_option
@@ -146,19 +212,26 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
     else:
         with _open(path, bundle, create=False) as opened:
             values = opened.info()
-    _print_values(values, as_json)
+            for skip in opened.failures():
+                show.say(f"not taken in: {skip.source}: {skip.reason}")
+    show.values(values, as_json)
 
 
-@commands.command()
+@commands.command(epilog=_examples("nestling check notes.nest --full", "nestling check notes.nest --repair"))
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option("--full", is_flag=True, help="Of a library: compare the codes of every passage with its text.")
+@click.option("--repair", is_flag=True, help="Of a library: make what is damaged again from the documents.")
 @_bundle_option
-def check(path: Path, bundle: Path | None) -> None:
+def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     """Check a library, an index or a bundle for damage; exit 1 where there is any.
 
     A bundle's files are compared with their hashes, and its golden texts are encoded and compared with the reference.
     """
     from .vectors.files import is_index
 
+    is_library = not path.is_dir() and not is_index(path)
+    if (full or repair) and not is_library:
+        raise NestlingError(f"{path}: is no library; --full and --repair are for libraries")
     if path.is_dir():
         from .encoding.conformance import conformance
 
@@ -168,19 +241,51 @@ def check(path: Path, bundle: Path | None) -> None:
             f"over {measured.texts} texts, {measured.tokens_per_second:.0f} tokens a second"
         )
         return
-    if is_index(path):
+    if is_library:
+        with _open(path, bundle, create=False) as opened:
+            problems = opened.problems(full=full or repair)
+            if problems and repair:
+                for problem in problems:
+                    show.say(f"{path}: {problem}")
+                problems = opened.repair()
+        remedy = "restore it from a copy, or add its files to a new library"
+        remedy = remedy if repair else f"mend it with: nestling check {path} --repair"
+    else:
         from .vectors.index import Index
 
         problems, remedy = Index.problems(path), "restore it from a copy or build it again"
-    else:
-        with _open(path, bundle, create=False) as opened:
-            problems, remedy = opened.problems(), "restore it from a copy, or add its files to a new library"
     if problems:
         raise NestlingError(f"{path}: {'; '.join(problems)}; {remedy}")
     click.echo(f"{path}: sound")
 
 
-@commands.command(name="eval")
+@commands.command(epilog=_examples("nestling dump notes.nest notes.jsonl", "nestling dump notes.nest notes.parquet"))
+@click.argument("library", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@_bundle_option
+def dump(library: Path, output: Path, bundle: Path | None) -> None:
+    """Write every passage of LIBRARY with its text, metadata and vector to OUTPUT, .jsonl or .parquet."""
+    with _open(library, bundle, create=False) as opened:
+        count = opened.dump(output, progress=show.counted("passages"))
+    show.say(f"{count} passages written to {output}")
+
+
+@commands.command(
+    epilog=_examples(
+        'eval "$(nestling completion bash)"', "nestling completion fish > ~/.config/fish/completions/nestling.fish"
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete the commands and options of nestling."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(commands, {}, "nestling", "_NESTLING_COMPLETE").source())
+
+
+@commands.command(name="eval", epilog=_examples("nestling eval scifact --mode hybrid --json"))
 @click.argument("folder", type=click.Path(path_type=Path))
 @_mode_option
 @click.option("--exact", is_flag=True, help="Rescore every passage, not only the nearest by their bits.")
@@ -207,16 +312,16 @@ def evaluate_command(
 
     collection = read_collection(folder)
     encoder = Encoder(bundle, width=width, precision=precision, dim=dim, threads=threads)
-    report = _progress("")
+    counts = {what: show.counted(what) for what in ("documents", "queries")}
     runs = [Run(mode, exact)]
-    (result,) = evaluate(collection, encoder, runs, lambda what, done, total: report(done, total, what))
+    (result,) = evaluate(collection, encoder, runs, lambda what, done, total: counts[what](done, total))
     values = {**asdict(result), **result.measures}
     del values["measures"]
     if as_json:
         click.echo(json.dumps(values))
         return
     del values["by_query"]
-    _print_values({key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}, False)
+    show.values({key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}, False)
 
 
 def main() -> None:
@@ -224,18 +329,23 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    code = 1
     try:
         for argument in sys.argv[1:]:
             if clean(argument) != argument:
                 raise NestlingError(f"the argument {clean(argument)!r} is not text; rename the file or type it anew")
-        commands(standalone_mode=True)
+        code = commands.main(standalone_mode=False) or 0
+    except click.ClickException as error:  # wrong usage
+        error.show()
+        code = error.exit_code
+    except click.Abort:  # what click makes of Ctrl-C
+        show.say("stopped; what was done is kept, and the same command goes on from there")
+        code = _STOPPED
     except ValueError as error:  # ours, or an option's that the library does not take
-        click.echo(f"error: {error}", err=True)
+        show.say(f"error: {error}")
     except OSError as error:
-        click.echo(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True)
-    else:
-        return
-    sys.exit(1)
+        show.say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
+    sys.exit(code)
 
 
 def _open(path: Path, bundle: Path | None, create: bool) -> Library:
@@ -244,60 +354,24 @@ def _open(path: Path, bundle: Path | None, create: bool) -> Library:
     return Library(path, encoder=_encoder(bundle), create=create)
 
 
+def _sync(
+    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, bundle: Path | None,
+    as_json: bool, create: bool,
+) -> None:  # fmt: skip
+    with _open(library, bundle, create) as opened, show.synced() as progress:
+        report = opened.sync(*paths, ignore=list(ignore) or None, max_bytes=max_size, progress=progress)
+    show.report(report, as_json)
+    if report.skipped and not report.added + report.changed + report.unchanged + report.removed:
+        first = report.skipped[0]
+        raise NestlingError(f"nothing could be taken in; first: {first.source}: {first.reason}")
+
+
 def _encoder(bundle: Path | None) -> Encoder | None:
     if bundle is None:
         return None
     from .encoding.encoder import Encoder
 
     return Encoder(bundle)
-
-
-def _progress(unit: str) -> Callable[[int, int, object], None]:
-    """A line on stderr that counts up, on a terminal; silence elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda done, total, what: None
-
-    def show(done: int, total: int, what: object) -> None:
-        end = "\n" if done == total else ""
-        click.echo(f"\r\x1b[2K{done} of {total} {unit or what} {what if unit else ''}"[:200] + end, err=True, nl=False)
-
-    return show
-
-
-def _print_report(report: Report, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(asdict(report), ensure_ascii=False))
-    for skip in report.skipped:
-        _say(f"skipped {skip.source}: {skip.reason}")
-    counts = f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed"
-    _say(f"{counts}, {len(report.skipped)} skipped")
-
-
-def _described(number: int, hit: Hit) -> str:
-    text = " ".join(hit.text.split())
-    if len(text) > _SNIPPET_CHARS:
-        text = text[:_SNIPPET_CHARS].rsplit(" ", 1)[0] + " …"
-    ranks = f"meaning {_place(hit.dense_rank)}, words {_place(hit.lexical_rank)}"
-    heading = f"{number:>2}. {hit.title or hit.id}  [{hit.id}]" if hit.title else f"{number:>2}. {hit.id}"
-    place = f", {hit.place}" if hit.place else ""
-    return f"{heading}{place}\n    {hit.score:.3f} ({ranks})\n    {text}"
-
-
-def _print_values(values: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(values, ensure_ascii=False))
-        return
-    width = max(map(len, values))
-    for key, value in values.items():
-        click.echo(f"{key:<{width}}  {', '.join(map(str, value)) if isinstance(value, list) else value}")
-
-
-def _place(rank: int | None) -> str:
-    return "-" if rank is None else str(rank)
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,7 @@ def _checked(texts: Sequence[str], role: Role) -> list[str]:
 
 def _session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
     """One session on one thread, without ONNX Runtime's memory arena, which never gives memory back."""
+    onnxruntime.disable_telemetry_events()  # on Windows; elsewhere `nestling/__init__.py` does
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -1,4 +1,4 @@
-"""A document to overlapping passages by the model's own tokens, cut on sentence ends where it can.
+"""A document to overlapping passages by the model's own tokens, cut before headings or on sentence ends where it can.
 
 No token is left out: every character that carries one lies in at least one passage. The passages of one
 document are of about equal length, so that none is a leftover of a few words.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from math import ceil
+from pathlib import PurePath
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,11 @@ PASSAGE_TOKENS = 180
 OVERLAP_TOKENS = 24
 TITLE_TOKENS = 64
 
+_HEADING_START = re.compile(r"\f|\n(?=[ \t]*#{1,6}[ \t])")
 _SENTENCE_START = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:#|[-*•]\s|\d+[.)]\s))")
+
+
+Marks = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Passage:
 
     Attributes:
         start, stop: its range of characters in the document's text.
-        text: what the encoder reads for it: the document's title, then its own text.
+        text: what the encoder reads for it: the document's title, where that is more than the name of its file, then
+            its own text.
     """
 
     start: int
@@ -41,10 +47,12 @@ def passages_of(document: Document, tokens: Tokens) -> list[Passage]:
     """The passages of a document, in reading order; one empty passage for a document without text.
 
     A title longer than 64 tokens, or than half of what the encoder reads, is shortened where it stands before a
-    passage. The full-text index reads all of it.
+    passage. The full-text index reads all of it. A title that is the name of the file is left out, so that a file
+    which only changed its name has the vectors that it had.
     """
     room = min(tokens.room("document"), PASSAGE_TOKENS)
-    title = tokens.truncated(document.title, min(TITLE_TOKENS, room // 2))
+    own = "" if document.title == PurePath(document.source).stem else document.title
+    title = tokens.truncated(own, min(TITLE_TOKENS, room // 2))
     room -= tokens.count(title)
     return [
         Passage(start, stop, f"{title}\n{document.text[start:stop]}" if title else document.text[start:stop])
@@ -61,26 +69,24 @@ def cut(text: str, tokens: Tokens, room: int, overlap: int) -> list[tuple[int, i
     spans = tokens.spans(text)
     if not len(spans.chars):
         return [(0, 0)]
-    sentence = _sentence_starts(text, spans)
+    heading, sentence = _starts(_HEADING_START, text, spans), _starts(_SENTENCE_START, text, spans)
     return [
         (int(spans.chars[begin, 0]), int(spans.chars[stop - 1, 1]))
-        for begin, stop in _ranges(sentence, spans.starts_word, room, min(overlap, room // 4))
+        for begin, stop in _ranges(heading, sentence, spans.starts_word, room, min(overlap, room // 4))
     ]
 
 
-def _sentence_starts(text: str, spans: Spans) -> npt.NDArray[np.bool_]:
-    """(n,) bool, true for the first token of each sentence, paragraph, heading or list item."""
+def _starts(border: re.Pattern[str], text: str, spans: Spans) -> Marks:
+    """(n,) bool, true for the first token behind each border: of a sentence, paragraph, heading or list item."""
     starts = np.zeros(len(spans.chars), dtype=np.bool_)
-    borders = np.fromiter((match.end() for match in _SENTENCE_START.finditer(text)), dtype=np.int64)
+    borders = np.fromiter((match.end() for match in border.finditer(text)), dtype=np.int64)
     first_token = np.searchsorted(spans.chars[:, 0], borders, side="left")
     starts[first_token[first_token < len(starts)]] = True
     return starts & spans.starts_word
 
 
-def _ranges(
-    sentence: npt.NDArray[np.bool_], word: npt.NDArray[np.bool_], room: int, overlap: int
-) -> list[tuple[int, int]]:
-    """Token ranges `(begin, stop)` that cover all tokens, each at most `room` long."""
+def _ranges(heading: Marks, sentence: Marks, word: Marks, room: int, overlap: int) -> list[tuple[int, int]]:
+    """Token ranges `(begin, stop)` that cover all tokens, each at most `room` long; nothing overlaps a heading."""
     total = len(sentence)
     ranges: list[tuple[int, int]] = []
     begin = 0
@@ -88,6 +94,11 @@ def _ranges(
         left = total - begin
         parts = ceil((left - overlap) / (room - overlap))
         target = begin + ceil((left + (parts - 1) * overlap) / parts)
+        stop = _nearest(heading, target, begin + room // 2, begin + room)
+        if stop is not None:
+            ranges.append((begin, stop))
+            begin = stop
+            continue
         stop = _nearest(sentence, target, begin + room // 2, begin + room)
         if stop is None:
             stop = _nearest(word, target, begin + 1, begin + room) or begin + room
@@ -101,7 +112,7 @@ def _ranges(
     return ranges
 
 
-def _nearest(marks: npt.NDArray[np.bool_], target: int, low: int, high: int) -> int | None:
+def _nearest(marks: Marks, target: int, low: int, high: int) -> int | None:
     """The marked position in `[low, high]` that is nearest to `target`, the earlier of two as near."""
     low = max(low, 0)
     positions = np.flatnonzero(marks[low : high + 1]) + low

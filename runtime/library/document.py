@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
 from typing import Any
 
 Scalar = str | int | float | bool | None
@@ -23,7 +24,8 @@ class Document:
         id: the caller's name for it, unique in a library, not empty.
         text: what is searched; may be of any length.
         title: what a person calls it; it is searched as well.
-        metadata: values to filter by: str, int, float, bool or None under str keys.
+        metadata: values to filter by: str, int, float, bool or None under str keys; a date or a datetime becomes its
+            ISO 8601 text, to the second and in UTC where it has a time zone, and compares as that.
         source: where it came from, as the path of a file; empty where that means nothing.
 
     Raises:
@@ -45,6 +47,8 @@ class Document:
             _text(f"document {self.id!r}: {name}", getattr(self, name))
         if not isinstance(self.metadata, Mapping):
             raise TypeError(f"document {self.id!r}: metadata is {type(self.metadata).__name__}, expected a dict")
+        if any(isinstance(value, date) for value in self.metadata.values()):
+            object.__setattr__(self, "metadata", {key: plain(value) for key, value in self.metadata.items()})
         for key, value in self.metadata.items():
             _text(f"document {self.id!r}: a metadata key", key)
             _scalar(f"document {self.id!r}: metadata {key!r}", value)
@@ -63,6 +67,8 @@ class Hit:
         metadata: the document's metadata.
         passage: the passage's place in its document, 0 for the first.
         place: what a person would call that place, as `page 12, Dosage`; empty where nothing tells.
+        snippet: the part of the text with the most words of the query, each between two asterisks.
+        marks: where all words of the query stand in the text, `(start, stop)` each.
         dense_rank: the passage's place by meaning, 1 for the best; None where it is not among the candidates.
         lexical_rank: the same by words.
     """
@@ -75,6 +81,8 @@ class Hit:
     metadata: dict[str, Any]
     passage: int
     place: str
+    snippet: str
+    marks: tuple[tuple[int, int], ...]
     dense_rank: int | None
     lexical_rank: int | None
 
@@ -86,10 +94,12 @@ class Skip:
     Attributes:
         source: the file, with the line where there is one, as `notes.jsonl:12`.
         reason: one clause for a person.
+        passing: whether it may be otherwise the next time though the file is the same, as with a permission.
     """
 
     source: str
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,16 @@ class Report:
             self.removed + other.removed,
             self.skipped + other.skipped,
         )
+
+
+def plain(value: Any) -> Any:
+    """A date or a datetime as its ISO 8601 text, whose order is theirs; every other value as it is."""
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            value = value.astimezone(timezone.utc).replace(tzinfo=None)
+            return value.isoformat(timespec="seconds") + "Z"
+        return value.isoformat(timespec="seconds")
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def clean(text: str) -> str:

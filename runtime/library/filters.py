@@ -1,30 +1,32 @@
-"""A `where` to typed, parameterised SQL over a document's metadata.
+"""A `where` to typed, parameterised SQL over the table `metadata`, which has an index on every key.
 
 A condition holds where the key is there and its value, of the same kind, compares so: numbers with numbers,
 text with text, true and false with themselves. So `!=` finds documents that have another value, not those
-without the key.
+without the key. Dates are texts in ISO 8601, whose order is that of the days.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import QueryError
-from .document import lone_surrogate, typed
+from .document import lone_surrogate, plain, typed
+from .schema import kind_of
 
 Where = Mapping[str, Any]
 
+MAX_CONDITIONS = 100
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "exists")
 
-_KINDS = {str: "('text')", bool: "('true', 'false')", int: "('integer', 'real')", float: "('integer', 'real')"}
 _EXPRESSION = re.compile(r"^\s*([^\s=!<>]+)\s*(?:(!=|<=|>=|=|<|>)\s*(.*)|\s(in)\s+(.*)|\s(exists)\s*)$", re.DOTALL)
 
 
 def to_sql(where: Where | None) -> tuple[str, list[Any]]:
-    """An SQL condition on `documents`, and its parameters.
+    """An SQL condition on a column `document`, and its parameters.
 
     Args:
         where: by metadata key, a value to equal, a pair `(operator, value)`, or a list of such pairs; all must hold.
@@ -39,6 +41,8 @@ def to_sql(where: Where | None) -> tuple[str, list[Any]]:
         for key, asked in (where or {}).items()
         for one in (asked if isinstance(asked, list) else [asked])
     ]
+    if len(conditions) > MAX_CONDITIONS:
+        raise QueryError(f"where has {len(conditions)} conditions, at most {MAX_CONDITIONS} are applied; give fewer")
     sql = " AND ".join(condition for condition, _ in conditions) or "1"
     return sql, [parameter for _, parameters in conditions for parameter in parameters]
 
@@ -74,36 +78,48 @@ def _condition(key: str, asked: Any) -> tuple[str, list[Any]]:
     operator, value = asked if isinstance(asked, tuple) and len(asked) == 2 else ("=", asked)
     if operator not in OPERATORS:
         raise QueryError(f"unknown operator {operator!r} for {key!r}, expected one of {' '.join(OPERATORS)}")
+    parameters: list[Any] = []
     if operator == "exists":
         if not isinstance(value, bool):
             raise QueryError(f"exists for {key!r} takes True or False, not {value!r}")
-        sql, parameters = "", []
+        sql = ""
     elif operator == "in":
         if not isinstance(value, (list, tuple, set, frozenset)):
             raise QueryError(f"in for {key!r} takes a list of values, not {type(value).__name__}")
-        alternatives = [_comparison(key, "=", item) for item in value]
-        sql = " AND (" + (" OR ".join(one for one, _ in alternatives) or "0") + ")"
-        parameters = [parameter for _, values in alternatives for parameter in values]
+        sql, parameters = _membership(key, value)
     else:
         comparison, parameters = _comparison(key, operator, value)
         sql = f" AND {comparison}"
-    exists = f"EXISTS (SELECT 1 FROM json_each(documents.metadata) AS item WHERE item.key = ?{sql})"
-    return ("NOT " + exists if operator == "exists" and not value else exists), [key, *parameters]
+    negated = "NOT " if operator == "exists" and not value else ""
+    return f"document {negated}IN (SELECT document FROM metadata WHERE name = ?{sql})", [key, *parameters]
+
+
+def _membership(key: str, values: Iterable[Any]) -> tuple[str, list[Any]]:
+    """Equal to one of the values: a list for each kind, so that there may be any number."""
+    of_kind: dict[str, list[Any]] = {}
+    for value in values:
+        sql, parameters = _comparison(key, "=", value)
+        if not any("\0" in one for one in parameters if isinstance(one, str)):  # which no metadata holds
+            of_kind.setdefault(sql[sql.index("'") + 1], []).extend(parameters or [""])
+    one_of = "(kind = '{}' AND value IN (SELECT value FROM json_each(?)))"
+    conditions = " OR ".join(one_of.format(kind) for kind in of_kind) or "0"
+    return f" AND ({conditions})", [json.dumps(values) for values in of_kind.values()]
 
 
 def _comparison(key: str, operator: str, value: Any) -> tuple[str, list[Any]]:
+    value = plain(value)
     if value is None and operator in ("=", "!="):
-        return f"item.type {operator} 'null'", []
-    kinds = _KINDS.get(type(value))
-    if kinds is None:
-        raise QueryError(f"the filter on {key!r} has a {type(value).__name__}, expected str, int, float or bool")
+        return f"kind {operator} 'z'", []
+    kind = kind_of(value)
+    if kind is None or value is None:
+        raise QueryError(f"the filter on {key!r} has a {type(value).__name__}, expected str, int, float, bool or date")
     if isinstance(value, str):
         _text(f"the filter on {key!r}", value)
     if isinstance(value, float) and not math.isfinite(value):
         raise QueryError(f"the filter on {key!r} has {value}, expected a finite number")
     if isinstance(value, int) and abs(value) >= 2**63:
         raise QueryError(f"the filter on {key!r} has a number over 64 bits")
-    return f"(item.type IN {kinds} AND item.value {operator} ?)", [value]
+    return f"(kind = '{kind}' AND value {operator} ?)", [value]
 
 
 def _value(text: str) -> str | int | float | bool:

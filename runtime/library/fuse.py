@@ -8,68 +8,90 @@ decide by themselves. The weight was chosen on three collections together; the R
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 DENSE_WEIGHT = 0.8
 
-Key = TypeVar("Key")
-Group = TypeVar("Group")
+Keys = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Fused(Generic[Key]):
-    """One key in the fused order.
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What both halves say of some keys, which are passages or documents.
 
     Attributes:
-        key: a passage or a document, as the caller names it.
-        score: what it is ordered by.
-        dense_rank, lexical_rank: its place in either half, 1 for the best; None where that half did not find it.
+        keys: (n,) int64, each once.
+        cosine: (n,) float64, the score by meaning; NaN where it is not known.
+        bm25: (n,) float64, the score by words; NaN where that half did not find it.
+        near: (n,) bool, whether the half by meaning found it by itself.
     """
 
-    key: Key
-    score: float
-    dense_rank: int | None
-    lexical_rank: int | None
+    keys: Keys
+    cosine: Values
+    bm25: Values
+    near: npt.NDArray[np.bool_]
 
 
-def fuse(
-    cosine: Mapping[Key, float], bm25: Mapping[Key, float], found_dense: set[Key], bm25_floor: float
-) -> list[Fused[Key]]:
-    """Order the keys of both halves by their weighted sum, equal scores by smaller key.
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """The keys in their order, best first, equal scores by smaller key.
+
+    Attributes:
+        keys: (n,) int64.
+        scores: (n,) float64.
+        dense_ranks, lexical_ranks: (n,) int64, the place in either half, 1 for the best, one place for equal scores;
+            0 where that half did not find it.
+    """
+
+    keys: Keys
+    scores: Values
+    dense_ranks: Keys
+    lexical_ranks: Keys
+
+
+def fuse(scores: Scores, bm25_floor: float, dense_weight: float = DENSE_WEIGHT) -> Fused:
+    """Order keys by the weighted sum of both halves; where one half found nothing, by the other.
 
     Args:
-        cosine: by key, the score by meaning; of every key that either half found, or empty for words alone.
-        bm25: by key, the score by words, of the keys that the lexical half found; empty for meaning alone.
-        found_dense: the keys that the dense half found by itself.
         bm25_floor: what a key that the lexical half did not find counts for: 0 where that half found all there is,
             else the score of its last.
     """
-    best = max(bm25.values(), default=0.0)
-    lexical_scale = (1.0 - DENSE_WEIGHT if cosine else 1.0) / best if best > 0 else 0.0
-    dense_scale = DENSE_WEIGHT if bm25 else 1.0
-    scores = {
-        key: dense_scale * cosine.get(key, 0.0) + lexical_scale * bm25.get(key, bm25_floor)
-        for key in cosine.keys() | bm25.keys()
-    }
-    dense_ranks = _ranks({key: cosine[key] for key in found_dense})
-    lexical_ranks = _ranks(bm25)
-    return [
-        Fused(key, score, dense_ranks.get(key), lexical_ranks.get(key))
-        for key, score in sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    ]
+    found = ~np.isnan(scores.bm25)
+    best = scores.bm25[found].max(initial=0.0)
+    dense, lexical = ~np.isnan(scores.cosine).all(), best > 0
+    lexical_scale = (1.0 - dense_weight if dense else 1.0) / best if lexical else 0.0
+    dense_scale = dense_weight if found.any() else 1.0
+    sums = dense_scale * np.nan_to_num(scores.cosine) + lexical_scale * np.where(found, scores.bm25, bm25_floor)
+    order = np.lexsort((scores.keys, -sums))
+    return Fused(
+        scores.keys[order],
+        sums[order],
+        _ranks(scores.cosine, scores.near)[order],
+        _ranks(scores.bm25, found)[order],
+    )
 
 
-def best_of_groups(scores: Mapping[int, float], groups: Mapping[int, Group]) -> dict[Group, float]:
-    """The best score of each group of keys, by group."""
-    best: dict[Group, float] = {}
-    for key, score in scores.items():
-        group = groups[key]
-        best[group] = max(score, best.get(group, score))
-    return best
+def best_of_groups(scores: Scores, groups: Keys) -> Scores:
+    """The best scores of each group of keys.
+
+    Args:
+        groups: (n,) int64, the group of each key.
+    """
+    keys, inside = np.unique(groups, return_inverse=True)
+    cosine, bm25 = np.full((2, len(keys)), np.nan)
+    near = np.zeros(len(keys), dtype=np.bool_)
+    np.fmax.at(cosine, inside, scores.cosine)
+    np.fmax.at(bm25, inside, scores.bm25)
+    np.logical_or.at(near, inside, scores.near)
+    return Scores(keys, cosine, bm25, near)
 
 
-def _ranks(scores: Mapping[Key, float]) -> dict[Key, int]:
-    ordered = sorted(scores, key=lambda key: (-scores[key], key))
-    return {key: rank for rank, key in enumerate(ordered, start=1)}
+def _ranks(values: Values, found: npt.NDArray[np.bool_]) -> Keys:
+    """1 for the best of those found, one place for equal values; 0 for the others."""
+    ranked = np.sort(values[found])
+    places = len(ranked) + 1 - np.searchsorted(ranked, values, side="right")
+    return np.where(found, places, 0).astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -13,28 +13,25 @@ import numpy as np
 
 from ..encoding.bundle import Bundle, read_bundle
 from ..errors import LibraryError, NestlingError, QueryError
-from ..vectors.codes import Floats, to_bits, to_fine
-from ..vectors.hamming import blocks
-from . import filters, lexical, ranking
-from .chunk import Passage, cut, passages_of
+from ..vectors.codes import Floats
+from . import audit, filters, lexical, ranking, resident, tracked
+from .chunk import cut
 from .document import Document, Hit, Report, Skip, lone_surrogate
-from .ranking import By, Codes
-from .store import UNPURGED, Coded, Store
+from .intake import Intake
+from .ranking import By
+from .resident import Resident
+from .store import UNPURGED, Store
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
-    from .readers.apart import Apart
-    from .sync import File
+    from .sync import Progress
 
 Mode = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 GROUPINGS: tuple[By, ...] = ("document", "passage")
 
-BATCH_PASSAGES = 64
-BATCH_DOCUMENTS = 256
-
-Progress = Callable[[int, int], None]
-FileProgress = Callable[[int, int, Path], None]
+Added = Callable[[int, int], None]
+Synced = Callable[["Progress"], None]
 
 
 class Library:
@@ -52,8 +49,10 @@ class Library:
 
     def __init__(self, path: str | Path, *, encoder: Encoder | None = None, create: bool = True) -> None:
         self._encoder = encoder
-        self._lock = RLock()
-        self._codes: Codes | None = None
+        # Searches and one change at a time, each on a connection of its own: neither waits for the other.
+        self._reading, self._changing = RLock(), RLock()
+        self._resident: Resident | None = None
+        self._writer: Store | None = None
         bundle = read_bundle() if encoder is None else encoder.bundle
         self.dim = bundle.dim if encoder is None else encoder.dim
         self._store = Store(Path(path), create)
@@ -72,7 +71,7 @@ class Library:
         self.close()
 
     def __len__(self) -> int:
-        with self._lock:
+        with self._reading:
             return self._store.count("documents")
 
     def __contains__(self, id: str) -> bool:
@@ -86,7 +85,7 @@ class Library:
     @property
     def encoder(self) -> Encoder:
         """What encodes documents and queries; loaded at the first use."""
-        with self._lock:
+        with self._reading:
             if self._encoder is None:
                 # ONNX Runtime is half of a process's start; a search by words alone does without.
                 from ..encoding.encoder import Encoder
@@ -96,37 +95,54 @@ class Library:
 
     def close(self) -> None:
         """Close the file; the library cannot be used afterwards."""
-        with self._lock:
+        with self._changing, self._reading:
+            if self._writer is not None:
+                self._writer.close()
             self._store.close()
 
     def get(self, id: str) -> Document | None:
         """The document of this id, or None."""
-        with self._lock:
+        with self._reading:
             return self._store.document(id)
 
     def info(self) -> dict[str, Any]:
         """What the library holds and what made it, by name; sizes in bytes."""
-        with self._lock:
-            return {
-                "path": str(self.path),
-                "documents": self._store.count("documents"),
-                "passages": self._store.count("passages"),
-                "files": self._store.count("files"),
-                "bytes": self._store.bytes(),
-                "bundle": self._store.meta("bundle"),
-                "space": self._store.meta("space"),
-                "dim": self.dim,
-            }
+        with self._reading, self._store.reading():
+            return audit.described(self._store) | {"dim": self.dim}
 
-    def problems(self) -> list[str]:
-        """What is wrong with the file, a sentence each; empty for a sound library."""
-        with self._lock:
-            return self._store.problems(self.dim)
+    def failures(self) -> list[Skip]:
+        """What of the files could not be taken in when they were last read."""
+        with self._reading:
+            return tracked.failures(self._store)
 
-    def add(self, documents: Iterable[Document], *, progress: Progress | None = None) -> Report:
-        """Add documents; one whose id is there takes its place, one whose text and title are as before keeps its codes.
+    def problems(self, *, full: bool = False) -> list[str]:
+        """What is wrong with the file, a sentence each; empty for a sound library.
 
-        Documents are committed in small groups as they are encoded: what was committed stays where the process
+        Args:
+            full: compare the codes of every passage with its text, rather than those of 2,000.
+        """
+        with self._reading:
+            return list(audit.damage(self._store, self.dim, full=full).sentences)
+
+    def repair(self) -> list[str]:
+        """Make again from the documents what is derived from them and damaged; returns what is wrong afterwards."""
+        with self._changing:
+            writer = self._writing()
+            found = audit.damage(writer, self.dim, full=True)
+            if not found.sentences:
+                return []
+            with writer.writing():
+                audit.mend(writer)
+            with self._taking_in(writer) as intake:
+                for document in filter(None, map(writer.document, found.documents)):
+                    intake.add(document, again=True)
+                intake.flush()
+            return list(audit.damage(writer, self.dim, full=True).sentences)
+
+    def add(self, documents: Iterable[Document], *, progress: Added | None = None) -> Report:
+        """Add documents; one whose id is there takes its place, and passages whose text is as before keep their codes.
+
+        Documents are committed in groups as they are encoded: what was committed stays where the process
         ends half way, and a document is there as a whole or not at all.
 
         Args:
@@ -145,11 +161,16 @@ class Library:
             if document.id in seen:
                 raise NestlingError(f"document id {document.id!r} is given twice in one call; ids must be unique")
             seen.add(document.id)
-        with self._lock:
-            try:
-                return self._added(given, progress)
-            finally:
-                self._purge()
+
+        def committed() -> None:
+            if progress is not None:
+                progress(intake.taken - intake.waiting, len(given))
+
+        with self._changing, self._taking_in(self._writing(), committed) as intake:
+            for document in given:
+                intake.add(document)
+            intake.flush()
+            return intake.report
 
     def remove(self, ids: Sequence[str]) -> Report:
         """Remove documents, all in one transaction.
@@ -159,11 +180,14 @@ class Library:
         """
         if isinstance(ids, str):
             raise TypeError("ids is one str, expected a list of str; put it in a list")
-        with self._lock, self._store.writing():
-            for id in ids:
-                if not self._store.remove(id):
-                    raise NestlingError(f"{self.path}: has no document {id!r}; nothing was removed")
-            self._store.purge()
+        with self._changing:
+            writer = self._writing()
+            with writer.writing():
+                for id in ids:
+                    if not writer.remove(id):
+                        raise NestlingError(f"{self.path}: has no document {id!r}; nothing was removed")
+                writer.purge()
+            writer.fold()
         return Report(removed=len(ids))
 
     def search(
@@ -191,111 +215,111 @@ class Library:
         self._check_query(query, k, mode, by)
         question = ranking.Question(
             vector=None if mode == "lexical" else self._query_vector(query),
-            match="" if mode == "dense" else lexical.match_expression(query),
+            terms=[] if mode == "dense" else lexical.terms(query),
             condition=filters.to_sql(where),
             k=k,
             by=by,
             exact=exact,
         )
-        with self._lock, self._store.reading():
-            return ranking.rank(self._store, self._loaded_codes() if mode != "lexical" else None, question)
+        with self._reading, self._store.reading():
+            if mode != "lexical":
+                self._resident = resident.current(self._store, self.dim, self._resident)
+            return ranking.rank(self._store, self._resident if mode != "lexical" else None, question)
 
-    def sync(self, *paths: str | Path, progress: FileProgress | None = None) -> Report:
+    def sync(
+        self,
+        *paths: str | Path,
+        ignore: Sequence[str] | None = None,
+        max_bytes: int | None = None,
+        progress: Synced | None = None,
+    ) -> Report:
         """Mirror files and folders: read what is new or changed, remove the documents of files that are gone.
 
-        A file that fails is skipped with its reason and keeps the documents it had. Where the process ends half way,
-        the next sync goes on from there.
+        What is mirrored is remembered: without a path, all of it is brought up to date. A file that fails is skipped
+        with its reason and keeps the documents it had. Where the process ends half way, the next sync goes on
+        from there.
 
         Args:
-            progress: called before each file with its number, the number of files to read, and its path.
+            ignore: patterns in the syntax of .gitignore, below each path; remembered with it. None for those of before.
+            max_bytes: larger files are passed over; remembered. None for the limit of before.
+            progress: called before each file and after the last.
 
         Raises:
-            NestlingError: a path does not exist; nothing was changed.
+            NestlingError: a path does not exist, or a pattern is none; nothing was changed.
         """
         # The readers and what they read with are a tenth of a process's start; a search does without.
+        from . import folders, sync
         from .readers.apart import Apart
-        from .sync import plan
 
-        with self._lock, Apart() as apart:
-            todo = plan(paths, self._store.files())
-            counts = self._store.source_counts()
-            report = Report(unchanged=sum(counts.get(path, 0) for path in todo.same), skipped=todo.skipped)
-            try:
-                for path in todo.gone:
-                    with self._store.writing():
-                        report += Report(removed=self._forget(path, keep=set()))
-                        self._store.forget_file(path)
-                waiting: list[tuple[File, Report]] = []
-                for number, file in enumerate(todo.read, start=1):
-                    if progress is not None:
-                        progress(number, len(todo.read), file.path)
-                    part, owned = self._read(file, apart)
-                    if owned:
-                        waiting.append((file, part))
-                    else:
-                        report += part
-                for file, part in waiting:  # what it was denied may have come free, as where a document moved
-                    again, _ = self._read(file, apart)
-                    counted_twice = Report(unchanged=-part.added - part.changed - part.unchanged)
-                    report += replace(part, skipped=()) + again + counted_twice
-            finally:
-                self._purge()
+        if isinstance(ignore, str):
+            raise TypeError("ignore is one str, expected a list of str; put it in a list")
+        with self._changing:
+            writer = self._writing()
+            meant = sync.mirrored(paths, tracked.folders(writer), ignore, max_bytes)
+            folders.check(meant)
+            with Apart() as apart, self._taking_in(writer) as intake:
+                return sync.run(writer, intake, apart, meant, progress or (lambda _: None))
+
+    def forget(self, path: str | Path) -> Report:
+        """Mirror a file or folder no more, and remove the documents of all files at or below it.
+
+        Raises:
+            NestlingError: the library knows nothing there.
+        """
+        from . import sync
+
+        named = str(Path(path).expanduser().resolve())
+        with self._changing:
+            writer = self._writing()
+            if not sync.is_known(writer, named):
+                raise NestlingError(f"{self.path}: knows no file at or below {named}; see: nestling info {self.path}")
+            with writer.writing():
+                report = sync.forget(writer, named)
+                writer.purge()
+            writer.fold()
         return report
 
-    def _read(self, file: File, apart: Apart) -> tuple[Report, bool]:
-        """Take in one file; returns what changed, and whether a document was left out that another file owns.
+    def dump(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> int:
+        """Write every passage with its text, metadata and vector to a `.jsonl` or `.parquet` file; returns how many.
 
-        Where something was skipped, the file is not remembered as read, so that it is named again the next time.
-        Documents that it had and that are not seen any more are removed where every part of it was read.
+        Raises:
+            NestlingError: the file cannot be written so; see `dump.dump`.
         """
-        from .readers import read_file
+        from .dump import dump
 
-        source = str(file.path)
-        seen: set[str] = set()
-        batch: list[Document] = []
-        skipped: list[Skip] = []
-        whole, owned = True, False
-        report = Report()
-        for item in read_file(file.path, apart):
-            if isinstance(item, Skip):
-                skipped.append(item)
-                whole = False
-            elif item.id in seen:
-                skipped.append(Skip(source, f"document {item.id!r}: its id is in this file already"))
-            elif owner := self._owner(item):
-                skipped.append(Skip(source, f"document {item.id!r}: its id belongs to a document of {owner}"))
-                owned = True
-            else:
-                seen.add(item.id)
-                batch.append(item)
-            if len(batch) >= BATCH_DOCUMENTS:
-                report += self._added(batch)
-                batch = []
-        report += self._added(batch)
-        if whole and (seen or owned):
-            with self._store.writing():
-                report += Report(removed=self._forget(source, keep=seen))
-                if not owned:
-                    self._store.set_file(source, file.size, file.mtime_ns)
-        return report + Report(skipped=tuple(skipped)), owned
+        store = Store(self.path, create=False)  # so that a search need not wait
+        try:
+            with store.reading():
+                return dump(store, self.dim, Path(path), progress)
+        finally:
+            store.close()
 
-    def _owner(self, document: Document) -> str | None:
-        """The other file, still there, to whose document the id of a file's document belongs; None where it is free."""
-        stored = self._store.document(document.id)
-        if stored is None or stored.source in ("", document.source) or not Path(stored.source).exists():
-            return None
-        return stored.source
+    def _writing(self) -> Store:
+        """The connection that changes are made on."""
+        if self._writer is None:
+            if self._store.read_only:
+                raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")
+            self._writer = Store(self.path, create=False)
+        return self._writer
 
-    def _forget(self, source: str, keep: set[str]) -> int:
-        """Remove the documents of a source but for some ids; returns how many."""
-        return sum(self._store.remove(id) for id in self._store.ids_of_source(source) if id not in keep)
+    @contextmanager
+    def _taking_in(self, writer: Store, committed: Callable[[], None] = lambda: None) -> Iterator[Intake]:
+        """An intake; where it is stopped, what is encoded is committed.
 
-    def _loaded_codes(self) -> Codes:
-        generation = self._store.meta("generation")
-        if self._codes is None or self._codes.generation != generation:
-            keys, bits = self._store.bits(self.dim)
-            self._codes = Codes(generation, self.dim, keys, bits, blocks(bits))
-        return self._codes
+        What was removed is taken out of the full-text index as well, once a call: it is rewritten for that. Not where
+        it is stopped, as that may take its time; the next call does.
+        """
+        intake = Intake(writer, lambda: self.encoder, committed)
+        try:
+            yield intake
+        except BaseException as error:
+            if not isinstance(error, LibraryError):
+                intake.commit()
+            raise
+        if writer.meta(UNPURGED) is not None:
+            with writer.writing():
+                writer.purge()
+            writer.fold()
 
     def _query_vector(self, query: str) -> Floats:
         """(1, dim) float32, unit; a query longer than the encoder reads is the mean of its parts."""
@@ -311,6 +335,10 @@ class Library:
             raise QueryError(f"the query holds a lone surrogate at {place}; remove it")
         if not query.strip():
             raise QueryError("the query is empty; give a question or a few words")
+        if len(query) > lexical.MAX_CHARS:
+            raise QueryError(
+                f"the query has {len(query)} characters, at most {lexical.MAX_CHARS} are searched; shorten it"
+            )
         if (count := len(lexical.words(query))) > lexical.MAX_WORDS:
             raise QueryError(f"the query has {count} words, at most {lexical.MAX_WORDS} are searched; shorten it")
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
@@ -319,57 +347,6 @@ class Library:
             raise QueryError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")
         if by not in GROUPINGS:
             raise QueryError(f"by is {by!r}, expected one of {', '.join(GROUPINGS)}")
-
-    def _added(self, documents: list[Document], progress: Progress | None = None) -> Report:
-        report = Report()
-        for done, part in self._batches(documents):
-            report += part
-            if progress is not None:
-                progress(done, len(documents))
-        return report
-
-    def _purge(self) -> None:
-        """Take what was removed out of the full-text index as well, once a call: it is rewritten for that."""
-        if not self._store.read_only and self._store.meta(UNPURGED) is not None:
-            with self._store.writing():
-                self._store.purge()
-
-    def _batches(self, documents: list[Document]) -> Iterator[tuple[int, Report]]:
-        """Encode and commit documents in groups; yields the documents done so far and what the group changed."""
-        new: list[tuple[Document, list[Passage]]] = []
-        same: list[Document] = []
-        passages = 0
-        for done, document in enumerate(documents, start=1):
-            stored = self._store.document(document.id)
-            if stored is not None and (stored.title, stored.text) == (document.title, document.text):
-                same.append(document)
-            else:
-                new += self._cut([document])
-                passages += len(new[-1][1])
-            if passages >= BATCH_PASSAGES or len(same) >= BATCH_DOCUMENTS or done == len(documents):
-                yield done, self._commit(new, same)
-                new, same, passages = [], [], 0
-
-    def _cut(self, documents: list[Document]) -> list[tuple[Document, list[Passage]]]:
-        return [(document, passages_of(document, self.encoder.tokens)) for document in documents]
-
-    def _commit(self, new: list[tuple[Document, list[Passage]]], same: list[Document]) -> Report:
-        """Encode the passages of new documents, and write these and the metadata of the others as one transaction."""
-        texts = [passage.text for _, passages in new for passage in passages]
-        vectors = self.encoder.encode(texts, role="document") if texts else np.zeros((0, self.dim), np.float32)
-        bits, fine = to_bits(vectors), to_fine(vectors, "int8")
-        changed = begin = 0
-        with self._store.writing():
-            for document, passages in new:
-                rows = slice(begin, begin + len(passages))
-                begin += len(passages)
-                ranges = [(passage.start, passage.stop) for passage in passages]
-                coded = Coded(document, ranges, bits[rows], fine[rows])
-                changed += self._store.put(coded)
-            # Another process may have changed or removed one since it was compared.
-            other = [document for document in same if not self._store.describe(document)]
-        report = Report(added=len(new) - changed, changed=changed, unchanged=len(same) - len(other))
-        return report + self._commit(self._cut(other), []) if other else report
 
     def _adopt(self, bundle: Bundle) -> None:
         """Check that the file's vectors can be compared with the encoder's; a new file takes the encoder's mark."""

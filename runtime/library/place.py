@@ -9,7 +9,7 @@ import re
 
 PAGE_BREAK = "\f"
 
-_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
 _SLIDES = (".pptx", ".odp")
 _MAX_HEADING = 80
 
@@ -30,6 +30,6 @@ def place_of(text: str, start: int, source: str) -> str:
     own = _HEADING.match(text, start)
     heading = own or next(reversed(list(_HEADING.finditer(text, 0, start))), None)
     if heading is not None:
-        words = " ".join(heading[1].split())
+        words = " ".join(heading[1].rstrip(" \t#").split())
         parts.append(words if len(words) <= _MAX_HEADING else f"{words[: _MAX_HEADING - 1]}…")
     return ", ".join(parts)

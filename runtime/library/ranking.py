@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from ..vectors import flat
-from ..vectors.codes import Bytes, FineCodes, Floats, Rows
+from ..vectors.codes import FineCodes, Floats, Rows
+from . import lexical, snippet
 from .document import Hit
-from .fuse import Fused, best_of_groups, fuse
+from .fuse import Fused, Scores, Values, best_of_groups, fuse
 from .place import place_of
+from .resident import Resident
 from .store import Keys, Store
 
 By = Literal["document", "passage"]
@@ -20,26 +21,8 @@ By = Literal["document", "passage"]
 _MIN_DEPTH = 400
 _DEPTH_A_HIT = 4
 _CANDIDATES_A_PLACE = 2
-
-# A passage's key, and the place of it or of its document.
-Shown = tuple[int, Fused[tuple[str, int]] | Fused[str]]
-
-
-@dataclass(frozen=True)
-class Codes:
-    """The bits of all passages, as of one generation of the file.
-
-    Attributes:
-        keys: (n,) int64, ascending.
-        bits: (n, dim / 8) uint8.
-        blocks: these, ready to be scanned.
-    """
-
-    generation: str | None
-    dim: int
-    keys: Keys
-    bits: Bytes
-    blocks: list[Any]
+# BM25 takes about 2 microseconds a passage that shares a word: so many for each place that is looked for.
+_READ_A_PLACE = 50
 
 
 @dataclass(frozen=True)
@@ -48,7 +31,7 @@ class Question:
 
     Attributes:
         vector: (1, dim) float32, unit; None to rank by words alone.
-        match: an FTS5 expression; empty to rank by meaning alone.
+        terms: FTS5 expressions of `lexical.terms`; none to rank by meaning alone.
         condition: SQL and parameters of `filters.to_sql`.
         k: hits wanted.
         by: one hit a document, or one a passage.
@@ -56,88 +39,139 @@ class Question:
     """
 
     vector: Floats | None
-    match: str
+    terms: list[str]
     condition: tuple[str, list[Any]]
     k: int
     by: By
     exact: bool
 
 
-def rank(store: Store, codes: Codes | None, question: Question) -> list[Hit]:
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What is shown, best first: the fused order of passages or documents, and the passage of each."""
+
+    order: Fused
+    passages: Keys
+
+
+def rank(store: Store, resident: Resident | None, question: Question) -> list[Hit]:
     """The k best hits, best first, equal scores by the document's id; inside `store.reading`.
 
     Args:
-        codes: may be None where the question has no vector.
+        resident: may be None where the question has no vector.
     """
     depth = max(_MIN_DEPTH, _DEPTH_A_HIT * question.k)
     while True:
-        order, complete = _order(store, codes, question, depth)
-        if len(order) >= question.k or complete:
-            return _hits(store, order[: question.k])
+        found = candidates(store, resident, question, depth)
+        shown = _ordered(found, owners(store, resident, found.scores.keys), question.by)
+        if len(shown.passages) >= question.k or found.complete:
+            return _hits(store, shown, question)
         depth *= 4
 
 
-def _order(store: Store, codes: Codes | None, question: Question, depth: int) -> tuple[list[Shown], bool]:
-    """The passages to show, from the `depth` best of each half, and whether these were all there are."""
-    bm25 = dict(store.lexical(question.match, depth, question.condition)) if question.match else {}
-    nearest, cosine = _dense(store, codes, question, depth, bm25)
-    all_lexical = len(bm25) < depth
-    floor = 0.0 if all_lexical else min(bm25.values())
-    owner = store.owners(np.fromiter(cosine.keys() | bm25.keys(), dtype=np.int64))
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What both halves found, by passage.
 
-    def named(scores: Mapping[int, float]) -> dict[tuple[str, int], float]:
-        return {(owner[key], key): score for key, score in scores.items()}
+    Attributes:
+        floor: what a passage that the lexical half did not find counts for, see `fuse.fuse`.
+        complete: whether there is nothing else to be found.
+    """
 
-    # By name, so that equal scores stand in one order whatever the order of adding was.
-    passages = fuse(named(cosine), named(bm25), {(owner[key], key) for key in nearest}, floor)
-    complete = all_lexical and len(nearest) < depth
-    if question.by == "passage":
-        return [(fused.key[1], fused) for fused in passages], complete
-    best_passage: dict[str, int] = {}
-    for fused in passages:
-        best_passage.setdefault(fused.key[0], fused.key[1])
-    owners_nearest = {owner[key] for key in nearest}
-    documents = fuse(best_of_groups(cosine, owner), best_of_groups(bm25, owner), owners_nearest, floor)
-    return [(best_passage[fused.key], fused) for fused in documents], complete
+    scores: Scores
+    floor: float
+    complete: bool
 
 
-def _dense(
-    store: Store, codes: Codes | None, question: Question, depth: int, also: Iterable[int]
-) -> tuple[set[int], dict[int, float]]:
-    """The `depth` nearest passages, and the cosine of these and of the passages in `also`, by key."""
-    if question.vector is None or codes is None:
-        return set(), {}
+def candidates(store: Store, resident: Resident | None, question: Question, depth: int) -> Candidates:
+    """The `depth` best passages of each half; inside `store.reading`."""
+    words = lexical.affordable(question.terms, store.matching, depth * _READ_A_PLACE)
+    by_words = store.lexical(lexical.any_of(words), depth, question.condition) if words else []
+    scores = _with_cosines(store, resident, question, depth, dict(by_words))
+    found_all = len(by_words) < depth and len(words) == len(question.terms)
+    floor = 0.0 if len(by_words) < depth else by_words[-1][1]
+    return Candidates(scores, floor, found_all and bool(np.count_nonzero(scores.near) < depth))
+
+
+def owners(store: Store, resident: Resident | None, keys: Keys) -> Keys:
+    """The key of each passage's document."""
+    if resident is None:
+        return store.owners(keys)
+    return resident.documents[np.searchsorted(resident.keys, keys)]
+
+
+def _ordered(found: Candidates, owner: Keys, by: By) -> _Shown:
+    passages = fuse(found.scores, found.floor)
+    if by == "passage":
+        return _Shown(passages, passages.keys)
+    documents = fuse(best_of_groups(found.scores, owner), found.floor)
+    # The first passage of each document in the order of passages is its best.
+    of_passages = owner[np.searchsorted(found.scores.keys, passages.keys)]
+    keys, first = np.unique(of_passages, return_index=True)
+    return _Shown(documents, passages.keys[first[np.searchsorted(keys, documents.keys)]])
+
+
+def _with_cosines(
+    store: Store, resident: Resident | None, question: Question, depth: int, bm25: dict[int, float]
+) -> Scores:
+    """Both scores of the `depth` passages that are nearest by meaning and of those found by words."""
+    lexical_keys = np.array(sorted(bm25), dtype=np.int64)
+    if question.vector is None or resident is None:
+        return Scores(lexical_keys, np.full(len(bm25), np.nan), _values(bm25, lexical_keys), np.zeros(len(bm25), bool))
     mask = None
     if question.condition[0] != "1":
-        mask = np.zeros(len(codes.keys), dtype=np.bool_)
-        mask[np.searchsorted(codes.keys, store.allowed(question.condition))] = True
+        mask = np.zeros(len(resident.keys), dtype=np.bool_)
+        mask[np.searchsorted(resident.keys, store.allowed(question.condition))] = True
 
     def fetch_fine(wanted: Rows) -> FineCodes:
-        return store.fine(codes.keys[wanted], codes.dim)
+        return store.fine(resident.keys[wanted], resident.dim)
 
     candidates = None if question.exact else depth * _CANDIDATES_A_PLACE
-    k = min(depth, len(codes.keys))
-    segment = flat.Segment(codes.keys, lambda width: codes.blocks, codes.bits.__getitem__, fetch_fine, mask)
-    found = dict(flat.search(question.vector, [segment], k, candidates)[0])
-    missing = np.fromiter(sorted(set(also) - found.keys()), dtype=np.int64)
-    scores = flat.rescore(question.vector[0], np.searchsorted(codes.keys, missing), fetch_fine)
-    return set(found), {**found, **dict(zip(missing.tolist(), scores.tolist(), strict=True))}
+    k = min(depth, len(resident.keys))
+    segment = flat.Segment(resident.keys, lambda width: resident.blocks, resident.bits.__getitem__, fetch_fine, mask)
+    nearest = dict(flat.search(question.vector, [segment], k, candidates)[0])
+    missing = np.array(sorted(bm25.keys() - nearest.keys()), dtype=np.int64)
+    cosine = flat.rescore(question.vector[0], np.searchsorted(resident.keys, missing), fetch_fine)
+    keys = np.array(sorted(nearest.keys() | bm25.keys()), dtype=np.int64)
+    cosines = {**nearest, **dict(zip(missing.tolist(), cosine.tolist(), strict=True))}
+    return Scores(keys, _values(cosines, keys), _values(bm25, keys), np.isin(keys, list(nearest)))
 
 
-def _hits(store: Store, order: list[Shown]) -> list[Hit]:
-    rows = store.passages(np.fromiter((key for key, _ in order), dtype=np.int64))
-    return [
-        Hit(
-            id=rows[key].document.id,
-            score=fused.score,
-            title=rows[key].document.title,
-            text=rows[key].text[rows[key].start :],
-            source=rows[key].document.source,
-            metadata=dict(rows[key].document.metadata),
-            passage=rows[key].number,
-            place=place_of(rows[key].text, rows[key].start, rows[key].document.source),
-            dense_rank=fused.dense_rank,
-            lexical_rank=fused.lexical_rank,
+def _values(scores: dict[int, float], keys: Keys) -> Values:
+    return np.array([scores.get(key, np.nan) for key in keys.tolist()], dtype=np.float64)
+
+
+def _hits(store: Store, shown: _Shown, question: Question) -> list[Hit]:
+    """The k best as they are shown; of equal scores those of smaller ids, whatever the order of adding was."""
+    order, k = shown.order, question.k
+    # All that tie with the last are looked at.
+    count = len(order.keys) if len(order.keys) <= k else int(np.count_nonzero(order.scores >= order.scores[k - 1]))
+    ids = store.ids(owners := store.owners(shown.passages[:count]))
+    places = sorted(
+        range(count), key=lambda place: (-order.scores[place], ids[int(owners[place])], int(shown.passages[place]))
+    )[:k]
+    keys = shown.passages[places]
+    rows = store.passages(keys)
+    texts = {key: row.text[row.start :] for key, row in rows.items()}
+    marked = store.marked(lexical.any_of(question.terms), texts, *snippet.MARKS) if question.terms else {}
+    hits = []
+    for place, key in zip(places, keys.tolist(), strict=True):
+        row, text = rows[key], texts[key]
+        marks = snippet.marks_of(text, marked.get(key, text))
+        hits.append(
+            Hit(
+                id=row.document.id,
+                score=float(order.scores[place]),
+                title=row.document.title,
+                text=text,
+                source=row.document.source,
+                metadata=dict(row.document.metadata),
+                passage=row.number,
+                place=place_of(row.text, row.start, row.document.source),
+                snippet=snippet.snippet_of(text, marks),
+                marks=marks,
+                dense_rank=int(order.dense_ranks[place]) or None,
+                lexical_rank=int(order.lexical_ranks[place]) or None,
+            )
         )
-        for key, fused in order
-    ]
+    return hits

@@ -1,4 +1,4 @@
-"""The library's SQLite file: schema, transactions, full text, metadata, codes. Nothing else knows SQL but filters.
+"""The library's SQLite file: transactions, documents, metadata, full text, codes.
 
 One file holds everything. It is in WAL mode with full syncs: a commit that was acknowledged survives a pulled
 plug, and a process that dies leaves what it had committed and nothing of the rest.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,46 +22,22 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import LibraryError
+from ..errors import LibraryError, NestlingError
 from ..vectors.codes import Bytes, FineCodes, record_bytes
+from . import schema
 from .document import Document
-
-APPLICATION_ID = 0x4E455354  # "NEST"
-SCHEMA_VERSION = 1
 
 UNPURGED = "unpurged"
 
 _BUSY_MS = 10_000
+# So many pages are written beside the file before they are folded into it: those that are written often, once.
+_CHECKPOINT_PAGES = 8000
 _MAX_ROWS = 2**62
+_ROWS_AT_ONCE = 4096
 _TITLE_WEIGHT = 2.0
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE documents (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    title TEXT NOT NULL,
-    text TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    source TEXT NOT NULL
-);
-CREATE INDEX documents_source ON documents (source);
-CREATE TABLE passages (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
-    start INTEGER NOT NULL,
-    stop INTEGER NOT NULL,
-    bits BLOB NOT NULL
-);
-CREATE INDEX passages_document ON passages (document);
-CREATE TABLE fine (key INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE, code BLOB NOT NULL);
-CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIEW passage_text (key, document, title, body) AS
-    SELECT passages.key, document, title, substr(text, start + 1, stop - start)
-    FROM passages JOIN documents ON documents.key = document;
-CREATE VIRTUAL TABLE full_text USING fts5 (
-    title, body, content = 'passage_text', content_rowid = 'key', tokenize = 'porter unicode61 remove_diacritics 2'
-);
-"""
+_WRITER = "writer"
+_PURGES = "purges"
+_PURGES_A_REBUILD = 500
 
 Keys = npt.NDArray[np.int64]
 
@@ -69,14 +48,12 @@ class Coded:
 
     Attributes:
         ranges: where each passage lies in the document's text.
-        bits: (p, dim / 8) uint8, a row a passage.
-        fine: int8 codes, a row a passage.
+        codes: for each passage its bits and its int8 record, see `FineCodes.records`.
     """
 
     document: Document
     ranges: Sequence[tuple[int, int]]
-    bits: Bytes
-    fine: FineCodes
+    codes: Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
@@ -116,6 +93,7 @@ class Store:
         if not path.parent.is_dir():
             raise LibraryError(f"{path}: the folder {path.parent} does not exist; make it first")
         self.read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        self._announced = False
         mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
         uri = f"file:{quote(str(path.absolute()))}?{mode if self.read_only else 'mode=rwc'}"
         try:
@@ -130,48 +108,67 @@ class Store:
 
     def _prepare(self, create: bool) -> None:
         self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        version = self._version()
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and application != APPLICATION_ID:
+        if tables and application != schema.APPLICATION_ID:
             raise LibraryError(f"{self.path}: is an SQLite file of another program; expected a Nestling library")
         if not tables and not create:
             raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
-        if version > SCHEMA_VERSION:
-            raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {SCHEMA_VERSION}; update it")
+        if version > schema.VERSION:
+            raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; update it")
         self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA temp_store = MEMORY")
         if self.read_only:
+            if version < schema.VERSION:
+                schema.complete(self._db)
             return
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
-        if not tables:
-            with self.writing():
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if version < schema.VERSION:
+            with self._transaction():
                 if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    for statement in _SCHEMA.split(";\n"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    schema.create(self._db)
+                elif self._version() < schema.VERSION:
+                    schema.update(self._db)
             # So that a file that lost its log is seen to be a library, and one that lost more is not.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file; SQLite folds its write-ahead log into it."""
-        self._db.close()
+        try:
+            if self._announced:
+                with self._transaction():
+                    self._db.execute("DELETE FROM meta WHERE key = ? AND value = ?", (_WRITER, _this_process()))
+        except (LibraryError, sqlite3.Error):  # a name that stays behind is read only beside a lock that is held
+            pass
+        finally:
+            self._db.close()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction: all of it is in the file afterwards, or nothing where an error leaves it."""
         if self.read_only:
             raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")
+        if self.meta(_WRITER) != _this_process():  # so that whoever waits for this process can say for whom
+            with self._transaction():
+                self.set_meta(_WRITER, _this_process())
+            self._announced = True
+        with self._transaction():
+            yield
+            self._db.execute(
+                "INSERT INTO meta VALUES ('generation', '1')"
+                " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute(
-                    "INSERT INTO meta VALUES ('generation', '1')"
-                    " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-                )
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -191,12 +188,25 @@ class Store:
                 self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._error(error) from error
+        except NestlingError:
+            raise
         except (KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
             raise self._error(error) from error
 
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """The rows of a statement of this package's own."""
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
+        """Run a statement of this package's own; inside `writing` or `reading`, which name its errors."""
+        return self._db.execute(sql, parameters)
+
     def meta(self, key: str) -> str | None:
         """A value that `set_meta` wrote, or None."""
-        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        rows = self.rows("SELECT value FROM meta WHERE key = ?", (key,))
         return str(rows[0][0]) if rows else None
 
     def set_meta(self, key: str, value: str) -> None:
@@ -206,17 +216,16 @@ class Store:
     def count(self, table: str) -> int:
         """Rows of `documents`, `passages` or `files`."""
         counts = {name: f"SELECT count(*) FROM {name}" for name in ("documents", "passages", "files")}
-        return int(self._rows(counts[table])[0][0])
+        return int(self.rows(counts[table])[0][0])
 
-    def bytes(self) -> int:
+    def file_bytes(self) -> int:
         """Size of the file once the write-ahead log is folded into it."""
-        pages, page = (self._rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
+        pages, page = (self.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
         return int(pages) * int(page)
 
     def document(self, id: str) -> Document | None:
         """The document of this id, or None."""
-        columns = "text, title, metadata, source"
-        rows = self._rows(f"SELECT {columns} FROM documents WHERE id = ?", (id,))
+        rows = self.rows("SELECT text, title, metadata, source FROM documents WHERE id = ?", (id,))
         return Document(id, rows[0][0], rows[0][1], json.loads(rows[0][2]), rows[0][3]) if rows else None
 
     def put(self, coded: Coded) -> bool:
@@ -224,16 +233,16 @@ class Store:
         document = coded.document
         replaced = self.remove(document.id)
         values = (document.id, document.title, document.text, _json(document.metadata), document.source)
-        key = self._db.execute(
-            "INSERT INTO documents (id, title, text, metadata, source) VALUES (?, ?, ?, ?, ?)", values
-        ).lastrowid
-        records = coded.fine.records()
-        for row, (start, stop) in enumerate(coded.ranges):
+        insert = "INSERT INTO documents (id, title, text, metadata, source) VALUES (?, ?, ?, ?, ?)"
+        key = self._db.execute(insert, values).lastrowid
+        assert key is not None
+        self._put_metadata(document.metadata, key)
+        for (start, stop), (bits, record) in zip(coded.ranges, coded.codes, strict=True):
             passage = self._db.execute(
-                "INSERT INTO passages (document, start, stop, bits) VALUES (?, ?, ?, ?)",
-                (key, start, stop, coded.bits[row].tobytes()),
+                "INSERT INTO passages (document, start, stop, bits) VALUES (?, ?, ?, ?)", (key, start, stop, bits)
             ).lastrowid
-            self._db.execute("INSERT INTO fine VALUES (?, ?)", (passage, records[row].tobytes()))
+            digest = digest_of(document.title, document.text[start:stop], bits, record)
+            self._db.execute("INSERT INTO fine (key, code, digest) VALUES (?, ?, ?)", (passage, record, digest))
         self._db.execute(
             "INSERT INTO full_text (rowid, title, body) SELECT key, title, body FROM passage_text WHERE document = ?",
             (key,),
@@ -243,62 +252,84 @@ class Store:
     def describe(self, document: Document) -> bool:
         """Write the metadata and source of a document; false where none of this id, title and text is there; inside
         `writing`."""
-        values = (_json(document.metadata), document.source, document.id, document.title, document.text)
-        update = "UPDATE documents SET metadata = ?, source = ? WHERE id = ? AND title = ? AND text = ?"
-        return self._db.execute(update, values).rowcount > 0
+        select = "SELECT key, metadata FROM documents WHERE id = ? AND title = ? AND text = ?"
+        row = self._db.execute(select, (document.id, document.title, document.text)).fetchone()
+        if row is None:
+            return False
+        self._remove_metadata(row[1], row[0])
+        self._put_metadata(document.metadata, row[0])
+        update = "UPDATE documents SET metadata = ?, source = ? WHERE key = ?"
+        self._db.execute(update, (_json(document.metadata), document.source, row[0]))
+        return True
 
     def remove(self, id: str) -> bool:
         """Remove a document and all that came of it; false where there is none; inside `writing`."""
-        row = self._db.execute("SELECT key FROM documents WHERE id = ?", (id,)).fetchone()
+        row = self._db.execute("SELECT key, metadata FROM documents WHERE id = ?", (id,)).fetchone()
         if row is None:
             return False
         self._db.execute(
             "INSERT INTO full_text (full_text, rowid, title, body)"
             " SELECT 'delete', key, title, body FROM passage_text WHERE document = ?",
-            row,
+            row[:1],
         )
-        self._db.execute("DELETE FROM documents WHERE key = ?", row)
+        self._remove_metadata(row[1], row[0])
+        self._db.execute("DELETE FROM documents WHERE key = ?", row[:1])
         self.set_meta(UNPURGED, "1")
         return True
 
     def purge(self) -> None:
         """Rewrite the full-text index without the words of removed documents, which it keeps until then; inside
-        `writing`."""
-        self._db.execute("INSERT INTO full_text (full_text) VALUES ('optimize')")
+        `writing`.
+
+        `optimize` does it, by merging all parts into one. Each time FTS5 adds two levels to what it knows of the parts,
+        and with SQLite 3.40 calls the index malformed once these are 2,000; `rebuild` begins anew, for the price of
+        reading all passages.
+        """
+        times = int(self.meta(_PURGES) or 0) + 1
+        command = "optimize" if times % _PURGES_A_REBUILD else "rebuild"
+        self._db.execute("INSERT INTO full_text (full_text) VALUES (?)", (command,))
+        self.set_meta(_PURGES, str(times))
         self._db.execute("DELETE FROM meta WHERE key = ?", (UNPURGED,))
+
+    def fold(self) -> None:
+        """Fold the write-ahead log, and with it what was overwritten, into the file; as far as readers let it."""
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def ids_of_source(self, source: str) -> list[str]:
         """Ids of the documents that came from a source."""
-        return [row[0] for row in self._rows("SELECT id FROM documents WHERE source = ? ORDER BY key", (source,))]
+        return [row[0] for row in self.rows("SELECT id FROM documents WHERE source = ? ORDER BY key", (source,))]
 
     def source_counts(self) -> dict[str, int]:
         """How many documents came from each source."""
-        return dict(self._rows("SELECT source, count(*) FROM documents GROUP BY source"))
+        return dict(self.rows("SELECT source, count(*) FROM documents GROUP BY source"))
 
-    def files(self) -> dict[str, tuple[int, int]]:
-        """Size and modification time (nanoseconds) of every file that was read, by path."""
-        return {row[0]: (row[1], row[2]) for row in self._rows("SELECT path, size, mtime_ns FROM files")}
+    def codes_of(self, id: str) -> list[tuple[int, int, bytes, bytes]]:
+        """Start, stop, bits and int8 record of each passage of a document, in their order."""
+        return self.rows(
+            "SELECT start, stop, bits, code FROM passages JOIN fine USING (key)"
+            " JOIN documents ON documents.key = document WHERE id = ? ORDER BY passages.key",
+            (id,),
+        )
 
-    def set_file(self, path: str, size: int, mtime_ns: int) -> None:
-        """Remember a file as read; inside `writing`."""
-        self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (path, size, mtime_ns))
-
-    def forget_file(self, path: str) -> None:
-        """Forget a file; inside `writing`."""
-        self._db.execute("DELETE FROM files WHERE path = ?", (path,))
-
-    def bits(self, dim: int) -> tuple[Keys, Bytes]:
-        """All passages: (n,) int64 keys, ascending, and (n, dim / 8) uint8 bits."""
-        count = self.count("passages")
-        keys = np.empty(count, dtype=np.int64)
+    def bits(self, dim: int, after: int = 0) -> tuple[Keys, Keys, Bytes]:
+        """All passages with keys beyond one: (n,) int64 keys, ascending, their documents' keys, (n, dim / 8) uint8
+        bits."""
+        select = "FROM passages WHERE key > ?"
+        count = int(self._db.execute(f"SELECT count(*) {select}", (after,)).fetchone()[0])
+        keys, documents = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
         bits = np.empty((count, dim // 8), dtype=np.uint8)
-        found = self._db.execute("SELECT key, bits FROM passages ORDER BY key")
+        found = self._db.execute(f"SELECT key, document, bits {select} ORDER BY key", (after,))
         begin = 0
         while rows := found.fetchmany(_ROWS_AT_ONCE):
             part = slice(begin, begin := begin + len(rows))
-            keys[part] = [key for key, _ in rows]
-            bits[part] = np.frombuffer(b"".join(code for _, code in rows), dtype=np.uint8).reshape(len(rows), -1)
-        return keys, bits
+            keys[part], documents[part], codes = zip(*rows, strict=True)
+            bits[part] = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(rows), -1)
+        return keys, documents, bits
+
+    def keys(self) -> Keys:
+        """The keys of all passages, ascending."""
+        found = self._db.execute("SELECT key FROM passages ORDER BY key")
+        return np.fromiter((row[0] for row in found), dtype=np.int64)
 
     def fine(self, keys: Keys, dim: int) -> FineCodes:
         """The int8 codes of some passages, in the order of the keys."""
@@ -307,15 +338,25 @@ class Store:
         joined = joined.reshape(len(keys), record_bytes("int8", dim))
         return FineCodes.of_records("int8", dim, joined)
 
-    def owners(self, keys: Keys) -> dict[int, str]:
-        """The document's id of each passage."""
-        select = "SELECT p.key, id FROM passages AS p JOIN documents ON documents.key = p.document WHERE p.key IN"
-        return dict(self._by_keys(select, keys))
+    def owners(self, keys: Keys) -> Keys:
+        """The document's key of each passage, (n,) int64."""
+        found = dict(self._by_keys("SELECT key, document FROM passages WHERE key IN", keys))
+        return np.array([found[key] for key in keys.tolist()], dtype=np.int64)
+
+    def ids(self, documents: Keys) -> dict[int, str]:
+        """The ids of some documents, by key."""
+        return dict(self._by_keys("SELECT key, id FROM documents WHERE key IN", documents))
+
+    def matching(self, match: str, limit: int) -> int:
+        """How many passages match an FTS5 expression, counted up to a limit."""
+        counted = "SELECT count(*) FROM (SELECT 1 FROM full_text WHERE full_text MATCH ? LIMIT ?)"
+        return int(self._db.execute(counted, (match, min(limit, _MAX_ROWS))).fetchone()[0])
 
     def lexical(self, match: str, limit: int, condition: tuple[str, list[Any]]) -> list[tuple[int, float]]:
         """Passages that match an FTS5 expression, best BM25 first: `(key, score)`, higher is better."""
         sql, parameters = condition
-        allowed = "" if sql == "1" else f" AND rowid IN ({_PASSAGES_WHERE.format(sql)})"
+        # The plus keeps SQLite from asking the full text anew for each of the keys.
+        allowed = "" if sql == "1" else f" AND +rowid IN ({_PASSAGES_WHERE.format(sql)})"
         rows = self._db.execute(
             f"SELECT rowid, -bm25(full_text, {_TITLE_WEIGHT}, 1.0) AS score FROM full_text"
             f" WHERE full_text MATCH ?{allowed} ORDER BY score DESC, rowid LIMIT ?",
@@ -323,10 +364,24 @@ class Store:
         )
         return [(int(key), float(score)) for key, score in rows]
 
+    def marked(self, match: str, texts: Mapping[int, str], before: str, after: str) -> dict[int, str]:
+        """Those of some texts that match an FTS5 expression, with marks around what matched.
+
+        They are indexed by themselves, in memory: the large index would be asked for every word of every text.
+        """
+        self._db.execute(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.shown USING fts5 (body, tokenize = '{schema.WORDS}')"
+        )
+        self._db.executemany("INSERT INTO temp.shown (rowid, body) VALUES (?, ?)", texts.items())
+        select = "SELECT rowid, highlight(shown, 0, ?, ?) FROM temp.shown WHERE shown MATCH ?"
+        found = dict(self._db.execute(select, (before, after, match)))
+        self._db.execute("DELETE FROM temp.shown")
+        return found
+
     def allowed(self, condition: tuple[str, list[Any]]) -> Keys:
         """Keys of the passages whose document meets a condition of `filters.to_sql`, ascending."""
         sql, parameters = condition
-        rows = self._db.execute(_PASSAGES_WHERE.format(sql) + " ORDER BY passages.key", parameters)
+        rows = self._db.execute(_PASSAGES_WHERE.format(sql) + " ORDER BY key", parameters)
         return np.fromiter((row[0] for row in rows), dtype=np.int64)
 
     def passages(self, keys: Keys) -> dict[int, PassageRow]:
@@ -342,53 +397,16 @@ class Store:
             for key, id, title, text, start, metadata, source, number in rows
         }
 
-    def problems(self, dim: int) -> list[str]:
-        """What SQLite, the full-text index, the foreign keys and the codes say is wrong; empty for a sound file.
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
-        Args:
-            dim: of the vectors.
-        """
-        found: list[str] = []
-        try:
-            found += [row[0] for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            found += [
-                f"{row[0]} has a row without its {row[2]}" for row in self._db.execute("PRAGMA foreign_key_check")
-            ]
-            for what, counted in _PROBLEMS.items():
-                if count := self._db.execute(counted, {"dim": dim}).fetchone()[0]:
-                    found.append(f"{count} {what}")
-            if count := self._contradictions(dim):
-                found.append(f"{count} passages have codes that contradict each other")
-        except sqlite3.Error as error:
-            found.append(str(error))
-        try:
-            if not self.read_only:
-                self._db.execute("INSERT INTO full_text (full_text, rank) VALUES ('integrity-check', 1)")
-        except sqlite3.Error as error:
-            found.append(f"the full-text index is not that of the passages ({error})")
-        return found
+    def _put_metadata(self, metadata: Mapping[str, Any], document: int) -> None:
+        rows = schema.metadata_rows(metadata, document)
+        self._db.executemany("INSERT OR REPLACE INTO metadata VALUES (?, ?, ?, ?)", rows)
 
-    def _contradictions(self, dim: int) -> int:
-        """How many passages have a bit of another sign than its fine value, of those with codes of the right size."""
-        pairs = self._db.execute(
-            "SELECT bits, substr(code, 5) FROM passages JOIN fine USING (key)"
-            " WHERE length(bits) = :dim / 8 AND length(code) = :dim + 4"
-            " AND typeof(bits) = 'blob' AND typeof(code) = 'blob'",
-            {"dim": dim},
-        )
-        wrong = 0
-        while rows := pairs.fetchmany(_ROWS_AT_ONCE):
-            bits = np.frombuffer(b"".join(row[0] for row in rows), dtype=np.uint8).reshape(len(rows), -1)
-            fine = np.frombuffer(b"".join(row[1] for row in rows), dtype=np.int8).reshape(len(rows), -1)
-            signs = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
-            wrong += int(((fine != 0) & ((fine > 0) != signs)).any(axis=1).sum())
-        return wrong
-
-    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        try:
-            return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise self._error(error) from error
+    def _remove_metadata(self, metadata: str, document: int) -> None:
+        delete = "DELETE FROM metadata WHERE name = ? AND kind = ? AND value = ? AND document = ?"
+        self._db.executemany(delete, schema.stored_rows(metadata, document))
 
     def _by_keys(self, select: str, keys: Keys) -> sqlite3.Cursor:
         return self._db.execute(f"{select} (SELECT value FROM json_each(?))", (json.dumps(keys.tolist()),))
@@ -398,26 +416,43 @@ class Store:
         if not isinstance(error, sqlite3.Error):
             return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
         if "locked" in text:
-            return LibraryError(f"{self.path}: another process is writing to it; try again when it is done")
+            return LibraryError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
         if "not a database" in text:
             return LibraryError(f"{self.path}: is not a Nestling library; expected a file that nestling made")
-        if "disk is full" in text:
+        if "disk is full" in text or "disk I/O error" in text:
             return LibraryError(f"{self.path}: no space left ({text}); what was committed before is safe")
+        if "readonly database" in text or "unable to open" in text:
+            return LibraryError(f"{self.path}: cannot be written ({text}); what was committed before is safe")
         return LibraryError(f"{self.path}: SQLite says {text}; see what is wrong with: nestling check {self.path}")
 
+    def _holder(self) -> str:
+        """Who last said that it would write."""
+        try:
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_WRITER,)).fetchone()
+        except sqlite3.Error:
+            row = None
+        return str(row[0]) if row else "another process"
 
-_PROBLEMS = {
-    "passages have no fine code": "SELECT count(*) FROM passages LEFT JOIN fine USING (key) WHERE code IS NULL",
-    "passages have codes of another size": "SELECT count(*) FROM passages JOIN fine USING (key)"
-    " WHERE length(bits) != :dim / 8 OR length(code) != :dim + 4 OR typeof(bits) != 'blob' OR typeof(code) != 'blob'",
-    "documents have metadata that is not JSON": "SELECT count(*) FROM documents WHERE NOT json_valid(metadata)",
-    "documents have no passage": "SELECT count(*) FROM documents"
-    " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
-}
-_ROWS_AT_ONCE = 4096
 
-_PASSAGES_WHERE = "SELECT passages.key FROM passages JOIN documents ON documents.key = passages.document WHERE {}"
+_PASSAGES_WHERE = "SELECT key FROM passages WHERE {}"
+
+
+def digest_of(title: str, text: str, bits: bytes, record: bytes) -> bytes:
+    """8 bytes that tell whether a passage, its document's title and its codes still belong together."""
+    digest = blake2b(digest_size=8)
+    for part in (title.encode(), text.encode(), bits, record):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
 
 
 def _json(metadata: Mapping[str, Any]) -> str:
     return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
+
+
+def _this_process() -> str:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(_STARTED))
+    return f"process {os.getpid()} on {platform.node()}, at work since {since},"
+
+
+_STARTED = time.time()

@@ -43,6 +43,17 @@ def _quality(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _fusion(result: dict[str, Any]) -> list[str]:
+    names = list(result["collections"])
+    lines = [f"| nDCG@10 | {' | '.join(names)} | mean |", f"|---|{'---|' * (len(names) + 1)}"]
+    for rule in result["collections"][names[0]]:
+        values = [result["collections"][name][rule] for name in names]
+        cells = " | ".join(f"{value:.4f}" for value in [*values, sum(values) / len(values)])
+        chosen = f"{result['weight']:.2f} meaning" in rule and "best" in rule
+        lines.append(f"| {f'**{rule}**' if chosen else rule} | {cells} |")
+    return lines
+
+
 def _encoder(result: dict[str, Any]) -> list[str]:
     lines = ["| encoding | documents a second | tokens a second | query p50 | Nestling is |", "|---|---|---|---|---|"]
     for name, row in result["ways"].items():

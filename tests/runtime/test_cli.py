@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nestling import Index
+from nestling import Index, Library, Report
+from nestling.cli import commands
 from nestling.encoding.bundle import default_bundle
-from processes import Run
+from processes import Run, guarded_environment
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +93,8 @@ def test_search_finds_an_exact_code(nestling: Run, library: Path) -> None:
     assert hits[0]["id"] == "c1"
     assert hits[0]["lexical_rank"] == 1
     assert set(hits[0]) == {
-        "id", "score", "title", "text", "source", "metadata", "passage", "place", "dense_rank", "lexical_rank",
+        "id", "score", "title", "text", "source", "metadata", "passage", "place", "snippet", "marks", "dense_rank",
+        "lexical_rank",
     }  # fmt: skip
 
 
@@ -108,9 +115,11 @@ def test_remove_takes_documents_away(nestling: Run, library: Path, tmp_path: Pat
     fails(nestling("remove", tmp_path / "copy.nest", "c1"), "has no document 'c1'; nothing was removed")
 
 
-def test_info_of_a_library_and_of_a_bundle(nestling: Run, library: Path) -> None:
+def test_info_of_a_library_and_of_a_bundle(nestling: Run, library: Path, folder: Path) -> None:
     values = json.loads(nestling("info", library, "--json").stdout)
-    assert (values["documents"], values["passages"], values["files"]) == (5, 5, 4)  # one has a broken line
+    assert (values["documents"], values["passages"], values["files"]) == (5, 5, 5)
+    assert (values["failures"], values["folders"]) == (2, [str(folder)])
+    assert values["bytes of bits"] == 5 * 48
     assert (values["bundle"], values["dim"]) == ("minilm-l6-en", 384)
     assert json.loads(nestling("info", default_bundle(), "--json").stdout)["variants"] == ["xl int8"]
 
@@ -126,7 +135,12 @@ def test_check_finds_damage(nestling: Run, library: Path, tmp_path: Path) -> Non
     shutil.copy(library, tmp_path / "broken.nest")
     with sqlite3.connect(tmp_path / "broken.nest") as db:
         db.execute("DELETE FROM fine WHERE key = 1")
-    fails(nestling("check", tmp_path / "broken.nest"), "1 passages have no fine code")
+    fails(nestling("check", tmp_path / "broken.nest"), "1 passages have no fine code; mend it with: nestling check")
+    mended = nestling("check", tmp_path / "broken.nest", "--repair")
+    assert (mended.returncode, mended.stdout) == (0, f"{tmp_path / 'broken.nest'}: sound\n")
+    assert mended.stderr == f"{tmp_path / 'broken.nest'}: 1 passages have no fine code\n"
+    assert nestling("check", tmp_path / "broken.nest", "--full").returncode == 0
+    fails(nestling("check", default_bundle(), "--repair"), "is no library; --full and --repair are for libraries")
 
 
 def test_a_copied_library_answers_as_the_first(nestling: Run, library: Path, tmp_path: Path) -> None:
@@ -147,9 +161,83 @@ def test_the_demo_runs_and_shows_both_ranks(nestling: Run) -> None:
 
 def test_help_names_every_command(nestling: Run) -> None:
     text = nestling("--help").stdout
-    for command in ("demo", "add", "search", "remove", "info", "check", "eval"):
+    for command in commands.commands:
         assert f"\n  {command} " in text
-        assert nestling(command, "--help").returncode == 0
+        said = nestling(command, "--help")
+        assert said.returncode == 0
+        assert command == "demo" or "\n  Examples:\n    " in said.stdout
+
+
+def test_the_examples_of_the_help_are_read_by_the_parser() -> None:
+    examples = [
+        shlex.split(line)[1:]
+        for command in commands.commands.values()
+        for line in (command.epilog or "").splitlines()
+        if line.strip().startswith("nestling ")
+    ]
+    assert len(examples) > 12
+    for name, *arguments in examples:
+        until = next((place for place, one in enumerate(arguments) if one in (">", "|")), None)
+        commands.commands[name].make_context(name, arguments[:until])
+
+
+def test_sync_goes_on_with_what_was_added(nestling: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes" / "old").mkdir(parents=True)
+    (tmp_path / "notes" / "owl.txt").write_text("owls hunt at night")
+    (tmp_path / "notes" / "old" / "bat.txt").write_text("bats use echoes")
+    (tmp_path / "notes" / "large.txt").write_text("salmon leap " * 1000)
+    options = ("--ignore", "old/", "--max-size", "1KB")
+    added = nestling("add", tmp_path / "a.nest", tmp_path / "notes", *options)
+    assert added.stderr == "1 added, 0 changed, 0 unchanged, 0 removed, 0 skipped\n"
+    (tmp_path / "notes" / "crow.txt").write_text("crows remember faces")
+    again = nestling("sync", tmp_path / "a.nest")
+    assert again.stderr == "1 added, 0 changed, 1 unchanged, 0 removed, 0 skipped\n"
+    assert nestling("forget", tmp_path / "a.nest", tmp_path / "notes").stderr == "2 removed\n"
+    fails(nestling("forget", tmp_path / "a.nest", tmp_path / "notes"), "knows no file at or below")
+    assert nestling("add", tmp_path / "a.nest", tmp_path / "notes", "--max-size", "large").returncode == 2
+
+
+def test_ctrl_c_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    for number in range(400):
+        (tmp_path / "notes" / f"{number:03}.txt").write_text(f"Note {number}. " + "Owls hunt at night. " * 80)
+    command = [sys.executable, "-m", "nestling.cli", "add", str(tmp_path / "a.nest"), str(tmp_path / "notes")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=guarded_environment()) as child:
+        while not (tmp_path / "a.nest-wal").exists() or (tmp_path / "a.nest-wal").stat().st_size < 600_000:
+            time.sleep(0.02)
+            assert child.poll() is None
+        begin = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        said = child.communicate()[1]
+        took = time.monotonic() - begin
+    assert child.returncode == 130
+    assert said.strip() == "stopped; what was done is kept, and the same command goes on from there"
+    assert took < 3  # a second, on a machine that does nothing else
+    with Library(tmp_path / "a.nest", create=False) as library:
+        kept = len(library)
+        assert library.problems(full=True) == []
+        assert 0 < kept < 400
+        assert library.sync() == Report(added=400 - kept, unchanged=kept)
+
+
+def test_a_library_is_dumped_as_lines_and_as_parquet(nestling: Run, library: Path, tmp_path: Path) -> None:
+    assert nestling("dump", library, tmp_path / "a.jsonl").stderr == f"5 passages written to {tmp_path / 'a.jsonl'}\n"
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert nestling("dump", library, tmp_path / "a.parquet").returncode == 0
+    table = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "a.parquet").to_pylist()
+    assert [row | {"metadata": json.loads(row["metadata"])} for row in table] == [
+        {**row, "vector": np.float32(row["vector"]).tolist()} for row in rows
+    ]
+    assert {row["document"] for row in rows} >= {"c1", "j1"}
+    assert np.allclose(np.linalg.norm([row["vector"] for row in rows], axis=1), 1, atol=0.01)
+    fails(nestling("dump", library, tmp_path / "a.csv"), "ends with '.csv', expected .jsonl or .parquet")
+    fails(nestling("dump", library, tmp_path / "no" / "a.jsonl"), "does not exist; make it first")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jsonl", "a.parquet"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_given_its_completion(nestling: Run, shell: str) -> None:
+    assert "_NESTLING_COMPLETE" in nestling("completion", shell).stdout
 
 
 def test_wrong_usage_exits_2(nestling: Run, library: Path) -> None:
@@ -163,7 +251,7 @@ def test_wrong_usage_exits_2(nestling: Run, library: Path) -> None:
     [
         (["search", "{library}", ""], "the query is empty; give a question or a few words"),
         (["search", "{library}", "   "], "the query is empty"),
-        (["search", "{library}", "word " * 10_000], "the query has 10000 words, at most 2000 are searched; shorten it"),
+        (["search", "{library}", "word " * 2_500], "the query has 2500 words, at most 2000 are searched; shorten it"),
         (["search", "{library}", "q", "-k", "0"], "k is 0, expected a whole number of 1 or more"),
         (["search", "{library}", "q", "-k", "-3"], "k is -3, expected a whole number of 1 or more"),
         (["search", "{library}", "q", "--where", "year~2000"], "cannot read the filter 'year~2000'"),

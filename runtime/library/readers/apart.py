@@ -48,7 +48,7 @@ class Apart:
             process.stdin.flush()
         except OSError:
             self.close()
-            yield Skip(str(path), "could not be read (the reading process ended)")
+            yield Skip(str(path), "could not be read (the reading process ended)", passing=True)
             return
         while True:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -44,6 +45,7 @@ class _Page(HTMLParser):
         self.title: list[str] = []
         self._parts: list[str] = []
         self._hidden: list[str] = []
+        self._open = Counter[str]()
         self._in_title = False
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
@@ -53,22 +55,24 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._hidden == ["head"] and tag not in _IN_HEAD:  # </head> and <body> may be left out
-            self._hidden.clear()
+            self._show()
         if tag == "title":
             self._in_title = not self.title
         elif tag == "body":
-            self._hidden.clear()
+            self._show()
         elif tag in _HIDDEN:
             self._hidden.append(tag)
+            self._open[tag] += 1
         if tag in _BLOCKS:
             self._parts.append(f"\n{'#' * int(tag[1])} " if tag in _HEADINGS else "\n")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "title":
             self._in_title = False
-        elif tag in self._hidden:
-            while self._hidden.pop() != tag:
-                pass
+        elif self._open[tag]:
+            while (inner := self._hidden.pop()) != tag:
+                self._open[inner] -= 1
+            self._open[tag] -= 1
         if tag in _BLOCKS:
             self._parts.append("\n")
 
@@ -77,9 +81,13 @@ class _Page(HTMLParser):
             self.title.append(data)
             return
         if self._hidden == ["head"] and data.strip():
-            self._hidden.clear()
+            self._show()
         if not self._hidden:
             self._parts.append(data)
+
+    def _show(self) -> None:
+        self._hidden.clear()
+        self._open.clear()
 
     def text(self) -> str:
         lines = (" ".join(line.split()) for line in "".join(self._parts).split("\n"))

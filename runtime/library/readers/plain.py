@@ -10,7 +10,7 @@ from ..document import Document, Skip
 from .text import decode, read_bytes
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
-_HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_HEADING = re.compile(r"^#{1,6}[ \t]+(.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 
@@ -23,5 +23,6 @@ def read_text(path: Path) -> Iterator[Document | Skip]:
 def read_markdown(path: Path) -> Iterator[Document | Skip]:
     """A Markdown file as it is written; its title is the first heading outside of code, else the file's name."""
     text = _FRONT_MATTER.sub("", decode(read_bytes(path)))
-    heading = _HEADING.search(_FENCE.sub("", text))
-    yield Document(id=str(path), text=text.strip(), title=heading[1] if heading else path.stem, source=str(path))
+    headings = (heading[1].rstrip(" \t#") for heading in _HEADING.finditer(_FENCE.sub("", text)))
+    title = next(filter(None, headings), "")
+    yield Document(id=str(path), text=text.strip(), title=title or path.stem, source=str(path))

@@ -14,6 +14,8 @@ from .text import MAX_FILE_BYTES, Unreadable, decode, read_bytes
 
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 _DELIMITERS = ",;\t"
+# They stand before every cell: a long one times many rows is more text than any memory.
+_MAX_NAME = 1000
 
 
 def read_jsonl(path: Path) -> Iterator[Document | Skip]:
@@ -50,10 +52,12 @@ def read_csv(path: Path) -> Iterator[Document | Skip]:
         text = decode(read_bytes(path))
         source = io.StringIO(text, newline="")
         rows = csv.reader(source, delimiter=_delimiter(text), skipinitialspace=True, strict=True)
-        header = [name.strip() for name in next(row for row in rows if any(row))]
-        if len(set(header)) < len(header) or not all(header):
+        header = [name.strip() for name in next((row for row in rows if any(row)), [])]
+        if not header or len(set(header)) < len(header) or not all(header):
             raise Unreadable("its first row is no list of different column names")
-    except (Unreadable, csv.Error, StopIteration) as reason:
+        if len(max(header, key=len)) > _MAX_NAME:
+            raise Unreadable(f"a column name has over {_MAX_NAME} characters")
+    except (Unreadable, csv.Error) as reason:
         yield Skip(str(path), str(reason))
         return
     empty = True

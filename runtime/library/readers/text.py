@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ..document import Document, clean
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_PACKED_BYTES = 512 * 1024 * 1024
-MAX_TEXT = 32 * 1024 * 1024
+MAX_TEXT = 16 * 1024 * 1024
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -54,6 +54,8 @@ def document_of(path: Path, text: str, title: str | None) -> Document:
     text = clean(text.strip("\n"))
     if not text.strip():
         raise Unreadable("holds no text")
+    if len(text) > MAX_TEXT:
+        raise Unreadable(f"has over {MAX_TEXT} characters; split it")
     named = clean(" ".join((title or "").split()))
     return Document(id=str(path), text=text, title=named or path.stem, source=str(path))
 

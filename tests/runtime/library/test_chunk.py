@@ -207,3 +207,33 @@ def test_a_long_title_leaves_room_for_the_text_in_a_bundle_that_reads_little(max
     assert all(small.ids(passage.text, "document")[1] == 0 for passage in passages)
     assert covers(document.text, [(passage.start, passage.stop) for passage in passages])
     assert len(passages) <= 40  # at least ten words of the text in each
+
+
+def test_a_title_that_is_the_name_of_the_file_stands_before_no_passage() -> None:
+    for source, title, read in (("/a/owls.txt", "owls", False), ("/a/owls.txt", "Owls", True), ("", "owls", True)):
+        (passage,) = passages_of(Document("a", "They hunt.", title, source=source), TOKENS)
+        assert passage.text == ("They hunt." if not read else f"{title}\nThey hunt.")
+
+
+HEADED = "".join(f"\n## Part {n}\n" + f"Sentence {n} is of some ordinary words. " * (6 + n % 3) for n in range(40))
+
+
+@pytest.mark.parametrize("text", [HEADED, HEADED.replace("\n## ", "\f")])
+def test_passages_begin_at_headings_and_pages_and_do_not_overlap_there(text: str) -> None:
+    ranges = cut(text, TOKENS, 180, 24)
+    starts = {match.end() for match in re.finditer(r"\f|\n(?=##)", text)}
+    assert len(ranges) > 8
+    assert all(begin in starts for begin, _ in ranges[1:])
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(ranges))
+    assert covers(text, ranges)
+
+
+def test_passages_of_a_part_without_headings_overlap_and_those_over_a_heading_do_not() -> None:
+    prose = "Number one is a sentence of some ordinary words. " * 60
+    text = f"{prose}\n# Second part\n{prose}"
+    border = text.index("# Second part")
+    ranges = cut(text, TOKENS, 100, 24)
+    assert all(end <= border or begin >= border for begin, end in ranges)
+    inside = [(before, after) for before, after in itertools.pairwise(ranges) if after[0] != border]
+    assert len(inside) > 8
+    assert all(after[0] < before[1] for before, after in inside)

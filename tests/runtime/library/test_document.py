@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -56,3 +57,16 @@ def test_clean_leaves_good_text_and_replaces_what_cannot_be_kept() -> None:
 def test_reports_add_up() -> None:
     skip = Skip("a.txt", "is empty")
     assert Report(added=1, skipped=(skip,)) + Report(added=2, removed=3) == Report(3, 0, 0, 3, (skip,))
+
+
+def test_a_date_in_metadata_becomes_its_iso_text() -> None:
+    noon = datetime(2024, 5, 2, 12, 30, 15, 999, tzinfo=timezone(timedelta(hours=2)))
+    given = {"day": date(2024, 5, 2), "at": noon, "local": noon.replace(tzinfo=None), "year": 2024}
+    document = Document("a", "b", metadata=given)
+    assert document.metadata == {
+        "day": "2024-05-02",
+        "at": "2024-05-02T10:30:15Z",
+        "local": "2024-05-02T12:30:15",
+        "year": 2024,
+    }
+    assert given["day"] == date(2024, 5, 2)

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-import json
 import operator
 import sqlite3
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nestling import Document
 from nestling.errors import QueryError
+from nestling.library import schema
 from nestling.library.filters import parse, to_sql
 
 KEYS = st.sampled_from(["year", "lang", "a b", "$.x", 'q"uote', "o'clock", "", "日本", "x; DROP TABLE documents"])
@@ -47,10 +49,13 @@ def holds(metadata: dict[str, Any], key: str, op: str, value: Any) -> bool:
 def matching(rows: list[dict[str, Any]], where: Any) -> list[int]:
     """Positions of the rows that real SQLite finds."""
     db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE documents (key INTEGER PRIMARY KEY, metadata TEXT)")
-    db.executemany("INSERT INTO documents VALUES (?, ?)", [(n, json.dumps(row)) for n, row in enumerate(rows)])
+    schema.create(db)
+    db.executemany("INSERT INTO documents VALUES (?, ?, '', '', '', '')", ((n, str(n)) for n in range(len(rows))))
+    for n, row in enumerate(rows):
+        db.executemany("INSERT INTO metadata VALUES (?, ?, ?, ?)", schema.metadata_rows(row, n))
     sql, parameters = to_sql(where)
-    return [row[0] for row in db.execute(f"SELECT key FROM documents WHERE {sql} ORDER BY key", parameters)]
+    select = f"SELECT document FROM (SELECT key AS document FROM documents) WHERE {sql} ORDER BY document"
+    return [row[0] for row in db.execute(select, parameters)]
 
 
 CONDITIONS = st.one_of(
@@ -88,8 +93,8 @@ def test_true_is_not_one_and_text_is_not_a_number() -> None:
         ({"x": ("like", "a")}, "unknown operator 'like' for 'x', expected one of = != < <= > >= in exists"),
         ({"x": ("in", "abc")}, "in for 'x' takes a list of values, not str"),
         ({"x": ("exists", 1)}, "exists for 'x' takes True or False, not 1"),
-        ({"x": ("<", None)}, "the filter on 'x' has a NoneType, expected str, int, float or bool"),
-        ({"x": b"a"}, "the filter on 'x' has a bytes, expected str, int, float or bool"),
+        ({"x": ("<", None)}, "the filter on 'x' has a NoneType, expected str, int, float, bool or date"),
+        ({"x": b"a"}, "the filter on 'x' has a bytes, expected str, int, float, bool or date"),
         ({"x": 2**63}, "the filter on 'x' has a number over 64 bits"),
         ({3: "a"}, "a filter's key is int, expected str"),
         (["x"], "where is list, expected a dict of key to value or (operator, value)"),
@@ -133,7 +138,8 @@ def test_conditions_on_one_key_must_all_hold() -> None:
     where = parse(["year>2000", "year<2010"])
     assert where == {"year": [(">", 2000), ("<", 2010)]}
     sql, parameters = to_sql(where)
-    assert (sql.count(" AND EXISTS"), parameters) == (1, ["year", 2000, "year", 2010])
+    assert (sql.count("document IN"), parameters) == (2, ["year", 2000, "year", 2010])
+    assert matching([{"year": year} for year in (2000, 2001, 2009, 2010)], where) == [1, 2]
 
 
 def test_a_text_that_no_document_can_hold_is_refused() -> None:
@@ -143,3 +149,42 @@ def test_a_text_that_no_document_can_hold_is_refused() -> None:
         to_sql({"\ud800": 1})
     with pytest.raises(QueryError, match=r"^the filter on 'a' has nan, expected a finite number$"):
         to_sql({"a": float("nan")})
+
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=timezone.utc)
+
+
+def test_a_date_compares_as_its_iso_text() -> None:
+    days = [date(2023, 12, 31), date(2024, 1, 1), date(2024, 5, 2), date(2024, 10, 1)]
+    rows = [dict(Document("a", "", metadata={"day": day}).metadata) for day in days]
+    assert rows[1] == {"day": "2024-01-01"}
+    assert matching(rows, {"day": (">=", date(2024, 1, 1))}) == [1, 2, 3]
+    assert matching(rows, {"day": date(2024, 5, 2)}) == matching(rows, {"day": ("=", "2024-05-02")}) == [2]
+    assert matching(rows, {"day": ("in", [date(2024, 10, 1), "2023-12-31"])}) == [0, 3]
+
+
+def test_a_time_compares_in_utc_to_the_second() -> None:
+    zone = timezone(timedelta(hours=2))
+    times = [NOON, NOON.astimezone(zone), NOON + timedelta(seconds=1), datetime(2024, 5, 2, 12, 0, 0, 999)]
+    rows = [dict(Document("a", "", metadata={"at": time}).metadata) for time in times]
+    assert [row["at"] for row in rows] == [
+        "2024-05-02T12:00:00Z",
+        "2024-05-02T12:00:00Z",
+        "2024-05-02T12:00:01Z",
+        "2024-05-02T12:00:00",
+    ]
+    assert matching(rows, {"at": NOON.astimezone(zone)}) == [0, 1]
+    assert matching(rows, {"at": (">", NOON)}) == [2]
+
+
+def test_a_list_of_values_may_be_of_any_length_and_mixed() -> None:
+    rows = [{"x": 7}, {"x": "7"}, {"x": True}, {"x": None}, {}]
+    assert matching(rows, {"x": ("in", [*range(-50_000, 50_000), "7", None])}) == [0, 1, 3]
+    assert matching(rows, {"x": ("in", [True, "a\0"])}) == [2]
+    assert matching(rows, {"x": ("in", ["a\0"])}) == matching(rows, {"x": ("in", [])}) == []
+
+
+def test_more_conditions_than_are_applied_are_refused() -> None:
+    to_sql({"x": [("!=", n) for n in range(100)]})
+    with pytest.raises(QueryError, match=r"^where has 101 conditions, at most 100 are applied; give fewer$"):
+        to_sql({"x": [("!=", n) for n in range(101)]})

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
-import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,36 +15,15 @@ import pytest
 from nestling import Document
 from nestling.errors import LibraryError
 from nestling.library import store as store_module
-from nestling.library.store import UNPURGED, Coded, Store
-from nestling.vectors.codes import to_bits, to_fine
+from nestling.library import tracked
+from nestling.library.audit import damage
+from nestling.library.filters import to_sql
+from nestling.library.store import UNPURGED, Store
+from nestling.library.tracked import Tracked
+from processes import guarded_environment
+from stored import DIM, coded, codes, opened, rows
 
-DIM = 16
-EVERYTHING = ("1", [])
-
-
-def coded(id: str, text: str, ranges: list[tuple[int, int]] | None = None, seed: int = 0) -> Coded:
-    ranges = ranges or [(0, len(text))]
-    vectors = np.random.default_rng(seed).normal(size=(len(ranges), DIM)).astype(np.float32)
-    return Coded(Document(id, text, f"title {id}", {"n": seed}), ranges, to_bits(vectors), to_fine(vectors, "int8"))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "a.nest"
-
-
-@pytest.fixture
-def store(path: Path) -> Store:
-    store = Store(path, create=True)
-    with store.writing():
-        store.put(coded("owl", "owls hunt at night over the fields", [(0, 17), (10, 34)], seed=1))
-        store.put(coded("burn", "cool the burn with water", seed=2))
-    return store
-
-
-def rows(path: Path, table: str) -> int:
-    with sqlite3.connect(path) as db:
-        return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+EVERYTHING = to_sql(None)
 
 
 def words(store: Store, match: str) -> list[int]:
@@ -53,14 +34,22 @@ def test_what_was_put_can_be_read(store: Store) -> None:
     assert store.document("owl") == Document("owl", "owls hunt at night over the fields", "title owl", {"n": 1})
     assert store.document("none") is None
     assert (store.count("documents"), store.count("passages")) == (2, 3)
-    keys, bits = store.bits(DIM)
-    first = coded("owl", "", [(0, 17), (10, 34)], seed=1)
-    assert keys.tolist() == [1, 2, 3]
-    assert (bits[:2] == first.bits).all()
+    keys, documents, bits = store.bits(DIM)
+    first = codes(2, seed=1)
+    assert (keys.tolist(), documents.tolist()) == ([1, 2, 3], [1, 1, 2])
+    assert [row.tobytes() for row in bits[:2]] == [one for one, _ in first]
     fine = store.fine(np.array([2, 1]), DIM)
-    assert (fine.values == first.fine.values[::-1]).all()
-    assert (fine.scales == first.fine.scales[::-1]).all()
-    assert store.owners(keys) == {1: "owl", 2: "owl", 3: "burn"}
+    assert [row.tobytes() for row in fine.records()] == [record for _, record in first[::-1]]
+    assert store.codes_of("owl") == [(0, 17, *first[0]), (10, 34, *first[1])]
+    assert store.owners(np.array([3, 1, 2])).tolist() == [2, 1, 1]
+    assert store.ids(documents) == {1: "owl", 2: "burn"}
+
+
+def test_only_newer_passages_are_read_where_that_is_asked(store: Store) -> None:
+    keys, documents, bits = store.bits(DIM, after=2)
+    assert (keys.tolist(), documents.tolist(), bits.shape) == ([3], [2], (1, DIM // 8))
+    assert store.bits(DIM, after=3)[2].shape == (0, DIM // 8)
+    assert store.keys().tolist() == [1, 2, 3]
 
 
 def test_passages_are_shown_with_their_own_text_and_place(store: Store) -> None:
@@ -93,7 +82,7 @@ def test_a_replaced_document_leaves_nothing_behind(store: Store, path: Path) -> 
     assert words(store, '"hunt" OR "night"') == []
     assert len(words(store, '"echo"')) == 1
     assert (store.count("documents"), store.count("passages"), rows(path, "fine")) == (3, 3, 3)
-    assert store.problems(DIM) == []
+    assert damage(store, DIM, full=True).sentences == ()
 
 
 def test_a_removed_document_leaves_nothing_behind(store: Store, path: Path) -> None:
@@ -102,7 +91,7 @@ def test_a_removed_document_leaves_nothing_behind(store: Store, path: Path) -> N
         assert store.remove("owl") is False
     assert words(store, '"owls"') == []
     assert [rows(path, table) for table in ("documents", "passages", "fine")] == [1, 1, 1]
-    assert store.problems(DIM) == []
+    assert damage(store, DIM, full=True).sentences == ()
 
 
 def test_keys_are_not_used_again(store: Store) -> None:
@@ -127,7 +116,7 @@ def test_an_error_takes_the_whole_transaction_back(store: Store) -> None:
 def test_every_transaction_has_a_generation_of_its_own(store: Store) -> None:
     before = store.meta("generation")
     with store.writing():
-        store.set_file("/a", 1, 2)
+        tracked.set_file(store, "/a", Tracked(1, 2))
     assert store.meta("generation") != before
 
 
@@ -142,20 +131,11 @@ def test_only_the_document_that_is_meant_is_described_anew(store: Store) -> None
     assert store.document("owl") == replace(owl, metadata={"n": 9})
 
 
-def test_files_are_remembered_and_forgotten(store: Store) -> None:
-    with store.writing():
-        store.set_file("/a", 1, 2)
-        store.set_file("/b", 3, 4)
-        store.set_file("/a", 5, 6)
-        store.forget_file("/b")
-    assert store.files() == {"/a": (5, 6)}
-
-
 def test_many_keys_are_read_at_once(store: Store) -> None:
     with store.writing():
         for number in range(1500):
             store.put(coded(f"d{number}", "x"))
-    keys, _ = store.bits(DIM)
+    keys = store.keys()
     assert len(store.fine(keys, DIM).values) == len(store.owners(keys)) == 1503
     assert store.fine(np.zeros(0, np.int64), DIM).values.shape == (0, DIM)
 
@@ -173,111 +153,26 @@ def test_a_reader_sees_one_snapshot(store: Store, path: Path) -> None:
 def test_a_second_writer_waits_and_then_says_why(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "_BUSY_MS", 50)
     other = Store(path, create=False)
-    message = f"{path}: another process is writing to it; try again when it is done"
-    with store.writing(), pytest.raises(LibraryError, match=f"^{re.escape(message)}$"), other.writing():
+    who = rf"process {os.getpid()} on {re.escape(platform.node())}, at work since \d{{4}}-\d\d-\d\d \d\d:\d\d,"
+    message = rf"^{re.escape(str(path))}: {who} is writing to it; try again when it is done$"
+    with store.writing(), pytest.raises(LibraryError, match=message), other.writing():
         pass
     with other.writing():
         other.remove("owl")
     assert store.document("owl") is None
 
 
-def test_a_file_that_is_no_database_is_refused_and_kept(path: Path) -> None:
-    path.write_bytes(b"my only copy of a letter, long enough to be read as a header" * 20)
-    before = path.read_bytes()
-    with pytest.raises(LibraryError) as caught:
-        Store(path, create=True)
-    assert str(caught.value) == f"{path}: is not a Nestling library; expected a file that nestling made"
-    assert path.read_bytes() == before
-
-
-def test_a_database_of_another_program_is_refused_and_kept(path: Path) -> None:
-    with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE bookmarks (url)")
-    before = path.read_bytes()
-    with pytest.raises(LibraryError) as caught:
-        Store(path, create=True)
-    assert str(caught.value) == f"{path}: is an SQLite file of another program; expected a Nestling library"
-    assert path.read_bytes() == before
-
-
-def test_a_newer_library_is_refused(store: Store, path: Path) -> None:
-    store.close()
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 7")
-    with pytest.raises(LibraryError, match=r"has format 7, this Nestling reads 1; update it$"):
-        Store(path, create=False)
-
-
-def test_a_missing_file_or_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(LibraryError, match=r"none\.nest: no library there; make one with: nestling add"):
-        Store(tmp_path / "none.nest", create=False)
-    with pytest.raises(LibraryError, match=r"the folder .* does not exist; make it first"):
-        Store(tmp_path / "no" / "a.nest", create=True)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_library_that_may_not_be_written_is_read(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.close()
-    assert [file.name for file in path.parent.iterdir()] == ["a.nest"]
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as on a medium that cannot be written
-    reader = Store(path, create=False)
-    assert words(reader, '"owls"') == [1, 2]
-    assert reader.problems(DIM) == []
-    message = f"{path}: cannot be written here; copy it to a folder that can"
-    with pytest.raises(LibraryError, match=f"^{re.escape(message)}$"), reader.writing():
-        pass
-    reader.close()
-    assert [file.name for file in path.parent.iterdir()] == ["a.nest"]
-
-
-def test_problems_are_found(store: Store, path: Path) -> None:
-    assert store.problems(DIM) == []
-    store.close()
-    with sqlite3.connect(path) as db:
-        db.execute("DELETE FROM fine WHERE key = 2")
-    assert Store(path, create=False).problems(DIM) == ["1 passages have no fine code"]
-
-
-def test_text_that_left_the_full_text_index_is_found(store: Store, path: Path) -> None:
-    store.close()
-    with sqlite3.connect(path) as db:
-        db.execute("UPDATE documents SET text = 'something else entirely' WHERE id = 'burn'")
-    assert len(Store(path, create=False).problems(DIM)) == 1
-
-
-def test_a_damaged_page_is_found(store: Store, path: Path) -> None:
-    with store.writing():
-        for number in range(200):
-            store.put(coded(f"d{number}", f"text number {number} " * 20, seed=number))
-    store.close()
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 4096] = bytes(4096)
-    path.write_bytes(data)
-    try:
-        assert Store(path, create=False).problems(DIM) != []
-    except LibraryError as error:
-        assert str(path) in str(error)
-
-
-def test_a_new_file_says_what_it_is(store: Store, path: Path) -> None:
-    with sqlite3.connect(path) as db:
-        names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
-        assert db.execute("PRAGMA application_id").fetchone()[0] == int.from_bytes(b"NEST", "big")
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 1
-        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert {"meta", "documents", "passages", "fine", "files", "passage_text", "full_text"} <= names
-
-
 def test_nothing_of_the_last_document_is_left_in_any_table(store: Store, path: Path) -> None:
     with store.writing():
         assert store.remove("owl")
         assert store.remove("burn")
-    assert [rows(path, table) for table in ("documents", "passages", "fine", "full_text_docsize")] == [0, 0, 0, 0]
+    assert [rows(path, table) for table in ("documents", "passages", "fine", "metadata", "full_text_docsize")] == [
+        0
+    ] * 5
     assert [words(store, f'"{word}"') for word in ("owls", "hunt", "title", "water", "burn")] == [[]] * 5
-    assert store.bits(DIM)[1].shape == (0, DIM // 8)
+    assert store.bits(DIM)[2].shape == (0, DIM // 8)
     assert store.source_counts() == {}
-    assert store.problems(DIM) == []
+    assert damage(store, DIM, full=True).sentences == ()
 
 
 def test_removed_words_are_not_left_in_the_file(store: Store, path: Path) -> None:
@@ -300,13 +195,13 @@ def test_any_end_of_a_transaction_but_its_own_takes_it_back(
 ) -> None:
     with pytest.raises(error), store.writing():
         store.put(coded("owl", "bats use echoes"))
-        store.set_file("/a", 1, 2)
+        tracked.set_file(store, "/a", Tracked(1, 2))
         store.set_meta("x", "y")
         raise error
     assert store.document("owl").text == "owls hunt at night over the fields"  # type: ignore[union-attr]
-    assert (store.files(), store.meta("x"), words(store, '"echoes"')) == ({}, None, [])
+    assert (tracked.files(store), store.meta("x"), words(store, '"echoes"')) == ({}, None, [])
     assert [rows(path, table) for table in ("documents", "passages", "fine", "full_text_docsize")] == [2, 3, 3, 3]
-    assert store.problems(DIM) == []
+    assert damage(store, DIM, full=True).sentences == ()
     with store.writing():
         assert store.remove("owl")
 
@@ -314,7 +209,7 @@ def test_any_end_of_a_transaction_but_its_own_takes_it_back(
 def test_a_failing_statement_takes_the_transaction_back_and_is_one_sentence(store: Store, path: Path) -> None:
     with pytest.raises(LibraryError, match=f"^{re.escape(str(path))}: SQLite says ") as caught, store.writing():
         store.put(coded("new", "text"))
-        store.set_file(None, 1, 2)  # type: ignore[arg-type]
+        tracked.set_file(store, None, Tracked(1, 2))  # type: ignore[arg-type]
     assert str(caught.value).endswith(f"; see what is wrong with: nestling check {path}")
     assert store.document("new") is None
 
@@ -349,70 +244,9 @@ def test_a_second_writer_that_waits_long_enough_goes_on(store: Store, path: Path
     assert store.count("documents") == 4
 
 
-@pytest.mark.parametrize("name", ["a b.nest", "50%41.nest", "what?.nest", "a#b.nest", "日本.nest", "a&mode=ro"])
-def test_any_file_name_is_that_file(tmp_path: Path, name: str) -> None:
-    store = Store(tmp_path / name, create=True)
-    with store.writing():
-        store.put(coded("owl", "owls"))
-    store.close()
-    assert [file.name for file in tmp_path.iterdir()] == [name]
-    assert Store(tmp_path / name, create=False).count("documents") == 1
-
-
-def test_a_folder_is_no_library_and_is_not_made_one(tmp_path: Path) -> None:
-    (tmp_path / "folder.nest").mkdir()
-    with pytest.raises(LibraryError, match=f"^{re.escape(str(tmp_path / 'folder.nest'))}: "):
-        Store(tmp_path / "folder.nest", create=True)
-    assert list((tmp_path / "folder.nest").iterdir()) == []
-
-
-def test_a_library_on_a_medium_that_cannot_be_written_is_read_with_its_open_log(
-    store: Store, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with store.writing():
-        store.put(coded("late", "salmon leap"))
-    assert Path(f"{path}-wal").stat().st_size > 0  # committed, not yet folded into the file
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    reader = Store(path, create=False)
-    assert (reader.count("documents"), len(words(reader, '"salmon"'))) == (3, 1)
-
-
-def test_an_orphan_is_a_problem(store: Store, path: Path) -> None:
-    store.close()
-    with sqlite3.connect(path) as db:
-        db.execute("DELETE FROM documents WHERE id = 'burn'")
-    assert "passages has a row without its documents" in Store(path, create=False).problems(DIM)
-
-
-def test_a_damaged_file_is_a_known_error_and_no_traceback(store: Store, path: Path) -> None:
-    store.close()
-    data = path.read_bytes()
-    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
-    with pytest.raises(LibraryError, match=f"^{re.escape(str(path))}: SQLite says .* nestling check"):
-        Store(path, create=False).meta("space")
-
-
-@pytest.mark.parametrize(
-    ("damage", "problem"),
-    [
-        ("UPDATE fine SET code = x'00' WHERE key = 1", "1 passages have codes of another size"),
-        ("UPDATE passages SET bits = x'00' WHERE key = 2", "1 passages have codes of another size"),
-        ("DELETE FROM fine WHERE key = 1", "1 passages have no fine code"),
-        ("UPDATE passages SET bits = ~CAST(bits AS INTEGER)", "3 passages have codes of another size"),
-        ("UPDATE passages SET bits = zeroblob(2)", "3 passages have codes that contradict each other"),
-        ("UPDATE documents SET metadata = '{' WHERE id = 'owl'", "1 documents have metadata that is not JSON"),
-    ],
-)
-def test_damage_inside_of_a_sound_sqlite_file_is_found(store: Store, path: Path, damage: str, problem: str) -> None:
-    store.close()
-    with sqlite3.connect(path) as db:
-        db.execute(damage)
-    assert problem in Store(path, create=False).problems(DIM)
-
-
 def test_codes_that_are_damaged_are_a_known_error(store: Store, path: Path) -> None:
     store.close()
-    with sqlite3.connect(path) as db:
+    with opened(path) as db:
         db.execute("UPDATE fine SET code = x'00' WHERE key = 1")
         db.execute("DELETE FROM fine WHERE key = 2")
     damaged = Store(path, create=False)
@@ -424,9 +258,75 @@ def test_codes_that_are_damaged_are_a_known_error(store: Store, path: Path) -> N
             damaged.fine(np.array([key]), DIM)
 
 
-def test_an_empty_file_is_no_library_and_stays_empty(tmp_path: Path) -> None:
-    path = tmp_path / "zero.nest"
-    path.touch()
-    with pytest.raises(LibraryError, match=r"zero.nest: is empty, not a library; restore it from a copy or add its "):
-        Store(path, create=False)
-    assert path.read_bytes() == b""
+HOLDER = """
+import sys
+from pathlib import Path
+from nestling.library.store import Store
+store = Store(Path(sys.argv[1]), create=False)
+print("open", flush=True)
+for line in sys.stdin:
+    with store.writing():
+        print("writing", flush=True)
+        sys.stdin.readline()
+    print("done", flush=True)
+"""
+
+
+def test_the_process_that_is_waited_for_is_named_whoever_wrote_before(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(line: str) -> str:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdin.write(line + "\n")
+        other.stdin.flush()
+        return str(other.stdout.readline()).strip()
+
+    monkeypatch.setattr(store_module, "_BUSY_MS", 50)
+    waiting = Store(path, create=False)
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=guarded_environment(), **pipes) as other:  # type: ignore[call-overload]
+        assert other.stdout.readline() == "open\n"
+        assert (told("begin"), told("end")) == ("writing", "done")
+        with waiting.writing():
+            pass
+        assert told("begin") == "writing"
+        with pytest.raises(LibraryError, match=rf": process {other.pid} on .* is writing to it"), waiting.writing():
+            pass
+        assert told("end") == "done"
+        with waiting.writing():
+            pass
+        other.stdin.close()
+        assert other.wait() == 0
+
+
+def test_a_store_that_is_closed_leaves_no_name_behind(store: Store, path: Path) -> None:
+    assert store.meta("writer") is not None
+    store.close()
+    with opened(path) as db:
+        assert db.execute("SELECT * FROM meta WHERE key = 'writer'").fetchall() == []
+
+
+def test_a_document_with_the_codes_of_another_length_is_a_known_error_when_it_is_read(store: Store, path: Path) -> None:
+    with opened(path) as db:
+        db.execute("UPDATE passages SET bits = x'00' WHERE key = 2")
+    with pytest.raises(LibraryError, match=r": is damaged; see what is wrong with: "), store.reading():
+        store.bits(DIM)
+
+
+def test_words_are_marked_in_texts_that_are_not_in_the_library(store: Store) -> None:
+    texts = {7: "Hunting owls", 8: "nothing", 9: "an ówl"}
+    for _ in range(2):
+        assert store.marked('"owl" OR "hunt"', texts, "<", ">") == {7: "<Hunting> <owls>", 9: "an <ówl>"}
+
+
+def test_passages_that_match_are_counted_up_to_a_limit(store: Store) -> None:
+    assert [store.matching('"title"', limit) for limit in (1, 2, 3, 4, 10**30)] == [1, 2, 3, 3, 3]
+
+
+def test_a_condition_picks_passages_for_either_half(store: Store) -> None:
+    condition = to_sql({"n": (">", 1)})
+    assert store.allowed(condition).tolist() == [3]
+    assert [key for key, _ in store.lexical('"title"', 10, condition)] == [3]
+    assert store.allowed(to_sql({"n": 1})).tolist() == [1, 2]

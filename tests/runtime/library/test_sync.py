@@ -1,191 +1,277 @@
 from __future__ import annotations
 
+import json
 import os
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nestling import Library, Report
 from nestling.errors import NestlingError
-from nestling.library.readers import known_suffixes
-from nestling.library.sync import plan
+from nestling.library.sync import Progress
+from stored import bytes_of
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def ids(library: Library, query: str, **options: Any) -> list[str]:
+    return [hit.id for hit in library.search(query, **options)]
+
+
+def test_a_folder_is_mirrored(tmp_path: Path, library: Library) -> None:
     notes = tmp_path / "notes"
-    (notes / "sub" / "deep").mkdir(parents=True)
-    (notes / ".git").mkdir()
-    for name in ("b.txt", "a.md", "sub/c.html", "sub/deep/d.csv", ".hidden.txt", ".git/e.txt", "photo.jpg"):
-        (notes / name).write_text(name)
-    (notes / "link.txt").symlink_to(notes / "b.txt")
-    (notes / "loop").symlink_to(notes)
-    return notes
+    notes.mkdir()
+    (notes / "a.txt").write_text("Salmon find their river by its smell.")
+    (notes / "b.jsonl").write_text("\n".join(json.dumps({"id": f"line{n}", "text": f"line {n}"}) for n in range(3)))
+    assert library.sync(notes) == Report(added=4)
+    assert library.sync(notes) == Report(unchanged=4)
+    (notes / "a.txt").write_text("Salmon leap over weirs, too.")
+    (notes / "b.jsonl").write_text(json.dumps({"id": "line1", "text": "line 1"}))
+    assert library.sync(notes) == Report(changed=1, unchanged=1, removed=2)
+    (notes / "a.txt").unlink()
+    assert library.sync(notes) == Report(unchanged=1, removed=1)
+    assert {"owl", "burn", "fridge", "line1"} == set(ids(library, "anything", k=9))
 
 
-def known(folder: Path, *names: str) -> dict[str, tuple[int, int]]:
-    return {str(folder / name): (stat.st_size, stat.st_mtime_ns) for name in names for stat in [(folder / name).stat()]}
+def test_a_file_that_cannot_be_read_now_keeps_its_documents(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Salmon find their river.")
+    library.sync(path)
+    path.write_bytes(b"\xff broken")
+    report = library.sync(path)
+    assert [skip.reason for skip in report.skipped] == ["is not UTF-8 text (byte 0); save it as UTF-8"]
+    assert library.get(str(path)).text == "Salmon find their river."  # type: ignore[union-attr]
+    assert library.sync(path).skipped == report.skipped  # it is said again
 
 
-def names(folder: Path, paths: object) -> list[str]:
-    return [str(Path(path).relative_to(folder)) for path in paths]  # type: ignore[attr-defined]
+def test_an_id_of_two_files_stays_with_the_first(tmp_path: Path, library: Library) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "same", "text": f"from {name}"}))
+    report = library.sync(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
+    assert (report.added, [skip.reason for skip in report.skipped]) == (
+        1,
+        [f"document 'same': its id belongs to a document of {tmp_path / 'a.jsonl'}"],
+    )
+    (tmp_path / "a.jsonl").unlink()
+    assert library.sync(tmp_path / "b.jsonl") == Report(changed=1)
+    assert library.get("same").text == "from b"  # type: ignore[union-attr]
 
 
-def test_a_folder_is_walked_whole_but_for_what_is_hidden_linked_or_unknown(folder: Path) -> None:
-    todo = plan([folder], {})
-    assert names(folder, (file.path for file in todo.read)) == ["a.md", "b.txt", "sub/c.html", "sub/deep/d.csv"]
-    assert (todo.same, todo.gone, todo.skipped) == ((), (), ())
+def test_a_missing_path_changes_nothing(tmp_path: Path, library: Library) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(NestlingError, match=r"no such file or folder$"):
+        library.sync(tmp_path / "a.txt", tmp_path / "none")
+    assert len(library) == 3
 
 
-def test_only_what_changed_is_read(folder: Path) -> None:
-    before = known(folder, "a.md", "b.txt", "sub/c.html", "sub/deep/d.csv")
-    (folder / "a.md").write_text("longer than it was")
-    os.utime(folder / "b.txt", ns=(1, 1))
-    (folder / "sub" / "c.html").unlink()
-    (folder / "new.txt").write_text("new")
-    todo = plan([folder], before)
-    assert names(folder, (file.path for file in todo.read)) == ["a.md", "b.txt", "new.txt"]
-    assert names(folder, todo.same) == ["sub/deep/d.csv"]
-    assert names(folder, todo.gone) == ["sub/c.html"]
+def test_broken_lines_are_named_and_taken_in_when_they_are_mended(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "one", "text": "salmon"}\nbroken\n\n{"id": "three"}\n{"id": "one", "text": "again"}\n')
+    report = library.sync(path)
+    assert (report.added, [(skip.source, skip.reason) for skip in report.skipped]) == (
+        1,
+        [
+            (f"{path}:2", "is not JSON"),
+            (f"{path}:4", "has no text"),
+            (str(path), "document 'one': its id is in this file already"),
+        ],
+    )
+    path.write_text('{"id": "one", "text": "salmon"}\n{"id": "two", "text": "heron"}\n')
+    assert library.sync(path) == Report(added=1, unchanged=1)
+    assert ids(library, "heron", mode="lexical") == ["two"]
 
 
-def test_files_outside_of_the_given_folders_are_not_gone(folder: Path) -> None:
-    before = {str(folder.parent / "other" / "x.txt"): (1, 1), str(folder / "sub" / "gone.txt"): (1, 1)}
-    assert names(folder, plan([folder / "sub"], before).gone) == ["sub/gone.txt"]
+def test_a_document_whose_line_broke_stays_and_is_named_each_time(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "k", "text": "salmon"}\n{"id": "l", "text": "heron"}\n')
+    library.sync(path)
+    path.write_text('{"id": "k", "text": "salmon"}\n{"id": "l", "text": heron}\n')
+    for _ in range(2):
+        report = library.sync(path)
+        assert (report.removed, [skip.source for skip in report.skipped]) == (0, [f"{path}:2"])
+    assert "l" in library
 
 
-def test_a_file_that_is_there_but_no_longer_read_is_not_gone(folder: Path) -> None:
-    before = {str(folder / ".hidden.txt"): (1, 1)}
-    assert plan([folder], before).gone == ()
+def test_a_document_that_moved_to_another_file_is_there_after_one_sync(tmp_path: Path, library: Library) -> None:
+    one, two = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    one.write_text('{"id": "k", "text": "salmon"}\n')
+    two.write_text('{"id": "x", "text": "heron"}\n{"id": "y", "text": "otter"}\n')
+    library.sync(tmp_path)
+    one.write_text('{"id": "k", "text": "salmon"}\n{"id": "x", "text": "heron"}\n')
+    two.write_text('{"id": "y", "text": "otter"}\n')
+    assert library.sync(tmp_path) == Report(added=1, unchanged=2, removed=1)
+    assert library.get("x").source == str(one)  # type: ignore[union-attr]
 
 
-def test_a_file_given_twice_is_read_once(folder: Path) -> None:
-    todo = plan([folder, folder / "b.txt", folder / "sub" / ".." / "sub"], {})
-    assert len({str(file.path) for file in todo.read}) == len(todo.read) == 4
+def test_rows_that_went_are_removed_though_two_files_share_an_id(tmp_path: Path, library: Library) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "k", "text": "salmon"}\n')
+    two = tmp_path / "b.jsonl"
+    two.write_text('{"id": "k", "text": "trout"}\n{"id": "old", "text": "obsolete"}\n{"id": "n", "text": "otter"}\n')
+    assert (library.sync(tmp_path).added, len(library)) == (3, 6)
+    two.write_text('{"id": "k", "text": "trout"}\n{"id": "n", "text": "otter"}\n')
+    assert library.sync(tmp_path).removed == 1
+    assert "old" not in library
 
 
-def test_paths_may_be_relative_or_of_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("HOME", str(folder.parent))
-    absolute = [file.path for file in plan([folder / "b.txt"], {}).read]
-    assert [file.path for file in plan(["b.txt"], {}).read] == absolute
-    assert [file.path for file in plan(["~/notes/b.txt"], {}).read] == absolute
+def test_a_file_of_broken_lines_alone_keeps_its_documents(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "one", "text": "salmon"}\n')
+    library.sync(path)
+    path.write_text("broken\nbroken\n")
+    assert [skip.source for skip in library.sync(path).skipped] == [f"{path}:1", f"{path}:2"]
+    assert "one" in library
 
 
-def test_a_file_without_a_reader_is_skipped_only_where_it_was_asked_for(folder: Path) -> None:
-    (skip,) = plan([folder / "photo.jpg"], {}).skipped
-    assert skip.source == str(folder / "photo.jpg")
-    assert skip.reason == f"no reader for .jpg; known are {known_suffixes()}"
-    assert known_suffixes().startswith(".csv .docx .eml ")
+def test_rows_behind_the_place_where_a_file_breaks_keep_their_documents(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,text\nr1,salmon\nr2,heron\nr3,otter\n")
+    assert library.sync(path) == Report(added=3)
+    path.write_text('id,text\nr1,salmon\nr2,"heron\nr3,otter\n')
+    (skip,) = library.sync(path).skipped
+    assert skip.reason.endswith("the rest of the file was not read")
+    assert "r3" in library
+    assert library.sync(path).skipped == (skip,)
 
 
-def test_a_path_that_does_not_exist_is_an_error(folder: Path) -> None:
-    with pytest.raises(NestlingError, match=f"^{re.escape(str(folder / 'none'))}: no such file or folder$"):
-        plan([folder, folder / "none"], {})
+def test_an_id_that_another_file_gave_free_is_taken_in_at_the_next_sync(tmp_path: Path, library: Library) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.jsonl").write_text('{"id": "same", "text": "from a"}')
+    (notes / "b.jsonl").write_text('{"id": "same", "text": "from b"}\n{"id": "other", "text": "of b"}')
+    assert library.sync(notes).added == 2
+    (notes / "a.jsonl").unlink()
+    library.sync(notes)
+    assert "same" in library
+    assert library.get("same").text == "from b"  # type: ignore[union-attr]
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter; pytest's own are closed to all but one."""
-    folder = Path(tempfile.mkdtemp()).resolve()
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def test_an_empty_library_and_an_empty_folder_have_nothing_to_do(tmp_path: Path) -> None:
-    todo = plan([tmp_path], {})
-    assert (todo.read, todo.same, todo.gone, todo.skipped) == ((), (), (), ())
-
-
-def test_a_file_is_remembered_with_its_size_and_time(folder: Path) -> None:
-    os.utime(folder / "b.txt", ns=(5, 1_234_567_890_123_456_789))
-    (file,) = plan([folder / "b.txt"], {}).read
-    assert (file.path, file.size, file.mtime_ns) == (folder / "b.txt", 5, 1_234_567_890_123_456_789)
-
-
-def test_a_change_that_keeps_size_or_time_is_a_change(folder: Path) -> None:
-    (path,) = known(folder, "b.txt")
-    size, mtime_ns = known(folder, "b.txt")[path]
-    assert plan([folder / "b.txt"], {path: (size, mtime_ns)}).read == ()
-    assert len(plan([folder / "b.txt"], {path: (size, mtime_ns - 1)}).read) == 1
-    assert len(plan([folder / "b.txt"], {path: (size + 1, mtime_ns)}).read) == 1
-
-
-def test_suffixes_are_read_in_any_case_and_names_in_order(tmp_path: Path) -> None:
-    for name in ("b.TXT", "a.Md", "c.jsonl.bak", "noext", "10.csv", "9.csv"):
-        (tmp_path / name).write_text("x")
-    assert names(tmp_path, (file.path for file in plan([tmp_path], {}).read)) == ["10.csv", "9.csv", "a.Md", "b.TXT"]
-
-
-def test_a_file_that_was_asked_for_without_a_suffix_is_skipped(tmp_path: Path) -> None:
-    (tmp_path / "README").write_text("x")
-    (skip,) = plan([tmp_path / "README"], {}).skipped
-    assert skip.reason.startswith("no reader for a file without a suffix; known are .csv .docx ")
-
-
-def test_a_link_that_was_asked_for_is_followed(folder: Path) -> None:
-    assert names(folder, (file.path for file in plan([folder / "link.txt"], {}).read)) == ["b.txt"]
-    assert plan([folder / "loop"], {}) == plan([folder], {})
-
-
-def test_a_hidden_folder_that_was_asked_for_is_read(folder: Path) -> None:
-    assert names(folder, (file.path for file in plan([folder / ".git"], {}).read)) == [".git/e.txt"]
-
-
-def test_a_missing_path_is_an_error_even_where_it_was_read_before(folder: Path) -> None:
-    before = known(folder, "b.txt")
-    (folder / "b.txt").unlink()
-    with pytest.raises(NestlingError, match=f"^{re.escape(str(folder / 'b.txt'))}: no such file or folder$"):
-        plan([folder / "b.txt"], before)
-
-
-def test_a_folder_in_a_given_folder_that_was_removed_takes_its_files_along(folder: Path) -> None:
-    before = known(folder, "b.txt", "sub/c.html", "sub/deep/d.csv")
-    shutil.rmtree(folder / "sub")
-    assert sorted(names(folder, plan([folder], before).gone)) == ["sub/c.html", "sub/deep/d.csv"]
-
-
-def test_a_folder_with_a_name_that_begins_like_another_is_another(folder: Path) -> None:
-    before = {str(folder.parent / "notes2" / "x.txt"): (1, 1)}
-    assert plan([folder], before).gone == ()
-
-
-@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="permissions are those of POSIX")
-def test_a_folder_that_may_not_be_entered_now_keeps_its_files(open_folder: Path) -> None:
-    closed = open_folder / "closed"
-    closed.mkdir()
-    (closed / "a.txt").write_text("a")
-    before = known(open_folder, "closed/a.txt")
-    closed.chmod(0o000)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)  # root may enter every folder
+def test_a_file_of_another_name_encoding_does_not_stop_the_others(tmp_path: Path, library: Library) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
     try:
-        todo = plan([open_folder], before)
-    finally:
-        if root:
-            os.seteuid(0)
-        closed.chmod(0o755)
-    assert [(skip.source, skip.reason) for skip in todo.skipped] == [
-        (str(closed), "cannot be read (Permission denied)")
+        os.close(os.open(os.fsencode(notes) + b"/caf\xe9.txt", os.O_CREAT | os.O_WRONLY))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    (Path(os.fsdecode(os.fsencode(notes) + b"/caf\xe9.txt"))).write_text("text")
+    (notes / "heron.txt").write_text("The heron stands in the reeds.")
+    report = library.sync(notes)
+    assert (report.added, len(report.skipped)) == (1, 1)
+    assert str(notes / "heron.txt") in library
+
+
+def test_a_sync_that_was_broken_off_goes_on_where_it_was(tmp_path: Path, library: Library) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for n in range(90):
+        (notes / f"{n}.txt").write_text(f"note {n}")
+    told: list[int] = []
+
+    def stop(now: Progress) -> None:
+        assert now.files == 90
+        told.append(now.committed.added)
+        if now.committed.added:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.sync(notes, progress=stop)
+    safe = len(library) - 3
+    assert 0 < told[-1] <= safe < 90
+    assert library.sync(notes) == Report(added=90 - safe, unchanged=safe)
+    assert library.problems(full=True) == []
+
+
+def test_a_document_of_the_program_is_not_lost_to_a_file_that_goes(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "heron", "text": "from the file"}')
+    library.sync(tmp_path)
+    path.unlink()
+    assert library.sync(tmp_path) == Report(removed=1)
+    assert {"owl", "burn", "fridge"} == set(ids(library, "anything", k=9))
+
+
+def test_progress_tells_of_each_file_and_ends_with_all(tmp_path: Path, library: Library) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(name * 100)
+    told: list[Progress] = []
+    library.sync(tmp_path, progress=told.append)
+    assert [(now.path, now.files_done, now.files, now.bytes_done, now.bytes) for now in told] == [
+        (str(tmp_path / "a.txt"), 0, 2, 0, 200),
+        (str(tmp_path / "b.txt"), 1, 2, 100, 200),
+        ("", 2, 2, 200, 200),
     ]
-    assert todo.gone == ()
+    assert (told[-1].passages, told[-1].committed) == (2, Report(added=2))
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are files on POSIX only")
-def test_a_pipe_is_not_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.txt")  # opening it would wait for ever
-    assert plan([tmp_path], {}).read == ()
-    assert plan([tmp_path / "pipe.txt"], {}).read == ()
+def test_documents_of_files_tell_their_path_and_time(tmp_path: Path, library: Library) -> None:
+    (tmp_path / "a.txt").write_text("The heron.")
+    (tmp_path / "b.jsonl").write_text('{"id": "b", "text": "The otter.", "metadata": {"path": "its own", "year": 3}}')
+    for name in ("a.txt", "b.jsonl"):
+        os.utime(tmp_path / name, (86_400, 86_400))
+    library.sync(tmp_path)
+    metadata = {"path": str(tmp_path / "a.txt"), "modified": "1970-01-02T00:00:00Z"}
+    assert library.get(metadata["path"]).metadata == metadata  # type: ignore[union-attr]
+    assert library.get("b").metadata == {**metadata, "path": "its own", "year": 3}  # type: ignore[union-attr]
+    assert ids(library, "heron", where={"modified": ("<", date(1970, 1, 3))}) == [metadata["path"], "b"]
 
 
-@pytest.mark.parametrize("path", ["~nobody-of-this-name/notes", "round.txt"])
-def test_a_path_that_leads_nowhere_is_a_known_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("round.txt").symlink_to("round.txt")
-    with pytest.raises(NestlingError):
-        plan([path], {})
+def test_what_is_remembered_is_synced_where_no_path_is_given(tmp_path: Path, library: Library) -> None:
+    notes, papers = tmp_path / "notes", tmp_path / "papers"
+    for folder in (notes, papers):
+        folder.mkdir()
+        (folder / "a.txt").write_text("The heron.")
+        (folder / "b.md").write_text("The otter.")
+        (folder / "large.txt").write_text("The stork. " * 90)
+    library.sync(notes, ignore=["*.md"], max_bytes=500)
+    library.sync(papers)
+    for folder in (notes, papers):
+        (folder / "new.txt").write_text("The crane.")
+        (folder / "new.md").write_text("The swan.")
+        (folder / "larger.txt").write_text("The gull. " * 99)
+    assert library.sync() == Report(added=4, unchanged=4)
+    assert [Path(path).name for path in library.info()["folders"]] == ["notes", "papers"]
+    assert str(notes / "new.md") not in library
+    assert library.sync(notes, ignore=[]).added == 2
+    assert library.sync(notes, ignore=["new.*"]).removed == 2
+    assert library.sync(notes, max_bytes=10**6).added == 2
+
+
+def test_a_folder_that_is_missing_is_named_and_keeps_its_documents(tmp_path: Path, library: Library) -> None:
+    notes, away = tmp_path / "notes", tmp_path / "away"
+    notes.mkdir()
+    (notes / "a.txt").write_text("The heron.")
+    library.sync(notes)
+    notes.rename(away)
+    report = library.sync()
+    assert (report.removed, [skip.source for skip in report.skipped]) == (0, [str(notes)])
+    assert str(notes / "a.txt") in library
+    away.rename(notes)
+    assert library.sync() == Report(unchanged=1)
+
+
+def test_what_is_forgotten_is_gone_and_not_synced_again(tmp_path: Path, library: Library) -> None:
+    for name in ("notes/a.txt", "notes/sub/b.txt", "notes2/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"zaphod{Path(name).stem} is a heron.")
+    library.sync(tmp_path / "notes", tmp_path / "notes2")
+    with pytest.raises(NestlingError, match=r"knows no file at or below .*none; see: nestling info "):
+        library.forget(tmp_path / "none")
+    assert library.forget(tmp_path / "notes" / "sub") == Report(removed=1)
+    assert library.forget(tmp_path / "notes") == Report(removed=1)
+    left = bytes_of(library.path)
+    assert [word in left for word in (b"zaphoda", b"zaphodb", b"zaphodc")] == [False, False, True]
+    assert library.info()["folders"] == [str(tmp_path / "notes2")]
+    assert library.sync() == Report(unchanged=1)
+
+
+def test_nothing_is_left_in_the_file_of_files_that_changed_or_went(tmp_path: Path, library: Library) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for name in ("changed", "gone", "kept"):
+        (notes / f"{name}.txt").write_text(f"zaphod{name} stands in the reeds. " * 90)
+    library.sync(notes)
+    assert all(f"zaphod{name}".encode() in bytes_of(library.path) for name in ("changed", "gone", "kept"))
+    (notes / "changed.txt").write_text("Something else.")
+    (notes / "gone.txt").unlink()
+    assert library.sync() == Report(changed=1, unchanged=1, removed=1)
+    left = bytes_of(library.path)
+    assert [f"zaphod{name}".encode() in left for name in ("changed", "gone", "kept")] == [False, False, True]

@@ -1,0 +1,57 @@
+"""Documents that tests put into library files, and ways to look into such a file from outside."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from nestling import Document
+from nestling.library.store import Coded
+from nestling.vectors.codes import to_bits, to_fine
+
+DIM = 16
+OWL = Document("owl", "Owls hunt at night. They hear a mouse under the snow.", "Owls", {"year": 2024, "kind": "bird"})
+BURN = Document("burn", "Cool the burn under running water.", "Burns", {"year": 2020})
+FRIDGE = Document("fridge", "Error E24 means that the drain is blocked.", metadata={"year": 2022})
+
+
+def codes(count: int, seed: int) -> list[tuple[bytes, bytes]]:
+    """Bits and int8 records of random vectors of `DIM` dimensions."""
+    vectors = np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
+    bits, records = to_bits(vectors), to_fine(vectors, "int8").records()
+    return [(one.tobytes(), other.tobytes()) for one, other in zip(bits, records, strict=True)]
+
+
+def coded(id: str, text: str, ranges: list[tuple[int, int]] | None = None, seed: int = 0) -> Coded:
+    """A document with random codes, which the seed decides."""
+    ranges = ranges or [(0, len(text))]
+    return Coded(Document(id, text, f"title {id}", {"n": seed}), ranges, codes(len(ranges), seed))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file as another program sees it; what it changes is committed."""
+    with closing(sqlite3.connect(path)) as db, db:
+        yield db
+
+
+def rows(path: Path, table: str) -> int:
+    """How many rows a table of the file has."""
+    with opened(path) as db:
+        return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def passage_keys(path: Path) -> list[int]:
+    """The keys of all passages of the file."""
+    with opened(path) as db:
+        return [row[0] for row in db.execute("SELECT key FROM passages ORDER BY key")]
+
+
+def bytes_of(path: Path) -> bytes:
+    """All bytes of a library's file and of its write-ahead log."""
+    log = Path(f"{path}-wal")
+    return path.read_bytes() + (log.read_bytes() if log.exists() else b"")
