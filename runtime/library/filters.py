@@ -25,8 +25,8 @@ OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "exists")
 _EXPRESSION = re.compile(r"^\s*([^\s=!<>]+)\s*(?:(!=|<=|>=|=|<|>)\s*(.*)|\s(in)\s+(.*)|\s(exists)\s*)$", re.DOTALL)
 
 
-def to_sql(where: Where | None) -> tuple[str, list[Any]]:
-    """An SQL condition on a column `document`, and its parameters.
+def to_sql(where: Where | None) -> tuple[str, list[Any]] | None:
+    """An SQL condition on a column `document`, and its parameters; None where there is no condition.
 
     Args:
         where: by metadata key, a value to equal, a pair `(operator, value)`, or a list of such pairs; all must hold.
@@ -43,7 +43,9 @@ def to_sql(where: Where | None) -> tuple[str, list[Any]]:
     ]
     if len(conditions) > MAX_CONDITIONS:
         raise QueryError(f"where has {len(conditions)} conditions, at most {MAX_CONDITIONS} are applied; give fewer")
-    sql = " AND ".join(condition for condition, _ in conditions) or "1"
+    if not conditions:
+        return None
+    sql = " AND ".join(condition for condition, _ in conditions)
     return sql, [parameter for _, parameters in conditions for parameter in parameters]
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 DENSE_WEIGHT = 0.8
+# For a query that is one word, one code or one quoted phrase: whoever types it wants what holds it.
+NAME_WEIGHT = 0.5
 
 Keys = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -59,6 +61,7 @@ def fuse(scores: Scores, bm25_floor: float, dense_weight: float = DENSE_WEIGHT) 
     Args:
         bm25_floor: what a key that the lexical half did not find counts for: 0 where that half found all there is,
             else the score of its last.
+        dense_weight: of the cosine; the rest is that of BM25.
     """
     found = ~np.isnan(scores.bm25)
     best = scores.bm25[found].max(initial=0.0)

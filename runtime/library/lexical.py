@@ -46,6 +46,11 @@ def terms(query: str) -> list[str]:
     return content or list(found)
 
 
+def is_name(query: str) -> bool:
+    """Whether a query is one word, one code or one quoted phrase."""
+    return len(query.split()) == 1 or _PHRASE.fullmatch(query.strip()) is not None
+
+
 def any_of(terms: Sequence[str]) -> str:
     """The FTS5 expression that one of the terms at least has to match."""
     return " OR ".join(terms)

@@ -17,6 +17,7 @@ from ..vectors.codes import Floats
 from . import audit, filters, lexical, ranking, resident, tracked
 from .chunk import cut
 from .document import Document, Hit, Report, Skip, lone_surrogate
+from .fuse import DENSE_WEIGHT, NAME_WEIGHT
 from .intake import Intake
 from .ranking import By
 from .resident import Resident
@@ -220,6 +221,7 @@ class Library:
             k=k,
             by=by,
             exact=exact,
+            dense_weight=NAME_WEIGHT if lexical.is_name(query) else DENSE_WEIGHT,
         )
         with self._reading, self._store.reading():
             if mode != "lexical":

@@ -11,7 +11,7 @@ from ..vectors import flat
 from ..vectors.codes import FineCodes, Floats, Rows
 from . import lexical, snippet
 from .document import Hit
-from .fuse import Fused, Scores, Values, best_of_groups, fuse
+from .fuse import DENSE_WEIGHT, Fused, Scores, Values, best_of_groups, fuse
 from .place import place_of
 from .resident import Resident
 from .store import Keys, Store
@@ -32,18 +32,20 @@ class Question:
     Attributes:
         vector: (1, dim) float32, unit; None to rank by words alone.
         terms: FTS5 expressions of `lexical.terms`; none to rank by meaning alone.
-        condition: SQL and parameters of `filters.to_sql`.
+        condition: SQL and parameters of `filters.to_sql`; None for all documents.
         k: hits wanted.
         by: one hit a document, or one a passage.
         exact: rescore every passage.
+        dense_weight: of the cosine in the sum of both halves.
     """
 
     vector: Floats | None
     terms: list[str]
-    condition: tuple[str, list[Any]]
+    condition: tuple[str, list[Any]] | None
     k: int
     by: By
     exact: bool
+    dense_weight: float = DENSE_WEIGHT
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +63,10 @@ def rank(store: Store, resident: Resident | None, question: Question) -> list[Hi
         resident: may be None where the question has no vector.
     """
     depth = max(_MIN_DEPTH, _DEPTH_A_HIT * question.k)
+    allowed = None if question.condition is None else store.allow(question.condition)
     while True:
-        found = candidates(store, resident, question, depth)
-        shown = _ordered(found, owners(store, resident, found.scores.keys), question.by)
+        found = candidates(store, resident, question, depth, allowed)
+        shown = _ordered(found, owners(store, resident, found.scores.keys), question)
         if len(shown.passages) >= question.k or found.complete:
             return _hits(store, shown, question)
         depth *= 4
@@ -83,11 +86,17 @@ class Candidates:
     complete: bool
 
 
-def candidates(store: Store, resident: Resident | None, question: Question, depth: int) -> Candidates:
-    """The `depth` best passages of each half; inside `store.reading`."""
+def candidates(
+    store: Store, resident: Resident | None, question: Question, depth: int, allowed: Keys | None = None
+) -> Candidates:
+    """The `depth` best passages of each half; inside `store.reading`.
+
+    Args:
+        allowed: what `store.allow` gave for the question's condition.
+    """
     words = lexical.affordable(question.terms, store.matching, depth * _READ_A_PLACE)
-    by_words = store.lexical(lexical.any_of(words), depth, question.condition) if words else []
-    scores = _with_cosines(store, resident, question, depth, dict(by_words))
+    by_words = store.lexical(lexical.any_of(words), depth, allowed=allowed is not None) if words else []
+    scores = _with_cosines(store, resident, question, depth, dict(by_words), allowed)
     found_all = len(by_words) < depth and len(words) == len(question.terms)
     floor = 0.0 if len(by_words) < depth else by_words[-1][1]
     return Candidates(scores, floor, found_all and bool(np.count_nonzero(scores.near) < depth))
@@ -100,11 +109,11 @@ def owners(store: Store, resident: Resident | None, keys: Keys) -> Keys:
     return resident.documents[np.searchsorted(resident.keys, keys)]
 
 
-def _ordered(found: Candidates, owner: Keys, by: By) -> _Shown:
-    passages = fuse(found.scores, found.floor)
-    if by == "passage":
+def _ordered(found: Candidates, owner: Keys, question: Question) -> _Shown:
+    passages = fuse(found.scores, found.floor, question.dense_weight)
+    if question.by == "passage":
         return _Shown(passages, passages.keys)
-    documents = fuse(best_of_groups(found.scores, owner), found.floor)
+    documents = fuse(best_of_groups(found.scores, owner), found.floor, question.dense_weight)
     # The first passage of each document in the order of passages is its best.
     of_passages = owner[np.searchsorted(found.scores.keys, passages.keys)]
     keys, first = np.unique(of_passages, return_index=True)
@@ -112,16 +121,21 @@ def _ordered(found: Candidates, owner: Keys, by: By) -> _Shown:
 
 
 def _with_cosines(
-    store: Store, resident: Resident | None, question: Question, depth: int, bm25: dict[int, float]
+    store: Store,
+    resident: Resident | None,
+    question: Question,
+    depth: int,
+    bm25: dict[int, float],
+    allowed: Keys | None,
 ) -> Scores:
     """Both scores of the `depth` passages that are nearest by meaning and of those found by words."""
     lexical_keys = np.array(sorted(bm25), dtype=np.int64)
     if question.vector is None or resident is None:
         return Scores(lexical_keys, np.full(len(bm25), np.nan), _values(bm25, lexical_keys), np.zeros(len(bm25), bool))
     mask = None
-    if question.condition[0] != "1":
+    if allowed is not None:
         mask = np.zeros(len(resident.keys), dtype=np.bool_)
-        mask[np.searchsorted(resident.keys, store.allowed(question.condition))] = True
+        mask[np.searchsorted(resident.keys, allowed)] = True
 
     def fetch_fine(wanted: Rows) -> FineCodes:
         return store.fine(resident.keys[wanted], resident.dim)

@@ -352,15 +352,26 @@ class Store:
         counted = "SELECT count(*) FROM (SELECT 1 FROM full_text WHERE full_text MATCH ? LIMIT ?)"
         return int(self._db.execute(counted, (match, min(limit, _MAX_ROWS))).fetchone()[0])
 
-    def lexical(self, match: str, limit: int, condition: tuple[str, list[Any]]) -> list[tuple[int, float]]:
-        """Passages that match an FTS5 expression, best BM25 first: `(key, score)`, higher is better."""
-        sql, parameters = condition
+    def allow(self, condition: tuple[str, list[Any]]) -> Keys:
+        """Keys of the passages whose document meets a condition of `filters.to_sql`, ascending; they are held, for
+        `lexical`, until the next call."""
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS allowed (key INTEGER PRIMARY KEY)")
+        self._db.execute("DELETE FROM allowed")
+        self._db.execute(f"INSERT INTO allowed SELECT key FROM passages WHERE {condition[0]}", condition[1])
+        return np.fromiter((row[0] for row in self._db.execute("SELECT key FROM allowed")), dtype=np.int64)
+
+    def lexical(self, match: str, limit: int, *, allowed: bool) -> list[tuple[int, float]]:
+        """Passages that match an FTS5 expression, best BM25 first: `(key, score)`, higher is better.
+
+        Args:
+            allowed: only those that `allow` holds.
+        """
         # The plus keeps SQLite from asking the full text anew for each of the keys.
-        allowed = "" if sql == "1" else f" AND +rowid IN ({_PASSAGES_WHERE.format(sql)})"
+        among = " AND +rowid IN (SELECT key FROM allowed)" if allowed else ""
         rows = self._db.execute(
             f"SELECT rowid, -bm25(full_text, {_TITLE_WEIGHT}, 1.0) AS score FROM full_text"
-            f" WHERE full_text MATCH ?{allowed} ORDER BY score DESC, rowid LIMIT ?",
-            (match, *parameters, min(limit, _MAX_ROWS)),
+            f" WHERE full_text MATCH ?{among} ORDER BY score DESC, rowid LIMIT ?",
+            (match, min(limit, _MAX_ROWS)),
         )
         return [(int(key), float(score)) for key, score in rows]
 
@@ -377,12 +388,6 @@ class Store:
         found = dict(self._db.execute(select, (before, after, match)))
         self._db.execute("DELETE FROM temp.shown")
         return found
-
-    def allowed(self, condition: tuple[str, list[Any]]) -> Keys:
-        """Keys of the passages whose document meets a condition of `filters.to_sql`, ascending."""
-        sql, parameters = condition
-        rows = self._db.execute(_PASSAGES_WHERE.format(sql) + " ORDER BY key", parameters)
-        return np.fromiter((row[0] for row in rows), dtype=np.int64)
 
     def passages(self, keys: Keys) -> dict[int, PassageRow]:
         """Passages as they are shown, by key."""
@@ -432,9 +437,6 @@ class Store:
         except sqlite3.Error:
             row = None
         return str(row[0]) if row else "another process"
-
-
-_PASSAGES_WHERE = "SELECT key FROM passages WHERE {}"
 
 
 def digest_of(title: str, text: str, bits: bytes, record: bytes) -> bytes:

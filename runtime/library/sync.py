@@ -84,10 +84,10 @@ def plan(folders: Sequence[Folder], known: Mapping[str, Tracked]) -> Plan:
                 skipped[name] = Skip(name, "its name is not text; rename it", passing=True)
             else:
                 found[str(item.path)] = item
-    same = tuple(path for path, file in found.items() if path in known and _as_known(file, known[path]))
+    same = {path: None for path, file in found.items() if path in known and _as_known(file, known[path])}
     return Plan(
-        read=tuple(file for path, file in sorted(found.items()) if path not in set(same)),
-        same=same,
+        read=tuple(file for path, file in sorted(found.items()) if path not in same),
+        same=tuple(same),
         gone=tuple(
             path
             for path in known

@@ -89,7 +89,7 @@ def studied(collection: Collection, path: Path, encoder: Encoder) -> dict[str, f
             held = resident.current(store, library.dim, None)
             for id, text in collection.queries.items():
                 question = ranking.Question(
-                    library._query_vector(text), lexical.terms(text), ("1", []), SHOWN, "document", False
+                    library._query_vector(text), lexical.terms(text), None, SHOWN, "document", False
                 )
                 found = ranking.candidates(store, held, question, DEPTH)
                 scores = best_of_groups(found.scores, ranking.owners(store, held, found.scores.keys))

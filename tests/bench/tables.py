@@ -54,6 +54,28 @@ def _fusion(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _library(result: dict[str, Any]) -> list[str]:
+    build, ask, change, sync = (result[step] for step in ("build", "ask", "see_and_remove", "sync"))
+    rows = {
+        f"file, of {build['passages']:,} passages": f"{build['bytes'] / 1e6:.0f} MB",
+        "making it, without encoding": f"{build['seconds_without_encoding']:.0f} s",
+        "written to disk for it, times its size": f"{build['written_times']:.1f}",
+        "opening to first answer, encoder included": f"{result['open_and_answer']['open_to_answer_s']:.2f} s",
+        "largest resident set of a process that asks": f"{ask['resident_mb']:.0f} MB",
+        **{
+            f"search without encoding the query, {name}": f"p50 {times['p50_ms']:.1f} ms, p95 {times['p95_ms']:.1f} ms"
+            for name, times in ask.items()
+            if isinstance(times, dict)
+        },
+        "adding one document": f"{change['add_one_s']:.2f} s",
+        "another process's first search behind that": f"{change['see_it_s']:.2f} s",
+        "removing one document, and every word of it": f"{change['remove_one_s']:.2f} s",
+        f"sync of {sync['files']:,} files that are as they were": f"{sync['unchanged_s']:.2f} s",
+        "written to disk for the first sync of these, times the file's size": f"{sync['written_times']:.1f}",
+    }
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+
+
 def _encoder(result: dict[str, Any]) -> list[str]:
     lines = ["| encoding | documents a second | tokens a second | query p50 | Nestling is |", "|---|---|---|---|---|"]
     for name, row in result["ways"].items():
@@ -143,6 +165,8 @@ def _process(result: dict[str, Any]) -> list[str]:
 
 
 TABLES = {
+    "fusion": _fusion,
+    "library": _library,
     "quality": _quality,
     "encoder": _encoder,
     "process": _process,

@@ -15,6 +15,7 @@ from nestling.encoding.bundle import default_bundle
 from nestling.encoding.conformance import to_texts
 from nestling.encoding.encoder import truncate
 from nestling.errors import BundleError, TruncationWarning
+from processes import guarded_environment
 
 WORDS = " ".join(document.text for document in demo_documents()).split()
 
@@ -153,3 +154,10 @@ def test_an_error_in_a_worker_reaches_the_caller(encoder: Encoder, monkeypatch: 
     monkeypatch.setattr(many, "_session", Broken())
     with pytest.raises(RuntimeError, match=r"^no memory$"):
         many.encode(["a", "b", "c", "d"], role="document")
+
+
+def test_onnx_runtime_keeps_no_identifier_and_no_diary(tmp_path: Path) -> None:
+    code = "from nestling import Encoder; Encoder().encode(['owls'], role='query')"
+    environment = {**guarded_environment(), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 from nestling import Encoder, Hit, Library
 
 # Of 50, as it was when they were written.
-MISSED_FIRST = 7
+MISSED_FIRST = 3
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from stored import DIM, coded, opened
 
 
 def words(store: Store, match: str) -> list[int]:
-    return [key for key, _ in store.lexical(match, 10, ("1", []))]
+    return [key for key, _ in store.lexical(match, 10, allowed=False)]
 
 
 def test_a_file_that_is_no_database_is_refused_and_kept(path: Path) -> None:

@@ -23,11 +23,10 @@ from nestling.library.tracked import Tracked
 from processes import guarded_environment
 from stored import DIM, coded, codes, opened, rows
 
-EVERYTHING = to_sql(None)
 
 
 def words(store: Store, match: str) -> list[int]:
-    return [key for key, _ in store.lexical(match, 10, EVERYTHING)]
+    return [key for key, _ in store.lexical(match, 10, allowed=False)]
 
 
 def test_what_was_put_can_be_read(store: Store) -> None:
@@ -326,7 +325,9 @@ def test_passages_that_match_are_counted_up_to_a_limit(store: Store) -> None:
 
 
 def test_a_condition_picks_passages_for_either_half(store: Store) -> None:
-    condition = to_sql({"n": (">", 1)})
-    assert store.allowed(condition).tolist() == [3]
-    assert [key for key, _ in store.lexical('"title"', 10, condition)] == [3]
-    assert store.allowed(to_sql({"n": 1})).tolist() == [1, 2]
+    for where, keys in (({"n": (">", 1)}, [3]), ({"n": 1}, [1, 2]), ({"n": 7}, [])):
+        condition = to_sql(where)
+        assert condition is not None
+        assert store.allow(condition).tolist() == keys
+        assert sorted(key for key, _ in store.lexical('"title"', 10, allowed=True)) == keys
+    assert len(store.lexical('"title"', 10, allowed=False)) == 3
