@@ -1,8 +1,8 @@
 """A query's words to FTS5 expressions: any word may match, BM25 weighs them.
 
 Words are quoted, so nothing that a person types is read as FTS5 syntax. A chunk with marks inside it, as
-`CR-7891234` or `T63.4`, is searched as its parts and once more as a phrase, so that the exact code wins; so are words
-that stand side by side where one of them has a digit, as in `CR 7891234` or `type 2`. Words that
+`CR-7891234` or `T63.4`, is searched as its parts and once more as a phrase, so that the exact code wins; so are
+neighbours that may be one code written with a space, as in `CR 7891234` or `type 2`. Words that
 carry no content are left out where others remain: they say nothing, and reading all their passages takes time.
 """
 
@@ -14,6 +14,8 @@ from itertools import pairwise
 
 MAX_WORDS = 2000
 MAX_CHARS = 20_000
+
+_CODE_LETTERS = 4
 
 _WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
@@ -38,12 +40,15 @@ def terms(query: str) -> list[str]:
         found |= dict.fromkeys(f'"{part}"' for part in parts)
         if len(parts) > 1:
             found['"' + " ".join(parts) + '"'] = None
-    side_by_side = words(query.lower())
-    for pair in pairwise(side_by_side):
-        if _DIGIT.search("".join(pair)):
+    for pair in pairwise(words(query.lower())):
+        if _DIGIT.search("".join(pair)) and all(map(_may_be_of_a_code, pair)):
             found['"' + " ".join(pair) + '"'] = None
     content = [term for term in found if term.strip('"') not in _EMPTY_WORDS]
     return content or list(found)
+
+
+def _may_be_of_a_code(word: str) -> bool:
+    return _DIGIT.search(word) is not None or (len(word) <= _CODE_LETTERS and word not in _EMPTY_WORDS)
 
 
 def is_name(query: str) -> bool:

@@ -24,7 +24,6 @@ from processes import guarded_environment
 from stored import DIM, coded, codes, opened, rows
 
 
-
 def words(store: Store, match: str) -> list[int]:
     return [key for key, _ in store.lexical(match, 10, allowed=False)]
 
