@@ -304,12 +304,19 @@ class Store:
         return dict(self.rows("SELECT source, count(*) FROM documents GROUP BY source"))
 
     def codes_of(self, id: str) -> list[tuple[int, int, bytes, bytes]]:
-        """Start, stop, bits and int8 record of each passage of a document, in their order."""
-        return self.rows(
-            "SELECT start, stop, bits, code FROM passages JOIN fine USING (key)"
-            " JOIN documents ON documents.key = document WHERE id = ? ORDER BY passages.key",
+        """Start, stop, bits and int8 record of each passage of a document, in their order; without those that are not
+        what their digest says."""
+        rows = self.rows(
+            "SELECT documents.title, body, start, stop, bits, code, digest FROM passages JOIN fine USING (key)"
+            " JOIN passage_text USING (key) JOIN documents ON documents.key = passages.document"
+            " WHERE id = ? ORDER BY passages.key",
             (id,),
         )
+        return [
+            (start, stop, bits, record)
+            for title, text, start, stop, bits, record, digest in rows
+            if digest is None or digest == digest_of(title, text, bits, record)
+        ]
 
     def bits(self, dim: int, after: int = 0) -> tuple[Keys, Keys, Bytes]:
         """All passages with keys beyond one: (n,) int64 keys, ascending, their documents' keys, (n, dim / 8) uint8

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -145,3 +146,15 @@ def test_a_library_that_is_put_into_anew_writes_nothing_where_nothing_changed(li
     assert library.add([Document(f"d{n}", f"text {n}") for n in range(80)]) == Report(unchanged=80)
     with opened(library.path) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone() == before
+
+
+def test_codes_that_are_damaged_are_not_passed_on(library: Library) -> None:
+    text = "Otters hunt at night. " * 60
+    library.add([Document("otter", text)])
+    with sqlite3.connect(library.path) as db:
+        owned = "key IN (SELECT p.key FROM passages AS p JOIN documents AS d ON d.key = p.document WHERE id = 'otter')"
+        assert db.execute(f"UPDATE fine SET code = zeroblob(length(code)) WHERE {owned}").rowcount > 1
+    library.add([Document("otter", text + "They hear a mouse under the snow. " * 40)])
+    assert library.problems(full=True) == []
+    with sqlite3.connect(library.path) as db:
+        assert db.execute("SELECT count(*) FROM fine WHERE code = zeroblob(length(code))").fetchone() == (0,)
