@@ -7,6 +7,7 @@ import pytest
 from nestling import Document, Encoder, Library
 from nestling.errors import LibraryError
 from nestling.library import audit
+from nestling.library import database as database_module
 from nestling.library import store as store_module
 from nestling.library.audit import damage
 from nestling.library.store import Store
@@ -102,7 +103,7 @@ def test_where_not_all_are_compared_those_that_are_lie_all_over(
 def test_a_file_that_is_written_to_is_not_called_damaged(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_BUSY_MS", 50)
+    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
     other = Store(path, create=False)
     with store.writing(), pytest.raises(LibraryError, match=r"is writing to it; try again when it is done$"):
         damage(other, DIM)

@@ -14,7 +14,7 @@ import pytest
 
 from nestling import Document
 from nestling.errors import LibraryError
-from nestling.library import store as store_module
+from nestling.library import database as database_module
 from nestling.library import tracked
 from nestling.library.audit import damage
 from nestling.library.filters import to_sql
@@ -149,7 +149,7 @@ def test_a_reader_sees_one_snapshot(store: Store, path: Path) -> None:
 
 
 def test_a_second_writer_waits_and_then_says_why(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_BUSY_MS", 50)
+    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
     other = Store(path, create=False)
     who = rf"process {os.getpid()} on {re.escape(platform.node())}, at work since \d{{4}}-\d\d-\d\d \d\d:\d\d,"
     message = rf"^{re.escape(str(path))}: {who} is writing to it; try again when it is done$"
@@ -280,7 +280,7 @@ def test_the_process_that_is_waited_for_is_named_whoever_wrote_before(
         other.stdin.flush()
         return str(other.stdout.readline()).strip()
 
-    monkeypatch.setattr(store_module, "_BUSY_MS", 50)
+    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
     waiting = Store(path, create=False)
     command = [sys.executable, "-c", HOLDER, str(path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
