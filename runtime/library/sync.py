@@ -68,11 +68,16 @@ class Plan:
     skipped: tuple[Skip, ...]
 
 
-def plan(folders: Sequence[Folder], known: Mapping[str, Tracked]) -> Plan:
+def plan(folders: Sequence[Folder], known: Mapping[str, Tracked], others: Sequence[Folder] = ()) -> Plan:
     """Compare folders with what is known of their files; nothing is read but names and times.
 
     What lies below something that cannot be looked at, as a drive that is not there, is left as it is.
+
+    Args:
+        others: folders that are mirrored as well; what lies in one of them that is inside of a given one, and is
+            passed over there, is left to it.
     """
+    within = [one.path for one in others if any(is_below(one.path, folder.path) for folder in folders)]
     found: dict[str, File] = {}
     skipped: dict[str, Skip] = {}
     for folder in folders:
@@ -94,6 +99,7 @@ def plan(folders: Sequence[Folder], known: Mapping[str, Tracked]) -> Plan:
             if path not in found
             and any(is_below(path, folder.path) for folder in folders)
             and not any(is_below(path, unread) for unread in skipped)
+            and not (any(is_below(path, other) for other in within) and Path(path).exists())
         ),
         skipped=tuple(skipped.values()),
     )
@@ -126,7 +132,8 @@ def run(
         said: called before each file and after the last.
     """
     known = tracked.files(store)
-    todo = plan(folders, known)
+    named = {folder.path for folder in folders}
+    todo = plan(folders, known, [folder for folder in tracked.folders(store) if folder.path not in named])
     intake.then(lambda: _begun(store, folders))
     counts = store.source_counts()
     same = Report(unchanged=sum(counts.get(path, 0) for path in todo.same))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nestling import Encoder, Library, Report
 from nestling.errors import NestlingError
 from nestling.library.folders import IGNORE_FILE, check
 from nestling.library.readers import known_suffixes
@@ -303,3 +304,15 @@ def test_what_was_said_of_a_folder_is_remembered_until_it_is_said_anew(tree: Pat
     assert mirrored([tree], [notes, papers], None, None) == [notes]
     assert mirrored([tree], [notes, papers], [], 20) == [Folder(str(tree), (), 20)]
     assert mirrored([tree / "build"], [notes], None, None) == [Folder(str(tree / "build"))]
+
+
+def test_what_another_folder_mirrors_is_not_gone_where_it_is_ignored(tmp_path: Path, encoder: Encoder) -> None:
+    (tmp_path / "notes" / "sub").mkdir(parents=True)
+    (tmp_path / "notes" / "a.txt").write_text("owls hunt")
+    (tmp_path / "notes" / "sub" / "b.txt").write_text("bats fly")
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.sync(tmp_path / "notes" / "sub")
+        assert library.sync(tmp_path / "notes", ignore=["sub/"]) == Report(added=1)
+        assert library.sync() == Report(unchanged=2)
+        (tmp_path / "notes" / "sub" / "b.txt").unlink()
+        assert library.sync(tmp_path / "notes") == Report(unchanged=1, removed=1)
