@@ -7,9 +7,10 @@ last, file by file with the manifest at the end, so that a build that breaks off
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +18,35 @@ import onnx
 from tokenizers import Tokenizer
 
 from ..encoding.bundle import MANIFEST, Bundle, File, Variant, hash_file, read_bundle
-from ..encoding.conformance import to_array
 from ..encoding.encoder import Encoder
-from ..encoding.tokens import ROLES, Tokens
+from ..encoding.engine import Engine, new_session
+from ..encoding.golden import Golden, stored
+from ..encoding.tokens import Tokens
+from .activations import Ids
+from .blocks import Blocks, Grid
 from .card import card
-from .graph import export_graph
-from .quantize import quantize_int8
+from .embedding import compress_table, put_values, rounded_table
+from .errors import ExportError
+from .gradients import embedding_moments
+from .graph import export_graph, optimized, write
+from .int4 import quantize_int4
+from .int8 import quantize_int8
+from .pack import graph_name, pack
 from .recipe import FolderSource, Recipe
 from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
-from .verify import Report, calibration_texts, compare, golden_texts, reference, require, sentences
+from .verify import Report, calibration_texts, compare, golden_texts, reference, report_text, require, sentences
 
-WIDTH, PRECISION = "xl", "int8"
-GRAPH, GOLDEN, REPORT, CARD, RECIPE = "model.int8.onnx", "golden.npz", "report.json", "README.md", "recipe.toml"
+WIDTH, FLOAT32 = "xl", "float32"
+GOLDEN, REPORT, CARD, RECIPE = "golden.npz", "report.json", "README.md", "recipe.toml"
+
+_SEED = 0
 
 Say = Callable[[str], None]
 
 
-def build(recipe: Recipe, output: Path, work: Path, force: bool, say: Say) -> Bundle:
+def build(
+    recipe: Recipe, output: Path, work: Path, force: bool, say: Say, precisions: Sequence[str] | None = None
+) -> Bundle:
     """Build the bundle of a recipe.
 
     Args:
@@ -41,6 +54,8 @@ def build(recipe: Recipe, output: Path, work: Path, force: bool, say: Say) -> Bu
         work: where intermediate files are kept.
         force: do finished steps again.
         say: told what is being done, a line a step.
+        precisions: what the bundle is to hold, the default first; None for all that the recipe describes. `float32`,
+            the original weights, may be among them.
 
     Returns:
         The bundle, read back and verified.
@@ -48,46 +63,87 @@ def build(recipe: Recipe, output: Path, work: Path, force: bool, say: Say) -> Bu
     Raises:
         ExportError: the recipe's source cannot be had, or the result falls short of what the recipe asks for.
     """
+    precisions = recipe.precisions if precisions is None else tuple(dict.fromkeys(precisions))
+    if strange := [name for name in precisions if name not in (*recipe.precisions, FLOAT32)]:
+        known = ", ".join((*recipe.precisions, FLOAT32))
+        raise ExportError(f"{recipe.path}: describes no precision {strange[0]!r}, expected some of {known}")
     folder = _work_folder(recipe, work)
     if force:
         shutil.rmtree(folder, ignore_errors=True)
-    staged = folder / "bundle"
-    staged.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
 
-    def step(path: Path, what: str, make: Callable[[Path], None]) -> None:
+    def step(name: str, what: str, make: Callable[[Path], None]) -> Path:
+        path = folder / name
         if path.exists():
             say(f"{what}: done before")
-            return
+            return path
         say(what)
         unfinished = path.with_name(f"unfinished-{path.name}")
         make(unfinished)
         unfinished.replace(path)
+        return path
 
     source = _fetched(recipe, folder)
-    fused, graph = folder / "fused.onnx", staged / GRAPH
-    step(fused, "export and fuse", lambda path: export_graph(source, recipe.encoder.pooling, path))
-    step(staged / TOKENIZER, "tokenizer", lambda path: _write_tokenizer(source / TOKENIZER, path))
-    tokens = Tokens(staged / TOKENIZER, dict.fromkeys(ROLES, ""), recipe.encoder.max_tokens)
+    encoder = recipe.encoder
+    fused = step(
+        "float32.onnx", "export and fuse", lambda path: export_graph(source, encoder.pooling, encoder.max_tokens, path)
+    )
+    tokenizer = step(TOKENIZER, "tokenizer", lambda path: _write_tokenizer(source / TOKENIZER, path))
+    tokens = Tokens(tokenizer, {"document": encoder.document_prefix, "query": encoder.query_prefix}, encoder.max_tokens)
     texts = sentences()
+    calibration = [tokens.ids(text, "document")[0] for text in calibration_texts()]
+    second = step("gradients.npy", "gradients", lambda path: _write_gradients(source, recipe, calibration, path))
+    expected = step("reference.npy", "reference", lambda path: _write_reference(source, recipe, texts, path))
 
-    def quantize(path: Path) -> None:
-        calibration = [tokens.ids(text, "document")[0] for text in calibration_texts()]
-        quantize_int8(fused, path, calibration, recipe.quantize.weight_bits, recipe.quantize.outlier_ratio)
+    @cache
+    def table() -> Blocks:
+        table = recipe.table
+        return rounded_table(onnx.load(fused), Grid(table.bits, table.group, table.symmetric), np.load(second))
 
-    step(graph, "quantize to int8", quantize)
-    step(staged / GOLDEN, "golden vectors", lambda path: _write_golden(source, recipe, path))
+    def quantize(precision: str, path: Path) -> None:
+        model = onnx.load(fused)
+        put_values(model, table())
+        if recipe.int8 is not None and precision == "int8":
+            int8 = recipe.int8
+            model = quantize_int8(model, calibration, int8.weight_bits, int8.outlier_ratio, int8.float_ratio, folder)
+            compress_table(model, table())
+        elif recipe.int4 is not None:
+            grids = quantize_int4(model, onnx.load(fused), calibration, table(), recipe.int4.max_bytes)
+            say("; ".join(f"{count} matrices in {grid}" for grid, count in Counter(map(str, grids.values())).items()))
+        write(optimized(model, folder), path)
+
+    graphs = {FLOAT32: fused}
+    for precision in recipe.precisions:
+        if precision in precisions:
+            graphs[precision] = step(
+                f"{precision}.onnx", f"quantize to {precision}", lambda path, name=precision: quantize(name, path)
+            )
+
+    say("pack and verify")
+    staged = folder / "bundle"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    models = {precision: onnx.load(graphs[precision]) for precision in precisions}
+    dim = onnx.load(fused).graph.output[0].type.tensor_type.shape.dim[-1].dim_value
+    data = pack(models, staged)
+    shutil.copyfile(tokenizer, staged / TOKENIZER)
     shutil.copyfile(recipe.path, staged / RECIPE)
-
-    say("verify")
-    space = _space(source, staged / TOKENIZER, recipe)
-    dim = onnx.load(graph, load_external_data=False).graph.output[0].type.tensor_type.shape.dim[-1].dim_value
-    encoder = Encoder(_write_manifest(staged, recipe, space, dim, (TOKENIZER, GRAPH, GOLDEN, RECIPE)))
-    report = compare(encoder, texts, reference(source, recipe, texts))
-    require(report, recipe.verify)
-    (staged / REPORT).write_text(json.dumps(report.values(), indent=2, sort_keys=True) + "\n")
-    (staged / CARD).write_text(card(recipe, report, dim, len(golden_texts())))
-    names = (TOKENIZER, GRAPH, GOLDEN, RECIPE, REPORT, CARD)
-    _write_manifest(staged, recipe, space, dim, names)
+    variants = tuple(Variant(WIDTH, name, graph_name(name), data[name]) for name in precisions)
+    _check_bytes(recipe, staged, variants)
+    _write_golden(staged, recipe, tokens, variants, dim, source)
+    names = (TOKENIZER, *dict.fromkeys(name for v in variants for name in v.files), GOLDEN, RECIPE)
+    bundle = _write_manifest(staged, recipe, _space(source, tokenizer, recipe), dim, variants, names)
+    reports = {}
+    for variant in variants:
+        with Encoder(bundle, precision=variant.precision) as opened:
+            reports[variant.precision] = compare(opened, texts, np.load(expected))
+        if variant.precision in recipe.verify:
+            require(reports[variant.precision], recipe.verify[variant.precision], variant.precision)
+    (staged / REPORT).write_text(report_text(reports))
+    sizes = {v.precision: sum((staged / name).stat().st_size for name in v.files) for v in variants}
+    (staged / CARD).write_text(card(recipe, reports, sizes, dim))
+    names = (*names, REPORT, CARD)
+    _write_manifest(staged, recipe, bundle.space, dim, variants, names)
 
     output.mkdir(parents=True, exist_ok=True)
     (output / MANIFEST).unlink(missing_ok=True)
@@ -96,19 +152,25 @@ def build(recipe: Recipe, output: Path, work: Path, force: bool, say: Say) -> Bu
             shutil.copyfile(staged / name, output / name)
     bundle = read_bundle(output)
     bundle.verify()
-    say(
-        f"built {output}: cosine {report.cosine_mean} mean, {report.cosine_min} worst, "
-        f"top-10 overlap {report.top10_overlap} over {report.sentences} texts"
-    )
+    for name, report in reports.items():
+        say(
+            f"built {output}: {name}, {sizes[name] / 1e6:.2f} MB, cosine {report.cosine_mean} mean, "
+            f"{report.cosine_min} worst, top-10 overlap {report.top10_overlap} over {report.sentences} texts"
+        )
     return bundle
 
 
-def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> Report:
-    """Measure a bundle against its source; raises ExportError where it falls short of its recipe."""
+def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> dict[str, Report]:
+    """Measure a bundle against its source, by precision; raises ExportError where it falls short of its recipe."""
     texts = sentences()
-    report = compare(Encoder(bundle), texts, reference(_fetched(recipe, _work_folder(recipe, work)), recipe, texts))
-    require(report, recipe.verify)
-    return report
+    expected = reference(_fetched(recipe, _work_folder(recipe, work)), recipe, texts)
+    reports = {}
+    for variant in bundle.variants:
+        with Encoder(bundle, width=variant.width, precision=variant.precision) as encoder:
+            reports[variant.precision] = compare(encoder, texts, expected)
+        if variant.precision in recipe.verify:
+            require(reports[variant.precision], recipe.verify[variant.precision], variant.precision)
+    return reports
 
 
 def _work_folder(recipe: Recipe, work: Path) -> Path:
@@ -126,7 +188,9 @@ def _fetched(recipe: Recipe, folder: Path) -> Path:
     return fetched if (fetched / WEIGHTS).exists() else fetch(recipe, fetched)
 
 
-def _write_manifest(folder: Path, recipe: Recipe, space: str, dim: int, names: tuple[str, ...]) -> Bundle:
+def _write_manifest(
+    folder: Path, recipe: Recipe, space: str, dim: int, variants: tuple[Variant, ...], names: tuple[str, ...]
+) -> Bundle:
     bundle = Bundle(
         folder=folder,
         name=recipe.name,
@@ -136,11 +200,19 @@ def _write_manifest(folder: Path, recipe: Recipe, space: str, dim: int, names: t
         prefixes={"document": recipe.encoder.document_prefix, "query": recipe.encoder.query_prefix},
         tokenizer=TOKENIZER,
         golden=GOLDEN,
-        variants=(Variant(WIDTH, PRECISION, GRAPH),),
+        variants=variants,
         files={name: File((folder / name).stat().st_size, hash_file(folder / name)) for name in names},
     )
     (folder / MANIFEST).write_text(bundle.manifest())
     return bundle
+
+
+def _check_bytes(recipe: Recipe, folder: Path, variants: tuple[Variant, ...]) -> None:
+    """Raise where the files of int4 take more than the recipe allows."""
+    for variant in variants:
+        found = sum((folder / name).stat().st_size for name in variant.files)
+        if recipe.int4 is not None and variant.precision == "int4" and found > recipe.int4.max_bytes:
+            raise ExportError(f"int4 takes {found} bytes, the recipe allows {recipe.int4.max_bytes}; raise max_bytes")
 
 
 def _write_tokenizer(source: Path, path: Path) -> None:
@@ -151,10 +223,27 @@ def _write_tokenizer(source: Path, path: Path) -> None:
     tokenizer.save(str(path), pretty=False)
 
 
-def _write_golden(source: Path, recipe: Recipe, path: Path) -> None:
-    texts = golden_texts()
+def _write_gradients(source: Path, recipe: Recipe, texts: Sequence[Ids], path: Path) -> None:
     with path.open("wb") as stream:
-        np.savez(stream, texts=to_array(texts), vectors=reference(source, recipe, texts))
+        np.save(stream, embedding_moments(source, recipe.encoder.pooling, texts, _SEED))
+
+
+def _write_reference(source: Path, recipe: Recipe, texts: list[str], path: Path) -> None:
+    with path.open("wb") as stream:
+        np.save(stream, reference(source, recipe, texts))
+
+
+def _write_golden(
+    folder: Path, recipe: Recipe, tokens: Tokens, variants: tuple[Variant, ...], dim: int, source: Path
+) -> None:
+    """The golden texts with the vectors of the original weights, and with those of each variant as they are here."""
+    texts = golden_texts(tokens)
+    built = {}
+    for variant in variants:
+        engine = Engine(tokens, new_session(folder / variant.graph, dim))
+        built[variant.name] = np.stack([engine.run(text, "document")[0] for text in texts])
+    with (folder / GOLDEN).open("wb") as stream:
+        np.savez(stream, **stored(Golden(texts, reference(source, recipe, texts), built)))
 
 
 def _space(source: Path, tokenizer: Path, recipe: Recipe) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from .blocks import Grid
 from .recipe import FolderSource, PypiSource, Recipe
-from .verify import Report
+from .verify import GOLDEN_TEXTS, Report
 
 _CARD = """# {name}
 
@@ -18,23 +21,37 @@ _CARD = """# {name}
 | training data | {training} |
 | vector | {dim} dimensions, {pooling} pooling, unit length |
 | reads | {max_tokens} tokens of a text |
-| precision | int8: {weight_bits}-bit weights with a scale a channel, 8-bit activations with a scale a text |
+| token table | {table}, rounded where the vectors depend on it least; shared by the precisions |
+{precisions}
 
 Made from the original weights by `nestling-export build` with the `recipe.toml` beside this file: exported to ONNX,
 fused, quantized. The weights were changed in that way and no other; no training was done.
 
 ## Measured against the float32 reference
 
-| texts | mean cosine | worst cosine | top-10 overlap |
-|---|---|---|---|
-| {sentences} | {cosine_mean} | {cosine_min} | {top10_overlap} |
+| precision | bytes | texts | mean cosine | worst cosine | top-10 overlap |
+|---|---|---|---|---|---|
+{reports}
 
-`golden.npz` holds {golden} of these texts with the reference's vectors; `nestling check` compares them on your machine.
+The rounding was fitted on other texts but for the demo documents. README.md of Nestling has ranking quality on whole
+collections. `golden.npz` holds {golden} of the texts with their vectors; `nestling check` compares them on your
+machine.
 """
 
 
-def card(recipe: Recipe, report: Report, dim: int, golden: int) -> str:
-    """The text of a bundle's card."""
+def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int], dim: int) -> str:
+    """The text of a bundle's card.
+
+    Args:
+        reports, sizes: what each precision was measured at, and the bytes of its files.
+    """
+    described = {
+        "int8": recipe.int8
+        and f"{recipe.int8.weight_bits}-bit weights with a scale a channel, 8-bit activations with a scale a text",
+        "int4": "4-bit weights in groups of 16 to 128 with a scale and a zero point, each matrix as its part in the "
+        "error asks",
+        "float32": "the original weights",
+    }
     return _CARD.format(
         name=recipe.name,
         title=recipe.card.title,
@@ -46,12 +63,14 @@ def card(recipe: Recipe, report: Report, dim: int, golden: int) -> str:
         dim=dim,
         pooling=recipe.encoder.pooling,
         max_tokens=recipe.encoder.max_tokens,
-        weight_bits=recipe.quantize.weight_bits,
-        sentences=report.sentences,
-        cosine_mean=report.cosine_mean,
-        cosine_min=report.cosine_min,
-        top10_overlap=report.top10_overlap,
-        golden=golden,
+        table=Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric),
+        precisions="\n".join(f"| {name} | {described[name]} |" for name in reports),
+        reports="\n".join(
+            f"| {name} | {sizes[name]:,} | {report.sentences} | {report.cosine_mean} | {report.cosine_min} | "
+            f"{report.top10_overlap} |"
+            for name, report in reports.items()
+        ),
+        golden=GOLDEN_TEXTS,
     )
 
 

@@ -25,12 +25,21 @@ def commands() -> None:
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".nestling-build"), show_default=True,
               help="Where downloads and finished steps are kept.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Do finished steps again.")
-def build(recipe: Path, output: Path | None, work: Path, force: bool) -> None:
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    help="What the bundle is to hold, the default first; float32 may be among them. All of RECIPE without it.",
+)
+def build(recipe: Path, output: Path | None, work: Path, force: bool, precisions: tuple[str, ...]) -> None:
     """Build the bundle of RECIPE: fetch, export, fuse, quantize, verify, write."""
     require_tools()
     from .build import build as build_bundle
 
-    build_bundle(read_recipe(recipe), output or recipe.parent, work, force, lambda line: click.echo(line, err=True))
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    build_bundle(read_recipe(recipe), output or recipe.parent, work, force, say, precisions or None)
 
 
 @commands.command()
@@ -44,11 +53,11 @@ def verify(bundle: Path, work: Path) -> None:
 
     found = read_bundle(bundle)
     found.verify()
-    report = verify_bundle(found, read_recipe(bundle / "recipe.toml"), work)
-    click.echo(
-        f"{found.name}: cosine {report.cosine_mean} mean, {report.cosine_min} worst, "
-        f"top-10 overlap {report.top10_overlap} over {report.sentences} texts"
-    )
+    for precision, report in verify_bundle(found, read_recipe(bundle / "recipe.toml"), work).items():
+        click.echo(
+            f"{found.name} {precision}: cosine {report.cosine_mean} mean, {report.cosine_min} worst, "
+            f"top-10 overlap {report.top10_overlap} over {report.sentences} texts"
+        )
 
 
 def main() -> None:

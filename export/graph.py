@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxruntime
 import torch
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
@@ -18,6 +19,8 @@ from optimum.exporters.onnx.config import TextEncoderOnnxConfig
 from optimum.exporters.onnx.model_patcher import ModelPatcher
 from optimum.utils import NormalizedTextConfig
 from transformers import AutoModel, logging
+
+from .embedding import plain_embedding
 
 OPSET = 17
 
@@ -36,11 +39,12 @@ def pool(hidden: torch.Tensor, pooling: str) -> torch.Tensor:
     return torch.nn.functional.normalize(pooled, dim=1)
 
 
-def export_graph(source: Path, pooling: str, path: Path) -> None:
+def export_graph(source: Path, pooling: str, max_tokens: int, path: Path) -> None:
     """Export through optimum, then fuse attention, layer norms and GELU with ONNX Runtime's optimizer.
 
     Args:
         source: a folder of weights.
+        max_tokens: the longest text; positions behind it are left out.
         path: the graph to write, in float32.
     """
     model = load_model(source)
@@ -57,10 +61,30 @@ def export_graph(source: Path, pooling: str, path: Path) -> None:
     )
     fused.save_model_to_file(str(raw))
     finished = onnx.load(raw)
+    plain_embedding(finished, max_tokens)
     shape = finished.graph.output[0].type.tensor_type.shape
     shape.dim[0].dim_param, shape.dim[1].dim_value = "batch", model.config.hidden_size
     write(finished, path)
     raw.unlink()
+
+
+def optimized(model: Any, work: Path) -> Any:
+    """A graph with ONNX Runtime's own fusions done once and for all, for every processor alike.
+
+    Args:
+        work: a folder for passing files.
+    """
+    before, after = work / "before.onnx", work / "after.onnx"
+    write(model, before)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(after)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(before), options, providers=["CPUExecutionProvider"])
+    result = onnx.load(after)
+    before.unlink()
+    after.unlink()
+    return result
 
 
 def write(model: Any, path: Path) -> None:
@@ -69,8 +93,8 @@ def write(model: Any, path: Path) -> None:
     model.doc_string = ""
     for node in model.graph.node:
         node.doc_string = ""
-    onnx.checker.check_model(model, full_check=False)
     path.write_bytes(model.SerializeToString(deterministic=True))
+    onnx.checker.check_model(str(path), full_check=False)
 
 
 def _config(pooling: str) -> type[TextEncoderOnnxConfig]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .blocks import Grid
 from .errors import ExportError
 
 if sys.version_info >= (3, 11):
@@ -71,22 +73,40 @@ class EncoderRecipe:
 
 
 @dataclass(frozen=True)
-class QuantizeRecipe:
-    """How weights become int8.
+class TableRecipe:
+    """How the token table, which all precisions but float32 share, is rounded: see `blocks.Grid`."""
+
+    bits: int
+    group: int
+    symmetric: bool
+
+
+@dataclass(frozen=True)
+class Int8Recipe:
+    """How matrices become int8.
 
     Attributes:
         weight_bits: 7 keeps the sums of u8 x s8 products from saturating on processors without VNNI; 8 does not.
         outlier_ratio: an input channel that reaches beyond this many times the median channel is scaled down to it,
             and its weights up.
+        float_ratio: a channel that reaches beyond this many times the median one is multiplied in float32.
     """
 
     weight_bits: int
     outlier_ratio: float
+    float_ratio: float
+
+
+@dataclass(frozen=True)
+class Int4Recipe:
+    """How matrices become int4: in groups as fine as fit, all files of the precision within `max_bytes`."""
+
+    max_bytes: int
 
 
 @dataclass(frozen=True)
 class VerifyRecipe:
-    """What the finished bundle must reach against the float32 reference, over at least 500 sentences."""
+    """What a precision must reach against the float32 reference, over at least 500 sentences."""
 
     min_cosine_mean: float
     min_cosine: float
@@ -111,6 +131,8 @@ class Recipe:
     Attributes:
         path: where it was read from.
         sha256: of its bytes; finished steps of another recipe are not used.
+        int8, int4: None where the bundle is without that precision; one is there.
+        verify: the bar of each precision.
     """
 
     path: Path
@@ -118,9 +140,16 @@ class Recipe:
     name: str
     source: Source
     encoder: EncoderRecipe
-    quantize: QuantizeRecipe
-    verify: VerifyRecipe
+    table: TableRecipe
+    int8: Int8Recipe | None
+    int4: Int4Recipe | None
+    verify: Mapping[str, VerifyRecipe]
     card: CardRecipe
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What the bundle holds, the default first."""
+        return tuple(name for name, given in (("int8", self.int8), ("int4", self.int4)) if given is not None)
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "-_." for c in self.name) or self.name.startswith("."):
@@ -129,10 +158,19 @@ class Recipe:
             raise ExportError(f"{self.path}: pooling is {self.encoder.pooling!r}, expected {' or '.join(POOLINGS)}")
         if self.encoder.max_tokens < 8:
             raise ExportError(f"{self.path}: max_tokens is {self.encoder.max_tokens}, expected 8 or more")
-        if self.quantize.weight_bits not in (7, 8):
-            raise ExportError(f"{self.path}: weight_bits is {self.quantize.weight_bits}, expected 7 or 8")
-        if self.quantize.outlier_ratio < 1:
-            raise ExportError(f"{self.path}: outlier_ratio is {self.quantize.outlier_ratio}, expected 1 or more")
+        try:
+            Grid(self.table.bits, self.table.group, self.table.symmetric)
+        except ValueError as error:
+            raise ExportError(f"{self.path}: table.{error}") from error
+        if self.int8 is not None and self.int8.weight_bits not in (7, 8):
+            raise ExportError(f"{self.path}: weight_bits is {self.int8.weight_bits}, expected 7 or 8")
+        if self.int8 is not None and self.int8.outlier_ratio < 1:
+            raise ExportError(f"{self.path}: outlier_ratio is {self.int8.outlier_ratio}, expected 1 or more")
+        if self.int8 is not None and self.int8.float_ratio < self.int8.outlier_ratio:
+            raise ExportError(
+                f"{self.path}: float_ratio is {self.int8.float_ratio}, expected outlier_ratio, "
+                f"{self.int8.outlier_ratio}, or more"
+            )
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -149,7 +187,11 @@ def read_recipe(path: str | Path) -> Recipe:
         raise ExportError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from error
     except ValueError as error:
         raise ExportError(f"{path}: is not TOML ({error})") from error
-    _same_keys(path, "the recipe", values, {"name", "source", "encoder", "quantize", "verify", "card"})
+    missing = {key: None for key in ("int8", "int4") if key not in values}
+    names = {"name", "source", "encoder", "table", "int8", "int4", "verify", "card"}
+    _same_keys(path, "the recipe", {**values, **missing}, names)
+    if len(missing) == 2:
+        raise ExportError(f"{path}: has neither [int8] nor [int4], expected one at least")
     source = values["source"]
     if not isinstance(source, dict) or source.get("kind") not in _SOURCES:
         raise ExportError(f"{path}: source.kind is missing or unknown, expected one of {', '.join(_SOURCES)}")
@@ -160,10 +202,17 @@ def read_recipe(path: str | Path) -> Recipe:
         name=_typed(path, "name", values["name"], "str"),
         source=_table(path, "source", rest, _SOURCES[source["kind"]]),
         encoder=_table(path, "encoder", values["encoder"], EncoderRecipe),
-        quantize=_table(path, "quantize", values["quantize"], QuantizeRecipe),
-        verify=_table(path, "verify", values["verify"], VerifyRecipe),
+        table=_table(path, "table", values["table"], TableRecipe),
+        int8=None if "int8" in missing else _table(path, "int8", values["int8"], Int8Recipe),
+        int4=None if "int4" in missing else _table(path, "int4", values["int4"], Int4Recipe),
+        verify=_bars(path, values["verify"], {"int8", "int4"} - set(missing)),
         card=_table(path, "card", values["card"], CardRecipe),
     )
+
+
+def _bars(path: Path, values: Any, precisions: set[str]) -> dict[str, VerifyRecipe]:
+    _same_keys(path, "[verify]", values, precisions)
+    return {name: _table(path, f"verify.{name}", table, VerifyRecipe) for name, table in values.items()}
 
 
 def _table(path: Path, name: str, values: Any, kind: type[Table]) -> Table:

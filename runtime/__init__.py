@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from .library.library import Library
     from .vectors.hits import Hits
     from .vectors.index import Index
+
+    __version__: str
 
 __all__ = ["Document", "Encoder", "Hit", "Hits", "Index", "Library", "NestlingError", "Report", "Skip", "__version__"]
 
@@ -36,13 +37,20 @@ _MODULES = {
 # this is said before it is loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-try:
-    __version__ = version("nestling")
-except PackageNotFoundError:  # imported from a source tree that is not installed
-    __version__ = "0"
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name], __name__), name)
+
+
+def _version() -> str:
+    """The installed version; looked up when asked for, since that costs more than all else in this file."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("nestling")
+    except PackageNotFoundError:  # imported from a source tree that is not installed
+        return "0"

@@ -201,8 +201,9 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
             "space": found.space,
             "dim": found.dim,
             "max_tokens": found.max_tokens,
-            "variants": [f"{variant.width} {variant.precision}" for variant in found.variants],
+            "variants": [variant.name for variant in found.variants],
             "bytes": sum(file.bytes for file in found.files.values()),
+            **{f"bytes of {variant.name}": found.bytes_of(variant) for variant in found.variants},
         }
     elif is_index(path):
         from .vectors.index import Index
@@ -235,11 +236,13 @@ def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     if path.is_dir():
         from .encoding.conformance import conformance
 
-        measured = conformance(path)
-        click.echo(
-            f"{path}: sound; cosine to the reference {measured.cosine_mean:.4f} mean, {measured.cosine_min:.4f} worst "
-            f"over {measured.texts} texts, {measured.tokens_per_second:.0f} tokens a second"
-        )
+        for measured in conformance(path):
+            click.echo(
+                f"{path}: {measured.variant}: sound; cosine {measured.cosine_mean:.4f} mean, {measured.cosine_min:.4f} "
+                f"worst to the vectors at the build ({measured.reference_mean:.4f}, {measured.reference_min:.4f} to "
+                f"float32), {measured.agreement:.0%} of nearest texts the same over {measured.texts} texts, "
+                f"{measured.tokens_per_second:.0f} tokens a second"
+            )
         return
     if is_library:
         with _open(path, bundle, create=False) as opened:

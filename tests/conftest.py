@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import pytest
+
+# Notes on bundles belong to this run, in this process and those that it starts.
+_cache = tempfile.TemporaryDirectory(prefix="nestling-notes-")
+os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = _cache.name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

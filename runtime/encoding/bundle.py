@@ -10,14 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError
 from .tokens import ROLES, Role
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 DEFAULT = "minilm-l6-en"
 
@@ -26,11 +26,27 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Variant:
-    """One graph of a bundle: a width of the encoder at a precision."""
+    """One graph of a bundle: a width of the encoder at a precision.
+
+    Attributes:
+        graph: file name of the ONNX graph.
+        data: names of the files that the graph takes its weights from; variants share what is equal in them.
+    """
 
     width: str
     precision: str
     graph: str
+    data: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All that the variant is made of."""
+        return (self.graph, *self.data)
+
+    @property
+    def name(self) -> str:
+        """Its name among the bundle's variants."""
+        return f"{self.width}.{self.precision}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,7 @@ class Bundle:
         max_tokens: most token ids that the encoder reads of one text, special tokens included.
         prefixes: text that belongs before every text of a role.
         tokenizer: file name of the tokenizer.
-        golden: file name of the golden vectors.
+        golden: file name of the golden texts and vectors.
         variants: the graphs, the default first.
         files: every file of the bundle but the manifest, with its size and hash.
     """
@@ -81,7 +97,7 @@ class Bundle:
             raise BundleError(f"{where}: no variants, expected at least one graph")
         for name in self.files:
             _plain_name(where, name)
-        for name in (self.tokenizer, self.golden, *(variant.graph for variant in self.variants)):
+        for name in (self.tokenizer, self.golden, *(name for variant in self.variants for name in variant.files)):
             if name not in self.files:
                 raise BundleError(f"{where}: {name!r} is used but not listed in files; build the bundle again")
 
@@ -93,6 +109,10 @@ class Bundle:
         known = ", ".join(f"width {variant.width} precision {variant.precision}" for variant in self.variants)
         asked = " ".join(f"{kind} {value}" for kind, value in (("width", width), ("precision", precision)) if value)
         raise BundleError(f"bundle {self.name} has no {asked}; it has {known}")
+
+    def bytes_of(self, variant: Variant) -> int:
+        """What the variant's files take together: graph, weights and token table."""
+        return sum(self.files[name].bytes for name in variant.files)
 
     def verified(self, name: str) -> Path:
         """The path of a listed file, after its size and sha256 were compared with the manifest."""
@@ -127,8 +147,15 @@ class Bundle:
 
 
 def default_bundle() -> Path:
-    """The folder of the bundle that ships with Nestling."""
-    return Path(str(files("nestling.models"))) / DEFAULT
+    """The folder of the bundle that ships with Nestling.
+
+    Raises:
+        BundleError: this Nestling was installed without it.
+    """
+    spec = find_spec("nestling.models")
+    if spec is None or spec.origin is None:
+        raise BundleError("the package nestling.models is missing; install Nestling again")
+    return Path(spec.origin).parent / DEFAULT
 
 
 def read_bundle(folder: str | Path | None = None) -> Bundle:
@@ -147,9 +174,9 @@ def read_bundle(folder: str | Path | None = None) -> Bundle:
         raise BundleError(f"{path}: is not JSON ({error}); install the bundle again") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise BundleError(f"{path}: has no format number; it is not a bundle's manifest")
-    if values["format"] != FORMAT:
+    if not 1 <= values["format"] <= FORMAT:
         raise BundleError(
-            f"{path}: has format {values['format']}, this Nestling reads {FORMAT}; "
+            f"{path}: has format {values['format']}, this Nestling reads 1 to {FORMAT}; "
             + ("update Nestling" if values["format"] > FORMAT else "build the bundle again")
         )
     return _bundle(folder, values, path)
@@ -176,9 +203,12 @@ def _bundle(folder: Path, values: dict[str, Any], path: Path) -> Bundle:
     for role, prefix in values["prefixes"].items():
         _typed(path, f"prefixes.{role}", prefix, str)
     for variant in values["variants"]:
-        _same_keys(path, "a variant", variant, {field.name for field in fields(Variant)})
+        later = {"data"} if values["format"] == 1 else set()
+        _same_keys(path, "a variant", variant, {field.name for field in fields(Variant)} - later)
         for key, value in variant.items():
-            _typed(path, f"variants.{key}", value, str)
+            _typed(path, f"variants.{key}", value, list if key == "data" else str)
+        for name in variant.get("data", ()):
+            _typed(path, "variants.data", name, str)
     for name, entry in values["files"].items():
         _same_keys(path, f"files.{name}", entry, {field.name for field in fields(File)})
         _typed(path, f"files.{name}.bytes", entry["bytes"], int)
@@ -192,7 +222,7 @@ def _bundle(folder: Path, values: dict[str, Any], path: Path) -> Bundle:
         prefixes=values["prefixes"],
         tokenizer=values["tokenizer"],
         golden=values["golden"],
-        variants=tuple(Variant(**variant) for variant in values["variants"]),
+        variants=tuple(Variant(**{**v, "data": tuple(v.get("data", ()))}) for v in values["variants"]),
         files={name: File(**entry) for name, entry in values["files"].items()},
     )
 

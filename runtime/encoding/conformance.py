@@ -2,76 +2,94 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BundleError
-from .bundle import read_bundle
+from .bundle import Variant, read_bundle
 from .encoder import Encoder
+from .golden import Floats, Golden, read_golden, require_cosine
 
-MIN_COSINE = 0.985
+NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
 class Conformance:
-    """What was measured.
+    """What was measured of one variant.
 
     Attributes:
+        variant: its name, width and precision.
         texts: how many golden texts there are.
-        cosine_mean, cosine_min: between this machine's vectors and the float32 reference's.
+        cosine_mean, cosine_min: between this machine's vectors and those at the build.
+        reference_mean, reference_min: between this machine's vectors and those of the original float32 weights.
+        agreement: share of each text's five nearest others that are the same as with the vectors at the build.
         tokens_per_second: with the encoder's default threads.
     """
 
+    variant: str
     texts: int
     cosine_mean: float
     cosine_min: float
+    reference_mean: float
+    reference_min: float
+    agreement: float
     tokens_per_second: float
 
 
-def to_array(texts: list[str]) -> npt.NDArray[np.uint8]:
-    """Texts as the bytes of a JSON list, (n,) uint8, as they stand in `golden.npz`."""
-    return np.frombuffer(json.dumps(texts, ensure_ascii=False).encode(), dtype=np.uint8)
-
-
-def to_texts(array: npt.NDArray[np.uint8]) -> list[str]:
-    """The texts of `to_array`."""
-    return [str(text) for text in json.loads(array.tobytes())]
-
-
-def conformance(folder: Path) -> Conformance:
-    """Compare all files of a bundle with their hashes, then encode its golden texts and compare the vectors.
+def conformance(folder: Path) -> list[Conformance]:
+    """Compare all files of a bundle with their hashes, then encode its golden texts with every variant and compare.
 
     Raises:
-        BundleError: a file is missing or altered, or a vector is further from the reference than it may be.
+        BundleError: a file is missing or altered, or a vector is further from the one at the build than it may be.
     """
     bundle = read_bundle(folder)
     bundle.verify()
-    path = bundle.folder / bundle.golden
-    try:
-        with np.load(path, allow_pickle=False) as golden:
-            texts, expected = to_texts(golden["texts"]), golden["vectors"]
-    except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
-        raise BundleError(f"{path}: holds no golden vectors ({error}); build the bundle again") from error
-    encoder = Encoder(bundle)
+    golden = read_golden(bundle)
+    results = []
+    for variant in bundle.variants:
+        with Encoder(bundle, width=variant.width, precision=variant.precision) as encoder:
+            results.append(_measured(encoder, variant, golden))
+        require_cosine(bundle, variant, results[-1].cosine_min)
+    return results
+
+
+def agreement(found: Floats, expected: Floats, neighbours: int) -> float:
+    """The share of each row's nearest other rows that two sets of vectors agree on.
+
+    Args:
+        found, expected: (n, dim) float32, unit rows.
+        neighbours: how many nearest rows count.
+    """
+    pairs = zip(_nearest(found, neighbours), _nearest(expected, neighbours), strict=True)
+    return float(np.mean([len(set(mine) & set(theirs)) / len(theirs) for mine, theirs in pairs]))
+
+
+def _measured(encoder: Encoder, variant: Variant, golden: Golden) -> Conformance:
     tokens = encoder.tokens
-    texts = [tokens.truncated(text, tokens.room("document")) for text in texts]
+    texts = [tokens.truncated(text, tokens.room("document")) for text in golden.texts]
     encoder.encode(texts[:1], role="document")
     begin = time.perf_counter()
     found = encoder.encode(texts, role="document")
     seconds = time.perf_counter() - begin
-    if expected.shape != found.shape:
-        raise BundleError(f"{path}: has vectors {expected.shape}, expected {found.shape}; build the bundle again")
-    cosines = (found * expected).sum(axis=1)
-    if not cosines.min() >= MIN_COSINE:
-        raise BundleError(
-            f"{bundle.folder}: a vector has cosine {cosines.min():.4f} to the reference on this machine, expected "
-            f"{MIN_COSINE} or more; do not use it here and please report it"
-        )
-    count = sum(len(tokens.ids(text, "document")[0]) for text in texts)
-    return Conformance(len(texts), float(cosines.mean()), float(cosines.min()), count / seconds)
+    expected = golden.expected(variant)
+    cosines, reference = ((found * vectors).sum(axis=1) for vectors in (expected, golden.reference))
+    return Conformance(
+        variant=variant.name,
+        texts=len(texts),
+        cosine_mean=float(cosines.mean()),
+        cosine_min=float(cosines.min()),
+        reference_mean=float(reference.mean()),
+        reference_min=float(reference.min()),
+        agreement=agreement(found, expected, NEIGHBOURS),
+        tokens_per_second=sum(len(tokens.ids(text, "document")[0]) for text in texts) / seconds,
+    )
+
+
+def _nearest(vectors: Floats, neighbours: int) -> npt.NDArray[np.int64]:
+    """The nearest other rows of each row: (n, neighbours)."""
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, -np.inf)
+    return np.argsort(-similarity, axis=1, kind="stable")[:, : min(neighbours, len(vectors) - 1)]

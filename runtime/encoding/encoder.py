@@ -1,8 +1,8 @@
-"""`Encoder`: texts to unit vectors through one ONNX Runtime session.
+"""`Encoder`: texts to unit vectors.
 
 One text a run, unpadded, on a session of one thread: dynamic int8 quantization takes its scales from the whole
 input tensor, so a padded batch would change a text's vector. Throughput comes from worker threads that share
-the session, and a vector depends on nothing but its text.
+the engine, and a vector depends on nothing but its text.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from threading import Thread
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from ..errors import BundleError, TruncationWarning
+from ..errors import TruncationWarning
 from .bundle import Bundle, read_bundle
-from .tokens import ROLES, Role, Tokens
+from .engine import Engine, opened
+from .tokens import ROLES, Role
 
 
 class Encoder:
@@ -58,10 +58,18 @@ class Encoder:
         self.precision = variant.precision
         self.dim = self.bundle.dim if dim is None else dim
         self.threads = _processors() if threads is None else threads
-        self.tokens = Tokens(
-            self.bundle.verified(self.bundle.tokenizer), dict(self.bundle.prefixes), self.bundle.max_tokens
-        )
-        self._session = _session(self.bundle.verified(variant.graph), self.bundle.dim)
+        self._engine: Engine | None = opened(self.bundle, variant)
+        self.tokens = self._engine.tokens
+
+    def __enter__(self) -> Encoder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the memory of the weights, unless another encoder of this process uses them too."""
+        self._engine = None
 
     def encode(self, texts: Sequence[str], role: Role) -> npt.NDArray[np.float32]:
         """Encode texts as documents or as queries.
@@ -74,11 +82,14 @@ class Encoder:
 
         Raises:
             TypeError: `texts` is one string, or holds something other than strings.
-            ValueError: `role` is unknown, or a text holds a lone surrogate.
+            ValueError: `role` is unknown, a text holds a lone surrogate, or the encoder is closed.
         """
+        engine = self._engine
+        if engine is None:
+            raise ValueError("the encoder is closed; make a new one")
         texts = _checked(texts, role)
         vectors = np.empty((len(texts), self.bundle.dim), dtype=np.float32)
-        dropped = np.zeros(len(texts), dtype=np.int64)
+        left_out = np.zeros(len(texts), dtype=np.int64)
         # Long texts first, so that no worker is left alone with one at the end.
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         position = count()
@@ -88,8 +99,7 @@ class Encoder:
             try:
                 while not failures and (place := next(position)) < len(order):
                     row = order[place]
-                    ids, dropped[row] = self.tokens.ids(texts[row], role)
-                    vectors[row] = self._session.run(["vector"], {"input_ids": ids[None, :]})[0][0]
+                    vectors[row], left_out[row] = engine.run(texts[row], role)
             except BaseException as error:  # handed to the caller's thread below
                 failures.append(error)
 
@@ -101,9 +111,9 @@ class Encoder:
             worker.join()
         if failures:
             raise failures[0]
-        if dropped.any():
-            long, limit = np.count_nonzero(dropped), self.tokens.max_tokens
-            message = f"{long} of {len(texts)} texts are over {limit} tokens, {dropped.sum()} were left out"
+        if left_out.any():
+            long, limit = np.count_nonzero(left_out), self.tokens.max_tokens
+            message = f"{long} of {len(texts)} texts are over {limit} tokens, {left_out.sum()} characters were left out"
             warnings.warn(message, TruncationWarning, stacklevel=2)
         return truncate(vectors, self.dim)
 
@@ -139,30 +149,6 @@ def _checked(texts: Sequence[str], role: Role) -> list[str]:
         except UnicodeEncodeError as error:
             raise ValueError(f"text {position} holds a lone surrogate at {error.start}; remove it") from error
     return texts
-
-
-def _session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
-    """One session on one thread, without ONNX Runtime's memory arena, which never gives memory back."""
-    onnxruntime.disable_telemetry_events()  # on Windows; elsewhere `nestling/__init__.py` does
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors share no public base class
-        reason = str(error).splitlines()[0]
-        raise BundleError(f"{graph}: ONNX Runtime cannot load it ({reason}); build the bundle again") from error
-    inputs = [(value.name, value.type) for value in session.get_inputs()]
-    outputs = [(value.name, value.shape[-1]) for value in session.get_outputs()]
-    if inputs != [("input_ids", "tensor(int64)")] or outputs != [("vector", dim)]:
-        raise BundleError(f"{graph}: has {inputs} -> {outputs}, expected input_ids -> vector of {dim}")
-    return session
 
 
 def _processors() -> int:

@@ -21,6 +21,7 @@ Role = Literal["document", "query"]
 ROLES: tuple[Role, ...] = ("document", "query")
 
 _BLOCK_CHARS = 65536
+_FIRST_CHARS = 4096
 _MIN_ROOM = 4
 
 
@@ -70,17 +71,24 @@ class Tokens:
     def ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
         """The ids of one text, cut at `max_tokens`.
 
+        Of a long text only as much is looked at as is needed for that, so a book costs no more than a page.
+
         Returns:
             ids: (n,) int64, at most `max_tokens`, special tokens included.
-            dropped: how many of the text's tokens were left out; 0 for a text that fits.
+            left_out: how many of the text's characters are behind the last token; 0 for a text that fits.
         """
-        encoding = self._tokenizer.encode(self._prefixes[role] + text, add_special_tokens=False)
-        special = self._tokenizer.num_special_tokens_to_add(False)
-        dropped = max(0, len(encoding.ids) + special - self.max_tokens)
-        if dropped:
-            encoding.truncate(self.max_tokens - special)
+        prefix = self._prefixes[role]
+        most = self.max_tokens - self._tokenizer.num_special_tokens_to_add(False)
+        chars, left_out = _FIRST_CHARS, 0
+        encoding = self._tokenizer.encode(prefix + text[: _end(text, 0, chars)], add_special_tokens=False)
+        while len(encoding.ids) <= most and chars < len(text):
+            chars *= 4
+            encoding = self._tokenizer.encode(prefix + text[: _end(text, 0, chars)], add_special_tokens=False)
+        if len(encoding.ids) > most:
+            encoding.truncate(most)
+            left_out = len(prefix) + len(text) - encoding.offsets[-1][1]
         encoding = self._tokenizer.post_process(encoding, None, True)
-        return np.asarray(encoding.ids, dtype=np.int64), dropped
+        return np.asarray(encoding.ids, dtype=np.int64), left_out
 
     def spans(self, text: str) -> Spans:
         """The place of every token of a text of any length, for cutting it into passages.
@@ -115,9 +123,15 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
     """Ranges of at most 65,536 characters that cover a text and end behind white space where there is any."""
     begin = 0
     while begin < len(text):
-        end = begin + _BLOCK_CHARS
-        if end < len(text):
-            last_space = max(text.rfind(" ", begin, end), text.rfind("\n", begin, end))
-            end = last_space + 1 if last_space > begin else end
-        yield begin, min(end, len(text))
+        end = _end(text, begin, _BLOCK_CHARS)
+        yield begin, end
         begin = end
+
+
+def _end(text: str, begin: int, chars: int) -> int:
+    """Where a block of at most so many characters ends: behind the last white space in it where there is any."""
+    end = begin + chars
+    if end >= len(text):
+        return len(text)
+    last_space = max(text.rfind(" ", begin, end), text.rfind("\n", begin, end))
+    return last_space + 1 if last_space > begin else end

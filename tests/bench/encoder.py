@@ -1,10 +1,13 @@
-"""Encoding documents and queries: Nestling beside the ways its peers encode, in one run, with two threads each.
+"""Encoding documents and queries: every precision of Nestling beside the ways its peers encode, in one run.
 
-    python tests/bench/encoder.py COLLECTION_FOLDER SOURCE_FOLDER [-o tests/bench/results/encoder.json]
+    python tests/bench/encoder.py COLLECTION_FOLDER SOURCE_FOLDER [--float32 FOLDER] [--peer NAME=PYTHON ...]
+        [--rounds 3] [-o tests/bench/results/encoder.json]
 
-COLLECTION_FOLDER is in BEIR layout, SOURCE_FOLDER holds the float32 weights in sentence-transformers layout. Needs
-the export extra and sentence-transformers. Every way is timed on the same texts, in turn, five
-times; the median counts.
+COLLECTION_FOLDER is in BEIR layout, SOURCE_FOLDER holds the float32 weights in sentence-transformers layout. --float32
+is a bundle with the original weights (`nestling-export build RECIPE --precision float32 -o FOLDER`). A peer runs in an
+environment of its own, whose python is given; see encoder_peers.py for their names and how the environments are made.
+Every way is a process of its own with two threads, on the same texts, in turn; the median of the rounds counts. A start
+is timed from the process's first line to the vector of one short query, seven times in turn with the others.
 """
 
 from __future__ import annotations
@@ -12,78 +15,118 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
-from collections.abc import Callable
-from importlib.metadata import version
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
-from machine import described, finished, timed
-from nestling import Encoder
-from nestling.encoding.bundle import default_bundle
-from nestling.evaluate import read_collection
+from machine import described, finished
 
 THREADS = 2
 DOCUMENTS = 512
-ROUNDS = 5
+QUERIES = 100
 BATCH = 32
+STARTS = 7
+PEERS = Path(__file__).with_name("encoder_peers.py")
+BARE = "import time; begin = time.perf_counter(); import numpy, onnxruntime, tokenizers; "
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collection", type=Path)
     parser.add_argument("source", type=Path)
+    parser.add_argument("--float32", type=Path)
+    parser.add_argument("--peer", action="append", default=[])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "encoder.json")
     arguments = parser.parse_args()
-    collection = read_collection(arguments.collection)
-    encoder = Encoder(threads=THREADS)
-    room = encoder.tokens.room("document")
-    texts = [encoder.tokens.truncated(f"{d.title} {d.text}", room) for d in collection.documents[:DOCUMENTS]]
-    queries = list(collection.queries.values())[:100]
-    ways = {
-        "nestling int8": lambda part: encoder.encode(part, role="document"),
-        "onnxruntime, same graph, padded batches of 32": padded(encoder),
-        "sentence-transformers, torch": sentence_transformers(arguments.source),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for encode in ways.values():
-        encode(texts[:BATCH])
-    for _ in range(ROUNDS):
-        for name, encode in ways.items():
-            seconds[name].append(timed(lambda encode=encode: encode(texts)))
-    one = {name: [1000 * timed(lambda e=encode, q=query: e([q])) for query in queries] for name, encode in ways.items()}
-    tokens = sum(len(encoder.tokens.ids(text, "document")[0]) for text in texts)
-    median = {name: statistics.median(values) for name, values in seconds.items()}
+    if arguments.way:
+        print(json.dumps(measured(arguments.way, json.loads(arguments.collection.read_text()), arguments.float32)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        texts = Path(folder, "texts.json")
+        work = chosen(arguments.collection)
+        texts.write_text(json.dumps(work))
+        commands = {
+            f"nestling {name}": [sys.executable, __file__, str(texts), ".", "--way", name, *float32(arguments.float32)]
+            for name in ("int8", "int4", *(["float32"] if arguments.float32 else []))
+        }
+        commands["onnxruntime, int8 graph, padded batches of 32"] = [
+            *(sys.executable, __file__, str(texts), ".", "--way", "padded")
+        ]
+        for entry in arguments.peer:
+            name, _, python = entry.partition("=")
+            commands[name] = [python, str(PEERS), name, str(arguments.source), str(texts)]
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in commands}
+        errors: dict[str, str] = {}
+        for number in range(arguments.rounds):
+            for name, command in commands.items():
+                if name in errors:
+                    continue
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    errors[name] = (done.stderr.strip().splitlines() or ["no message"])[-1]
+                else:
+                    runs[name].append(json.loads(done.stdout.splitlines()[-1]))
+                print(number, name, errors.get(name) or done.stdout.splitlines()[-1][:300], flush=True)
+        starts = started(arguments.float32)
     result = {
         **described(f"python tests/bench/encoder.py {arguments.collection} SOURCE_FOLDER", THREADS),
-        "peers": {name: version(name) for name in ("sentence-transformers", "torch")},
-        "collection": collection.name,
-        "documents": len(texts),
-        "tokens": tokens,
-        "ways": {
-            name: {
-                "documents_per_second": round(len(texts) / median[name], 1),
-                "tokens_per_second": round(tokens / median[name]),
-                "query_p50_ms": round(statistics.median(one[name]), 2),
-                "ratio": round(median[name] / median["nestling int8"], 2),
-            }
-            for name in ways
-        },
+        "collection": arguments.collection.resolve().name,
+        "documents": len(work["documents"]),
+        "tokens": work["tokens"],
+        "starts": starts,
+        "ways": {name: summed(rows, work["tokens"]) for name, rows in runs.items() if rows},
+        "errors": errors,
     }
     finished(arguments.output, result)
     json.dump(result, sys.stdout, indent=2)
 
 
-def padded(encoder: Encoder) -> Callable[[list[str]], Any]:
-    """ONNX Runtime as it is commonly called: batches in the given order, padded to their longest text."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(str(default_bundle() / "model.int8.onnx"), options)
+def float32(folder: Path | None) -> list[str]:
+    return ["--float32", str(folder)] if folder else []
 
-    def encode(texts: list[str]) -> None:
+
+def chosen(collection: Path) -> dict[str, Any]:
+    """The texts that every way encodes: documents cut to what the encoder reads, and queries."""
+    from nestling import Encoder
+    from nestling.evaluate import read_collection
+
+    read = read_collection(collection)
+    tokens = Encoder(threads=1).tokens
+    texts = [tokens.truncated(f"{d.title} {d.text}", tokens.room("document")) for d in read.documents[:DOCUMENTS]]
+    return {
+        "documents": texts,
+        "queries": list(read.queries.values())[:QUERIES],
+        "threads": THREADS,
+        "tokens": sum(len(tokens.ids(text, "document")[0]) for text in texts),
+    }
+
+
+def measured(way: str, work: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """One process's run of one way of Nestling, or of ONNX Runtime as it is commonly called."""
+    from nestling import Encoder
+
+    encoder = Encoder(folder if way == "float32" else None, precision="int8" if way == "padded" else way)
+    variant = encoder.bundle.variant(encoder.width, encoder.precision)
+    encoder = Encoder(encoder.bundle, precision=encoder.precision, threads=THREADS)
+
+    def encode(texts: list[str], role: Any) -> Any:
+        return padded(texts) if way == "padded" else encoder.encode(texts, role=role)
+
+    if way == "padded":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        session = onnxruntime.InferenceSession(str(encoder.bundle.folder / variant.graph), options)
+
+    def padded(texts: list[str]) -> Any:
         for begin in range(0, len(texts), BATCH):
             rows = [encoder.tokens.ids(text, "document")[0] for text in texts[begin : begin + BATCH]]
             batch = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
@@ -91,16 +134,58 @@ def padded(encoder: Encoder) -> Callable[[list[str]], Any]:
                 place[: len(row)] = row
             session.run(None, {"input_ids": batch})
 
-    return encode
+    encode(work["documents"][:BATCH], "document")
+    begin = time.perf_counter()
+    encode(work["documents"], "document")
+    seconds = time.perf_counter() - begin
+    took = []
+    for query in work["queries"]:
+        begin = time.perf_counter()
+        encode([query], "query")
+        took.append(1000 * (time.perf_counter() - begin))
+    return {
+        "documents_per_second": len(work["documents"]) / seconds,
+        "query_p50_ms": float(np.percentile(took, 50)),
+        "query_p99_ms": float(np.percentile(took, 99)),
+        "resident_mb": peak_mb(),
+        "file_bytes": encoder.bundle.bytes_of(variant),
+    }
 
 
-def sentence_transformers(source: Path) -> Callable[[list[str]], Any]:
-    import torch
-    from sentence_transformers import SentenceTransformer
+def peak_mb() -> float:
+    """The largest resident set so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
-    torch.set_num_threads(THREADS)
-    model = SentenceTransformer(str(source), device="cpu", local_files_only=True)
-    return lambda texts: model.encode(texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+
+def started(folder: Path | None) -> dict[str, float]:
+    """Median seconds from a process's first line to one vector, beside the imports that it cannot do without."""
+    end = "print(time.perf_counter() - begin)"
+    ways = {"imports alone": BARE + end}
+    for precision in ("int8", "int4", *(["float32"] if folder else [])):
+        bundle = repr(str(folder)) if precision == "float32" else None
+        ways[precision] = (
+            f"import time; begin = time.perf_counter(); from nestling import Encoder; "
+            f"Encoder({bundle}, precision={precision!r}).encode(['when do owls hunt?'], role='query'); {end}"
+        )
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(STARTS):
+        for name, code in ways.items():
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            seconds[name].append(float(done.stdout))
+    return {name: round(statistics.median(values), 3) for name, values in seconds.items()}
+
+
+def summed(rows: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
+    """The medians of a way's rounds."""
+    kinds = ("documents_per_second", "query_p50_ms", "query_p99_ms", "resident_mb")
+    middle = {kind: statistics.median(row[kind] for row in rows) for kind in kinds}
+    return {
+        **{kind: round(value, 2) for kind, value in middle.items()},
+        "tokens_per_second": round(tokens / DOCUMENTS * middle["documents_per_second"]),
+        "file_bytes": rows[0]["file_bytes"],
+        **{key: rows[0][key] for key in ("versions", "own_model") if key in rows[0]},
+    }
 
 
 if __name__ == "__main__":

@@ -77,11 +77,113 @@ def _library(result: dict[str, Any]) -> list[str]:
 
 
 def _encoder(result: dict[str, Any]) -> list[str]:
-    lines = ["| encoding | documents a second | tokens a second | query p50 | Nestling is |", "|---|---|---|---|---|"]
+    ours = result["ways"]["nestling int8"]["documents_per_second"]
+    lines = [
+        "| encoding | documents a second | tokens a second | nestling int8 is | query p50 | p99 | resident "
+        "| model's files |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, row in result["ways"].items():
-        times = "" if row["ratio"] == 1 else f"{row['ratio']:.2f} times as fast"
-        speed = f"{row['documents_per_second']:.0f} | {row['tokens_per_second']:,} | {row['query_p50_ms']:.1f} ms"
-        lines.append(f"| {name} | {speed} | {times} |")
+        cells = [
+            f"{row['documents_per_second']:.0f}",
+            f"{row['tokens_per_second']:,}",
+            "" if name == "nestling int8" else f"{ours / row['documents_per_second']:.2f} times as fast",
+            *(f"{row[key]:.1f} ms" for key in ("query_p50_ms", "query_p99_ms")),
+            f"{row['resident_mb']:.0f} MB",
+            f"{row['file_bytes'] / 1e6:.1f} MB",
+        ]
+        lines.append(f"| {name}{' (its own model)' if row.get('own_model') else ''} | {' | '.join(cells)} |")
+    lines += [f"| {name} | {error} | | | | | | |" for name, error in result["errors"].items()]
+    return lines
+
+
+def _encoder_start(result: dict[str, Any]) -> list[str]:
+    bare = result["starts"]["imports alone"]
+    lines = ["| a new process | seconds | times the imports |", "|---|---|---|"]
+    for name, seconds in result["starts"].items():
+        what = (
+            "importing numpy, onnxruntime and tokenizers" if name == "imports alone" else f"{name}, to the first vector"
+        )
+        lines.append(f"| {what} | {seconds:.2f} | {seconds / bare:.2f} |")
+    return lines
+
+
+def _precision(result: dict[str, Any]) -> list[str]:
+    names = list(result["precisions"]["float32"]["ndcg_at_10"])
+    lines = [
+        f"| precision | files | {' | '.join(names)} | mean nDCG@10 | of float32 | lowest of a collection | cosine "
+        "| worst |",
+        f"|---|---|{'---|' * len(names)}---|---|---|---|---|",
+    ]
+    for name, row in result["precisions"].items():
+        cells = [
+            f"{row['file_bytes'] / 1e6:.2f} MB",
+            *(f"{row['ndcg_at_10'][key]:.4f}" for key in names),
+            f"{row['mean']:.4f}",
+            f"{100 * row['share']:.1f} %",
+            f"{100 * min(row['shares'].values()):.1f} %",
+            f"{row['cosine_mean']:.4f}",
+            f"{row['cosine_min']:.4f}",
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _int8(result: dict[str, Any]) -> list[str]:
+    names = list(result["kinds"]["float32"]["ndcg_at_10"])
+    lines = [
+        f"| products | cosine | worst | {' | '.join(f'nDCG@10, {name}' for name in names)} | a text of 240 tokens |",
+        f"|---|---|---|{'---|' * len(names)}---|",
+    ]
+    for name, row in result["kinds"].items():
+        quality = " | ".join(f"{row['ndcg_at_10'][key]:.4f}" for key in names)
+        lines.append(
+            f"| {name} | {row['cosine_mean']:.4f} | {row['cosine_min']:.4f} | {quality} | {row['text_ms']:.1f} ms |"
+        )
+    return lines
+
+
+def _groups(result: dict[str, Any]) -> list[str]:
+    names = list(result["groups"]["float32"]["ndcg_at_10"])
+    lines = [
+        f"| group of the matrices | their bytes | {' | '.join(names)} | mean nDCG@10 | cosine | worst |",
+        f"|---|---|{'---|' * len(names)}---|---|---|",
+    ]
+    for name, row in result["groups"].items():
+        quality = " | ".join(f"{row['ndcg_at_10'][key]:.4f}" for key in names)
+        cosines = f"{row['cosine_mean']:.4f} | {row['cosine_min']:.4f}"
+        lines.append(f"| {name} | {row['matrix_bytes'] / 1e6:.2f} MB | {quality} | {row['mean']:.4f} | {cosines} |")
+    return lines
+
+
+def _cpus(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| precision | processor | cosine | worst | best document the same | ten the same | in the same order "
+        "| of the ten | widest gap |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for precision, cpus in result["precisions"].items():
+        for cpu, row in cpus.items():
+            dense = row["dense"]
+            cells = [
+                f"{row['cosine_mean']:.5f}",
+                f"{row['cosine_min']:.5f}",
+                *(f"{dense[key]} of {result['queries']}" for key in ("same_first", "same_ten", "same_order")),
+                f"{100 * dense['overlap']:.1f} %",
+                f"{dense['widest_gap']:.4f}",
+            ]
+            lines.append(f"| {precision} | {cpu} | {' | '.join(cells)} |")
+    return lines
+
+
+def _memory(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| precision | texts | resident after 500 | growth behind that | peak | an idle second costs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in result["precisions"].items():
+        sizes = " | ".join(f"{row[f'resident_{key}_mb']:.0f} MB" for key in ("after_500", "growth", "peak"))
+        lines.append(f"| {name} | {row['texts']:,} | {sizes} | {row['idle_processor_ms_a_second']:.1f} ms |")
     return lines
 
 
@@ -169,6 +271,12 @@ TABLES = {
     "library": _library,
     "quality": _quality,
     "encoder": _encoder,
+    "encoder_start": _encoder_start,
+    "precision": _precision,
+    "int8": _int8,
+    "groups": _groups,
+    "cpus": _cpus,
+    "memory": _memory,
     "process": _process,
     "index": _index,
     "index_curve": _index_curve,

@@ -95,8 +95,10 @@ def test_a_second_build_skips_what_is_done(built: tuple[Path, Path]) -> None:
     assert [line for line in lines if line.endswith("done before")] == [
         "export and fuse: done before",
         "tokenizer: done before",
+        "gradients: done before",
+        "reference: done before",
         "quantize to int8: done before",
-        "golden vectors: done before",
+        "quantize to int4: done before",
     ]
 
 
@@ -113,8 +115,47 @@ def test_the_graph_is_fused_and_all_its_matrices_are_int8(built: tuple[Path, Pat
 
     kinds = [node.op_type for node in onnx.load(built[1] / "model.int8.onnx").graph.node]
     assert kinds.count("QAttention") == 2
-    assert kinds.count("MatMulInteger") == 6
+    assert kinds.count("DynamicQuantizeMatMul") == 6
     assert not {"MatMul", "Attention", "Softmax", "Erf"} & set(kinds)
+    assert "GatherBlockQuantized" in kinds
+
+
+def test_int4_computes_with_blocks_and_shares_the_token_table(built: tuple[Path, Path]) -> None:
+    import onnx
+
+    models = [onnx.load(built[1] / f"model.{name}.onnx", load_external_data=False) for name in ("int4", "int8")]
+    kinds = [node.op_type for node in models[0].graph.node]
+    assert (kinds.count("MatMulNBits"), kinds.count("MultiHeadAttention")) == (12, 2)
+    places = [
+        {entry.key: entry.value for entry in tensor.external_data}
+        for model in models
+        for tensor in model.graph.initializer
+        if tensor.name == "positions"
+    ]
+    assert places[0] == places[1]
+    assert places[0]["location"] == "shared.bin"
+
+
+def test_a_bundle_of_the_original_weights_can_be_built(built: tuple[Path, Path], tmp_path: Path) -> None:
+    recipe, bundle = built
+    work = recipe.parent / "work"
+    build(read_recipe(recipe), tmp_path / "b", work, force=False, say=lambda line: None, precisions=["float32"])
+    texts = ["owls hunt at night", "wash hands with clean water before you"]
+    found = Encoder(tmp_path / "b", precision="float32").encode(texts, role="document")
+    assert np.allclose(found, torch_vectors(recipe.parent / "weights", texts), atol=1e-3)
+    assert read_bundle(tmp_path / "b").space == read_bundle(bundle).space
+    with pytest.raises(ExportError, match=r"describes no precision 'int2', expected some of int8, int4, float32$"):
+        build(read_recipe(recipe), tmp_path / "c", work, force=False, say=lambda line: None, precisions=["int2"])
+
+
+def test_int4_that_takes_more_bytes_than_it_may_is_not_written(tmp_path: Path) -> None:
+    recipe = make_tiny(tmp_path)
+    recipe.write_text(RECIPE.replace("max_bytes = 120000", "max_bytes = 30000"))
+    with pytest.raises(
+        ExportError, match=r"^the matrices may take -?\d+ bytes, expected \d+ or more, .*raise max_bytes$"
+    ):
+        build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_the_weights_have_seven_bits(built: tuple[Path, Path]) -> None:
@@ -123,7 +164,7 @@ def test_the_weights_have_seven_bits(built: tuple[Path, Path]) -> None:
 
     graph = onnx.load(built[1] / "model.int8.onnx").graph
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    matrices = [stored[node.input[1]] for node in graph.node if node.op_type in ("MatMulInteger", "QAttention")]
+    matrices = [stored[node.input[1]] for node in graph.node if node.op_type in ("DynamicQuantizeMatMul", "QAttention")]
     assert len(matrices) == 8
     assert max(int(np.abs(matrix.astype(np.int16)).max()) for matrix in matrices) <= 64
 
@@ -141,10 +182,12 @@ def test_a_library_of_the_built_bundle_is_searched(built: tuple[Path, Path], tmp
 
 
 def test_the_report_and_card_give_the_measured_figures(built: tuple[Path, Path]) -> None:
-    report = json.loads((built[1] / "report.json").read_text())
+    reports = json.loads((built[1] / "report.json").read_text())
     card = (built[1] / "README.md").read_text()
-    assert report["sentences"] >= 500
-    assert f"| {report['sentences']} | {report['cosine_mean']} | {report['cosine_min']} |" in card
+    for precision in ("int8", "int4"):
+        report = reports[precision]
+        assert report["sentences"] >= 500
+        assert f"| {report['sentences']} | {report['cosine_mean']} | {report['cosine_min']} |" in card
     assert "Apache-2.0" in card
 
 
@@ -153,15 +196,17 @@ def test_verify_measures_a_bundle_again(built: tuple[Path, Path]) -> None:
     (bundle / "weights").symlink_to(recipe.parent / "weights")
     result = CliRunner().invoke(commands, ["verify", str(bundle), "--work", str(recipe.parent / "work")])
     (bundle / "weights").unlink()
-    report = json.loads((bundle / "report.json").read_text())
+    reports = json.loads((bundle / "report.json").read_text())
     assert result.exit_code == 0
-    assert f"cosine {report['cosine_mean']} mean, {report['cosine_min']} worst" in result.output
+    for precision in ("int8", "int4"):
+        report = reports[precision]
+        assert f"tiny {precision}: cosine {report['cosine_mean']} mean, {report['cosine_min']} worst" in result.output
 
 
 def test_a_result_below_the_recipes_bar_is_not_written(tmp_path: Path) -> None:
     recipe = make_tiny(tmp_path)
     recipe.write_text(RECIPE.replace("min_cosine_mean = 0.9", "min_cosine_mean = 0.99999"))
-    with pytest.raises(ExportError, match=r"mean cosine to the reference is 0\.\d+, the recipe asks for 0.99999"):
+    with pytest.raises(ExportError, match=r"int8: mean cosine to the reference is 0\.\d+, the recipe asks for 0.99999"):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
     assert not (tmp_path / "bundle").exists()
 

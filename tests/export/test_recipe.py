@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from nestling.export.errors import ExportError
-from nestling.export.recipe import FolderSource, HubSource, PypiSource, read_recipe
+from nestling.export.recipe import (
+    FolderSource,
+    HubSource,
+    Int4Recipe,
+    Int8Recipe,
+    PypiSource,
+    TableRecipe,
+    VerifyRecipe,
+    read_recipe,
+)
 from tiny import RECIPE
 
 
@@ -21,7 +30,45 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     assert recipe.name == "tiny"
     assert recipe.source == FolderSource("weights")
     assert recipe.encoder.query_prefix == "do "
-    assert recipe.quantize.weight_bits == 7
+    assert recipe.table == TableRecipe(bits=4, group=16, symmetric=False)
+    assert recipe.int8 == Int8Recipe(weight_bits=7, outlier_ratio=2.0, float_ratio=4.0)
+    assert recipe.int4 == Int4Recipe(max_bytes=120000)
+    assert recipe.verify == {"int8": VerifyRecipe(0.9, 0.8, 0.3), "int4": VerifyRecipe(0.8, 0.5, 0.2)}
+    assert recipe.precisions == ("int8", "int4")
+
+
+def without(*tables: str) -> str:
+    """The recipe without some of its tables."""
+    parts = RECIPE.split("\n\n")
+    return "\n\n".join(part for part in parts if not any(part.startswith(f"[{table}]") for table in tables))
+
+
+@pytest.mark.parametrize(("gone", "left"), [("int8", "int4"), ("int4", "int8")])
+def test_a_recipe_may_be_for_one_precision(tmp_path: Path, gone: str, left: str) -> None:
+    recipe = read_recipe(write(tmp_path, without(gone, f"verify.{gone}")))
+    assert getattr(recipe, gone) is None
+    assert recipe.precisions == tuple(recipe.verify) == (left,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (without("int8", "int4", "verify.int8", "verify.int4") + "\n[verify]\n", "has neither [int8] nor [int4]"),
+        (without("int8", "int4"), "has neither [int8] nor [int4], expected one at least"),
+        (without("verify.int8"), "[verify] lacks the key 'int8'"),
+        (without("verify.int4"), "[verify] lacks the key 'int4'"),
+        (without("verify.int8", "verify.int4"), "the recipe lacks the key 'verify'"),
+        (without("int4"), "[verify] has the unknown key 'int4', expected int8"),
+        (without("int8"), "[verify] has the unknown key 'int8', expected int4"),
+        (RECIPE.replace("[verify.int8]", "[verify.int2]"), "[verify] has the unknown key 'int2', expected int4, int8"),
+        (without("table"), "the recipe lacks the key 'table'"),
+        ("int8 = 7\n" + without("int8"), "[int8] is no table"),
+        ("verify = 1\n" + without("verify.int8", "verify.int4"), "[verify] is no table"),
+    ],
+)
+def test_precisions_and_bars_go_together(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ExportError, match=re.escape(message)):
+        read_recipe(write(tmp_path, text))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +99,21 @@ def test_the_other_kinds_of_source_are_read(tmp_path: Path, lines: str, expected
         ("max_tokens = 64", 'max_tokens = "64"', "encoder.max_tokens is str, expected int"),
         ("weight_bits = 7", "weight_bits = 3", "weight_bits is 3, expected 7 or 8"),
         ("outlier_ratio = 2.0", "outlier_ratio = 0.5", "outlier_ratio is 0.5, expected 1 or more"),
-        ("min_cosine = 0.8", "", "[verify] lacks the key 'min_cosine'"),
+        ("float_ratio = 4.0", "float_ratio = 1.5", "float_ratio is 1.5, expected outlier_ratio, 2.0, or more"),
+        ("min_cosine = 0.8", "", "[verify.int8] lacks the key 'min_cosine'"),
+        ("min_top10_overlap = 0.2", "", "[verify.int4] lacks the key 'min_top10_overlap'"),
+        ("min_cosine = 0.5", "min_cosine = 0.5\nmax = 1.0", "[verify.int4] has the unknown key 'max', expected min_c"),
+        ("min_cosine = 0.5", "min_cosine = 1", "verify.int4.min_cosine is int, expected float"),
+        ("bits = 4", "bits = 3", "table.bits is 3, expected 4 or 8"),
+        ("bits = 4", "bits = true", "table.bits is bool, expected int"),
+        ("group = 16", "group = 8", "table.group is 8, expected a power of two of at least 16"),
+        ("group = 16", "group = 48", "table.group is 48, expected a power of two of at least 16"),
+        ("group = 16\n", "", "[table] lacks the key 'group'"),
+        ("symmetric = false", "symmetric = 0", "table.symmetric is int, expected bool"),
+        ("weight_bits = 7\n", "", "[int8] lacks the key 'weight_bits'"),
+        ("max_bytes = 120000", "", "[int4] lacks the key 'max_bytes'"),
+        ("max_bytes = 120000", "max_bytes = 12e4", "int4.max_bytes is float, expected int"),
+        ("max_bytes = 120000", "max_bytes = 120000\nbits = 4", "[int4] has the unknown key 'bits', expected max_bytes"),
         ("[card]", "[card", "is not TOML"),
     ],
 )

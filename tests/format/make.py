@@ -22,7 +22,7 @@ from nestling.vectors.codes import FINE
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from tiny import make_tiny
 
-FOLDER = Path(__file__).parent / "v1"
+FOLDER = Path(__file__).parent / "v2"
 DOCUMENTS = [
     Document("owl", "owls hunt at night", "owls", {"year": 2024, "ok": True}),
     Document("burn", "cool burns under running water", "", {"year": 2020.5, "kind": "first aid"}),
@@ -38,7 +38,9 @@ def main() -> None:
         recipe = make_tiny(Path(work))
         build(read_recipe(recipe), FOLDER / "bundle", Path(work, "work"), force=False, say=print)
     encoder = Encoder(FOLDER / "bundle")
-    vectors = encoder.encode([document.text for document in DOCUMENTS[:2]], role="document")
+    texts = [document.text for document in DOCUMENTS[:2]]
+    vectors = encoder.encode(texts, role="document")
+    int4 = Encoder(FOLDER / "bundle", precision="int4").encode(texts, role="document")
     scores = {}
     for fine in FINE:
         index = Index(encoder.dim, fine=fine)
@@ -54,6 +56,7 @@ def main() -> None:
         "keys": hits.keys.tolist(),
         "scores": scores,
         "vectors": np.round(vectors.astype(float), 5).tolist(),
+        "vectors_int4": np.round(int4.astype(float), 5).tolist(),
     }
     (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -121,14 +122,18 @@ def test_info_of_a_library_and_of_a_bundle(nestling: Run, library: Path, folder:
     assert (values["failures"], values["folders"]) == (2, [str(folder)])
     assert values["bytes of bits"] == 5 * 48
     assert (values["bundle"], values["dim"]) == ("minilm-l6-en", 384)
-    assert json.loads(nestling("info", default_bundle(), "--json").stdout)["variants"] == ["xl int8"]
+    described = json.loads(nestling("info", default_bundle(), "--json").stdout)
+    assert described["variants"] == ["xl.int8", "xl.int4"]
+    assert described["bytes of xl.int4"] <= 12_500_000 < described["bytes of xl.int8"] < described["bytes"]
 
 
 def test_check_finds_a_sound_library_and_bundle_sound(nestling: Run, library: Path) -> None:
     assert nestling("check", library).stdout == f"{library}: sound\n"
     result = nestling("check", default_bundle())
     assert result.returncode == 0
-    assert "sound; cosine to the reference 0.99" in result.stdout
+    for line, variant in zip(result.stdout.splitlines(), ("xl.int8", "xl.int4"), strict=True):
+        assert line.startswith(f"{default_bundle()}: {variant}: sound; cosine ")
+        assert re.search(r"100% of nearest texts the same over 64 texts, \d+ tokens a second$", line)
 
 
 def test_check_finds_damage(nestling: Run, library: Path, tmp_path: Path) -> None:
@@ -329,7 +334,7 @@ def test_a_library_of_another_bundle_names_both(nestling: Run, library: Path, tm
         (lambda folder: (folder / "model.int8.onnx").unlink(), "model.int8.onnx: cannot be read (No such file or dir"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json: has 2 bytes, expected"),
         (lambda folder: swap(folder / "manifest.json", '"model.int8.onnx"', '"../model.onnx"'), "leaves the bundle's"),
-        (lambda folder: swap(folder / "manifest.json", '"format": 1', '"format": 2'), "has format 2, this Nestling re"),
+        (lambda folder: swap(folder / "manifest.json", '"format": 2', '"format": 3'), "has format 3, this Nestling re"),
     ],
 )
 def test_a_damaged_bundle_is_named(nestling: Run, tmp_path: Path, damage: object, message: str) -> None:

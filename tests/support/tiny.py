@@ -24,14 +24,28 @@ max_tokens = 64
 query_prefix = "do "
 document_prefix = ""
 
-[quantize]
+[table]
+bits = 4
+group = 16
+symmetric = false
+
+[int8]
 weight_bits = 7
 outlier_ratio = 2.0
+float_ratio = 4.0
 
-[verify]
+[int4]
+max_bytes = 120000
+
+[verify.int8]
 min_cosine_mean = 0.9
 min_cosine = 0.8
 min_top10_overlap = 0.3
+
+[verify.int4]
+min_cosine_mean = 0.8
+min_cosine = 0.5
+min_top10_overlap = 0.2
 
 [card]
 title = "A tiny encoder for tests."

@@ -9,7 +9,7 @@ import pytest
 from nestling.encoding.bundle import Bundle, File, Variant, hash_file, read_bundle
 from nestling.errors import BundleError
 
-CONTENTS = {"tokenizer.json": b"{}", "model.onnx": b"a graph", "golden.npz": b"vectors"}
+CONTENTS = {"tokenizer.json": b"{}", "model.onnx": b"a graph", "weights.bin": b"weights", "golden.npz": b"vectors"}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
         prefixes={"document": "", "query": "query: "},
         tokenizer="tokenizer.json",
         golden="golden.npz",
-        variants=(Variant("xl", "int8", "model.onnx"), Variant("s", "int8", "model.onnx")),
+        variants=(Variant("xl", "int8", "model.onnx", ("weights.bin",)), Variant("s", "int8", "model.onnx")),
         files={name: File(len(data), hash_file(tmp_path / name)) for name, data in CONTENTS.items()},
     )
     (tmp_path / "manifest.json").write_text(bundle.manifest())
@@ -63,7 +63,8 @@ def test_a_bundle_is_read_as_it_was_written(folder: Path) -> None:
 
 def test_the_first_variant_that_fits_is_taken(folder: Path) -> None:
     bundle = read_bundle(folder)
-    assert bundle.variant(None, None) == Variant("xl", "int8", "model.onnx")
+    assert bundle.variant(None, None) == Variant("xl", "int8", "model.onnx", ("weights.bin",))
+    assert bundle.variant("xl", "int8").files == ("model.onnx", "weights.bin")
     assert bundle.variant("s", None).width == "s"
     with pytest.raises(BundleError) as caught:
         bundle.variant("m", "int4")
@@ -75,8 +76,9 @@ def test_the_first_variant_that_fits_is_taken(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("trail", "value", "message"),
     [
-        (["format"], 2, "has format 2, this Nestling reads 1; update Nestling"),
-        (["format"], 0, "has format 0, this Nestling reads 1; build the bundle again"),
+        (["format"], 3, "has format 3, this Nestling reads 1 to 2; update Nestling"),
+        (["format"], 0, "has format 0, this Nestling reads 1 to 2; build the bundle again"),
+        (["format"], 1, "a variant has the unknown key 'data'; update Nestling or build again"),
         (["format"], "1", "has no format number; it is not a bundle's manifest"),
         (["format"], None, "has no format number; it is not a bundle's manifest"),
         (["pooling"], "mean", "manifest has the unknown key 'pooling'; update Nestling or build again"),
@@ -89,6 +91,10 @@ def test_the_first_variant_that_fits_is_taken(folder: Path) -> None:
         (["prefixes", "query"], 3, "prefixes.query is int, expected str"),
         (["variants"], [], "no variants, expected at least one graph"),
         (["variants", 0, "graph"], "gone.onnx", "'gone.onnx' is used but not listed in files; build the bundle again"),
+        (["variants", 0, "data"], ["gone.bin"], "'gone.bin' is used but not listed in files; build the bundle again"),
+        (["variants", 0, "data"], "weights.bin", "variants.data is str, expected list"),
+        (["variants", 0, "data"], [7], "variants.data is int, expected str"),
+        (["variants", 0, "data"], None, "a variant lacks the key 'data'; build the bundle again"),
         (["variants", 0, "layers"], "6", "a variant has the unknown key 'layers'; update Nestling or build again"),
         (["variants", 0, "width"], None, "a variant lacks the key 'width'; build the bundle again"),
         (["variants", 0], "xl", "a variant is str, expected an object"),
@@ -151,3 +157,12 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
     assert error(tmp_path).endswith(
         "manifest.json: cannot be read (No such file or directory); a bundle is a folder with a manifest"
     )
+
+
+def test_a_manifest_of_format_1_knows_no_data_files(folder: Path) -> None:
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text())
+    for variant in values["variants"]:
+        del variant["data"]
+    path.write_text(json.dumps({**values, "format": 1}))
+    assert [variant.data for variant in read_bundle(folder).variants] == [(), ()]

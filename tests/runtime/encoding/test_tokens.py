@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ def tokens() -> Tokens:
 
 
 def test_ids_are_one_unpadded_array_with_special_tokens(tokens: Tokens) -> None:
-    ids, dropped = tokens.ids("owls hunt", "document")
+    ids, left_out = tokens.ids("owls hunt", "document")
     assert ids.dtype == np.int64
     assert ids.tolist() == [101, 22388, 5690, 102]
-    assert dropped == 0
+    assert left_out == 0
 
 
 def test_the_prefix_of_the_role_is_put_in_front(tokens: Tokens) -> None:
@@ -31,10 +32,25 @@ def test_the_prefix_of_the_role_is_put_in_front(tokens: Tokens) -> None:
 
 
 def test_a_text_over_the_limit_keeps_its_last_special_token(tokens: Tokens) -> None:
-    ids, dropped = tokens.ids("owl " * 20, "document")
+    ids, left_out = tokens.ids("owl " * 20, "document")
     assert len(ids) == 16
     assert (ids[0], ids[-1]) == (101, 102)
-    assert dropped == 6
+    assert left_out == len(" " + "owl " * 6)
+    assert tokens.ids("owl " * 20, "query") == (pytest.approx([101, 23032, 1024, *[13547] * 12, 102]), 33)
+
+
+@pytest.mark.parametrize("text", ["a fox, as told. " * 9000, "字" * 9000, "fox" * 9000, "\u200b" * 9000 + " owl" * 99])
+def test_only_the_start_of_a_long_text_is_looked_at_and_gives_the_same_ids(tokens: Tokens, text: str) -> None:
+    whole = tokens._tokenizer.encode(text).ids
+    ids, left_out = tokens.ids(text, "document")
+    assert ids[:-1].tolist() == whole[: len(ids) - 1]
+    assert (left_out > 0) == (len(whole) > 16)
+
+
+def test_a_text_of_ten_megabytes_takes_a_moment(tokens: Tokens) -> None:
+    begin = time.perf_counter()
+    assert len(tokens.ids("word " * 2_000_000, "document")[0]) == 16
+    assert time.perf_counter() - begin < 0.5
 
 
 def test_padding_and_truncation_of_the_file_play_no_part(tmp_path: Path) -> None:
@@ -44,8 +60,8 @@ def test_padding_and_truncation_of_the_file_play_no_part(tmp_path: Path) -> None
     tokenizer.enable_padding(length=128)
     tokenizer.enable_truncation(4)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    ids, dropped = Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256).ids("owls " * 9, "query")
-    assert (len(ids), dropped) == (11, 0)
+    ids, left_out = Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256).ids("owls " * 9, "query")
+    assert (len(ids), left_out) == (11, 0)
 
 
 def test_spans_are_characters_of_the_text(tokens: Tokens) -> None:

@@ -1,0 +1,67 @@
+"""What was found good on this machine once, so that the next process need not look again.
+
+A note is an empty file in the user's cache folder, named by a hash of all that it speaks of: what the bundle is, where
+its files stand with their sizes and times, what processor and which ONNX Runtime run it. When any of these changes, the
+note is for something else and the bundle is looked at anew. Nothing depends on the notes: without them a start takes
+some hundredths of a second longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import onnxruntime
+
+from .bundle import Bundle, Variant
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_CPU_BYTES = 8192
+_CPU_LINES = (b"model name", b"flags", b"features", b"cpu part")
+
+
+def note_of(bundle: Bundle, variant: Variant) -> Path | None:
+    """Where the note on a bundle's variant would stand; None where there is no place for notes."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    parts = [bundle.manifest(), variant.name, onnxruntime.__version__, *_machine()]
+    for name in (bundle.tokenizer, *variant.files):
+        path = bundle.folder / name
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        parts.append(f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}")
+    return folder / "nestling" / hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
+
+
+def remember(note: Path) -> None:
+    """Leave a note; nothing happens where it cannot be written."""
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
+
+
+def cache_folder() -> Path | None:
+    """The user's folder for what can be made again, as the system has it; None where it names none."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        base = str(Path("~/Library/Caches").expanduser())
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    return Path(base) if base and Path(base).is_absolute() else None
+
+
+def _machine() -> list[str]:
+    """What decides how the processor computes, as far as it can be told quickly."""
+    described = [platform.machine(), platform.system(), platform.node(), os.environ.get("PROCESSOR_IDENTIFIER", "")]
+    with suppress(OSError), _CPU_INFO.open("rb") as stream:
+        lines = stream.read(_CPU_BYTES).split(b"\n\n")[0].splitlines()
+        described += [line.decode(errors="replace") for line in lines if line.lower().startswith(_CPU_LINES)]
+    return described

@@ -1,0 +1,112 @@
+"""What precision costs in ranking quality: dense search over whole collections with every precision of a bundle.
+
+    nestling-export build models/minilm-l6-en/recipe.toml --precision float32 -o FLOAT32_FOLDER
+    python tests/bench/precision.py FLOAT32_FOLDER COLLECTION_FOLDER... [--also NAME=BUNDLE_FOLDER:PRECISION]
+        [-o tests/bench/results/precision.json]
+
+A document is title and text up to what the encoder reads, one vector each; queries are compared with all of them in
+float32, so that only the encoder counts. Vectors are kept in --work, so that a run which breaks off goes on. Needs the
+eval extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from machine import described, finished
+from nestling import Encoder
+from nestling.encoding.bundle import read_bundle
+from nestling.evaluate import Collection, measure, read_collection
+
+DEPTH = 100
+BLOCK = 512
+
+Floats = npt.NDArray[np.float32]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("float32", type=Path)
+    parser.add_argument("collections", type=Path, nargs="+")
+    parser.add_argument("--also", action="append", default=[], help="a further bundle's precision, by a name")
+    parser.add_argument("--work", type=Path, default=Path(".nestling-build/precision"))
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "precision.json")
+    arguments = parser.parse_args()
+    encoders = {"float32": Encoder(arguments.float32, precision="float32")}
+    encoders |= {variant.precision: Encoder(precision=variant.precision) for variant in read_bundle().variants}
+    for entry in arguments.also:
+        name, _, place = entry.partition("=")
+        folder, _, precision = place.rpartition(":")
+        encoders[name] = Encoder(folder, precision=precision)
+    collections = [read_collection(folder) for folder in arguments.collections]
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    results = {}
+    exact: dict[str, Floats] = {}
+    for name, encoder in encoders.items():
+        scores, cosines = {}, []
+        for collection in collections:
+            documents, queries = vectors(encoder, collection, arguments.work)
+            scores[collection.name] = quality(collection, documents, queries)
+            both = np.concatenate([documents, queries])
+            cosines.append((both * exact.setdefault(collection.name, both)).sum(axis=1))
+        everything = np.concatenate(cosines)
+        results[name] = {
+            "file_bytes": encoder.bundle.bytes_of(encoder.bundle.variant(encoder.width, encoder.precision)),
+            "ndcg_at_10": {key: round(value, 4) for key, value in scores.items()},
+            "mean": round(float(np.mean(list(scores.values()))), 4),
+            "texts": len(everything),
+            "cosine_mean": round(float(everything.mean()), 4),
+            "cosine_min": round(float(everything.min()), 4),
+        }
+        of = results["float32"]
+        results[name]["share"] = round(float(np.mean(list(scores.values()))) / of["mean"], 4)
+        results[name]["shares"] = {key: round(value / of["ndcg_at_10"][key], 4) for key, value in scores.items()}
+        print(name, json.dumps(results[name]), flush=True)
+    command = f"python tests/bench/precision.py FLOAT32_FOLDER {' '.join(map(str, arguments.collections))}"
+    finished(arguments.output, {**described(command, encoders["float32"].threads), "precisions": results})
+
+
+def variant_files(encoder: Encoder) -> tuple[str, ...]:
+    """The files of an encoder's variant."""
+    return encoder.bundle.variant(encoder.width, encoder.precision).files
+
+
+def vectors(encoder: Encoder, collection: Collection, work: Path) -> tuple[Floats, Floats]:
+    """The vectors of all documents and queries, (n, dim) each; kept in the work folder by what made them."""
+    files = [encoder.bundle.files[name].sha256 for name in variant_files(encoder)]
+    key = hashlib.sha256(" ".join([collection.name, *files]).encode()).hexdigest()[:16]
+    path = work / f"{collection.name}-{encoder.precision}-{key}.npz"
+    if not path.exists():
+        room = encoder.tokens.room("document")
+        texts = [f"{document.title} {document.text}".strip() for document in collection.documents]
+        rows = []
+        for begin in range(0, len(texts), BLOCK):
+            part = [encoder.tokens.truncated(text, room) for text in texts[begin : begin + BLOCK]]
+            rows.append(encoder.encode(part, role="document"))
+            print(f"\r{encoder.precision} {collection.name} {begin + len(part)} of {len(texts)}", end="", flush=True)
+        print()
+        queries = encoder.encode(list(collection.queries.values()), role="query")
+        np.savez(path, documents=np.concatenate(rows), queries=queries)
+    with np.load(path) as stored:
+        return stored["documents"], stored["queries"]
+
+
+def quality(collection: Collection, documents: Floats, queries: Floats) -> float:
+    """Mean nDCG@10 over the queries."""
+    ids = [document.id for document in collection.documents]
+    run = {}
+    for id, scores in zip(collection.queries, queries @ documents.T, strict=True):
+        best = np.argsort(-scores, kind="stable")[:DEPTH]
+        run[id] = {ids[row]: float(DEPTH - place) for place, row in enumerate(best)}
+    by_query = measure(collection.judgements, run)
+    return float(np.mean([values["nDCG@10"] for values in by_query.values()]))
+
+
+if __name__ == "__main__":
+    main()

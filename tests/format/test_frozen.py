@@ -1,0 +1,72 @@
+"""Bundles, indexes and libraries of every format version open and answer as on the day they were written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nestling import Encoder, Index, Library
+from nestling.encoding.bundle import read_bundle
+
+TEXTS = ["owls hunt at night", "cool burns under running water"]
+
+
+@pytest.fixture(params=["v1", "v2"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    """What one version wrote."""
+    return Path(__file__).parent / str(request.param)
+
+
+@pytest.fixture
+def expected(folder: Path) -> dict[str, Any]:
+    """What it answered."""
+    return dict(json.loads((folder / "expected.json").read_text()))
+
+
+def test_the_bundle_opens_and_gives_its_vectors(folder: Path, expected: dict[str, Any]) -> None:
+    bundle = read_bundle(folder / "bundle")
+    bundle.verify()
+    assert (bundle.name, bundle.dim, bundle.variants[0].width) == ("tiny", 32, "xl")
+    found = Encoder(bundle).encode(TEXTS, role="document")
+    assert ((found * np.array(expected["vectors"])).sum(axis=1) > 0.999).all()
+
+
+def test_the_precisions_of_version_2_share_files_and_give_their_vectors() -> None:
+    folder = Path(__file__).parent / "v2"
+    bundle = read_bundle(folder / "bundle")
+    int8, int4 = (set(bundle.variant("xl", precision).data) for precision in ("int8", "int4"))
+    assert int8 & int4
+    found = Encoder(bundle, precision="int4").encode(TEXTS, role="document")
+    expected = json.loads((folder / "expected.json").read_text())["vectors_int4"]
+    assert ((found * np.array(expected)).sum(axis=1) > 0.999).all()
+
+
+@pytest.mark.parametrize("fine", ["float16", "int8", "int4", "bits"])
+def test_the_index_opens_and_answers(folder: Path, expected: dict[str, Any], fine: str) -> None:
+    path = folder / f"owls-{fine}.index"
+    assert Index.problems(path) == []
+    index = Index.open(path)
+    vectors = np.array(expected["vectors"], dtype=np.float32)
+    hits = index.search(vectors, k=2)
+    assert hits.keys.tolist() == expected["keys"]
+    assert np.allclose(hits.scores, expected["scores"][fine], atol=1e-3)
+
+
+def test_the_library_opens_answers_and_can_be_written(folder: Path, expected: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copy(folder / "library.nest", tmp_path / "library.nest")
+    with Library(tmp_path / "library.nest", encoder=Encoder(folder / "bundle"), create=False) as library:
+        assert library.problems() == []
+        for query, answer in expected["answers"].items():
+            hits = library.search(query)
+            assert [hit.id for hit in hits] == [id for id, _ in answer]
+            assert [hit.score for hit in hits] == pytest.approx([score for _, score in answer], abs=0.01)
+        assert library.get("owl").metadata == {"year": 2024, "ok": True}  # type: ignore[union-attr]
+        assert library.get("hands").source == "/somewhere/hands.txt"  # type: ignore[union-attr]
+        assert [hit.id for hit in library.search("water", where={"year": ("<", 2021)})] == ["burn"]
+        library.remove(["hands"])
+        assert library.problems() == []

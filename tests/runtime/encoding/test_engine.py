@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestling import Encoder
+from nestling.encoding import engine, remembered
+from nestling.encoding.bundle import default_bundle, hash_file, read_bundle
+from nestling.encoding.golden import read_golden
+from nestling.errors import BundleError
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The default bundle in a folder that may be written."""
+    return Path(shutil.copytree(default_bundle(), tmp_path / "bundle"))
+
+
+@pytest.fixture(autouse=True)
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of notes of this test's own."""
+    monkeypatch.setattr(remembered, "cache_folder", lambda: tmp_path / "cache")
+    yield tmp_path / "cache" / "nestling"
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def listed_anew(folder: Path, name: str) -> None:
+    """Make the manifest say of a file what it is now."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text())
+    values["files"][name] = {"bytes": (folder / name).stat().st_size, "sha256": hash_file(folder / name)}
+    path.write_text(json.dumps(values))
+
+
+def test_encoders_of_one_variant_share_an_engine_and_the_last_one_frees_it(copy: Path) -> None:
+    first, second = Encoder(copy), Encoder(copy, dim=128, threads=1)
+    assert first._engine is second._engine
+    assert Encoder(copy, precision="int4")._engine is not first._engine
+    seen = weakref.ref(first._engine)  # type: ignore[arg-type]
+    first.close()
+    gc.collect()
+    assert seen() is not None
+    assert second.encode(["owls"], role="query").shape == (1, 128)
+    second.close()
+    gc.collect()
+    assert seen() is None
+
+
+@pytest.mark.parametrize("name", ["model.int8.onnx", "int8.bin", "shared.bin", "tokenizer.json"])
+def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
+    damage(copy / name)
+    with pytest.raises(BundleError) as caught:
+        Encoder(copy)
+    assert str(caught.value) == (
+        f"{copy / name}: its hash differs from the manifest; the bundle is damaged, install it again"
+    )
+
+
+def test_a_missing_shared_file_is_named(copy: Path) -> None:
+    (copy / "shared.bin").unlink()
+    with pytest.raises(BundleError) as caught:
+        Encoder(copy)
+    assert str(caught.value) == (
+        f"{copy / 'shared.bin'}: cannot be read (No such file or directory); the bundle is incomplete, install it again"
+    )
+
+
+def test_what_a_precision_does_not_use_may_be_missing(copy: Path) -> None:
+    (copy / "int8.bin").unlink()
+    assert Encoder(copy, precision="int4").encode(["owls"], role="query").shape == (1, 384)
+
+
+@pytest.mark.parametrize("location", ["../int8.bin", "/etc/passwd", "other.bin"])
+def test_a_graph_that_takes_weights_from_elsewhere_is_refused(copy: Path, location: str) -> None:
+    graph = copy / "model.int8.onnx"
+    data = graph.read_bytes()
+    old = b"\x12\x08int8.bin"
+    assert old in data
+    # Of equal length all around, since the messages around it carry their lengths.
+    padded = location.rjust(8, "/") if location.startswith("/") else location
+    new = padded.encode()[:8].ljust(8, b"x")
+    graph.write_bytes(data.replace(old, b"\x12\x08" + new, 1))
+    listed_anew(copy, graph.name)
+    with pytest.raises(BundleError) as caught:
+        Encoder(copy)
+    assert str(caught.value) == (
+        f"{graph}: takes weights from {new.decode()!r}, which the manifest does not list for it; do not use this bundle"
+    )
+
+
+def test_wrong_vectors_are_noticed_at_the_first_start(copy: Path, notes: Path) -> None:
+    path = copy / "golden.npz"
+    with np.load(path) as stored:
+        arrays = {name: stored[name] if name == "texts" else np.roll(stored[name], 1, axis=1) for name in stored.files}
+    np.savez(path, **arrays)
+    listed_anew(copy, path.name)
+    with pytest.raises(BundleError, match=r"xl\.int8 gives on this machine a vector with cosine -?0\.\d+ to"):
+        Encoder(copy)
+    assert not notes.exists()
+
+
+def test_what_was_found_good_is_not_looked_at_again_until_it_changes(copy: Path, notes: Path) -> None:
+    looked: list[str] = []
+    real = engine.quick_check
+
+    def counted(*arguments: object) -> None:
+        looked.append("check")
+        real(*arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "quick_check", counted)
+        for _ in range(2):
+            Encoder(copy).close()
+        assert len(looked) == 1
+        Encoder(copy, precision="int4").close()
+        assert len(looked) == 2
+        shutil.copy(copy / "int8.bin", copy / "again")
+        (copy / "again").replace(copy / "int8.bin")
+        Encoder(copy).close()
+        assert len(looked) == 3
+    assert len(list(notes.iterdir())) == 3
+
+
+def test_without_a_place_for_notes_every_start_looks(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("no folder")
+    for _ in range(2):
+        assert Encoder(copy).encode(["owls"], role="query").shape == (1, 384)
+    assert (tmp_path / "cache").read_text() == "no folder"
+
+
+def test_the_quick_check_takes_short_texts(copy: Path) -> None:
+    golden = read_golden(read_bundle(copy))
+    encoder = Encoder(copy)
+    asked: list[str] = []
+    bundle = read_bundle(copy)
+
+    def encode(text: str) -> np.ndarray:
+        asked.append(text)
+        return encoder.encode([text], role="document")[0]
+
+    engine.quick_check(bundle, bundle.variants[0], encode)
+    assert 3 <= len(asked) <= 4
+    assert set(asked) <= set(golden.texts)
+    assert sum(map(len, asked)) < 1000

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestling.encoding.bundle import File, default_bundle, hash_file, read_bundle
+from nestling.encoding.golden import Golden, read_golden, stored
+from nestling.errors import BundleError
+
+
+def bundle_with(folder: Path, arrays: dict[str, np.ndarray]):  # type: ignore[no-untyped-def]
+    """The default bundle with another file of golden texts."""
+    copy = Path(shutil.copytree(default_bundle(), folder / "bundle"))
+    np.savez(copy / "golden.npz", **arrays)
+    bundle = read_bundle(copy)
+    file = File((copy / "golden.npz").stat().st_size, hash_file(copy / "golden.npz"))
+    return replace(bundle, files={**bundle.files, "golden.npz": file})
+
+
+def test_golden_texts_are_read_as_they_were_stored(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((2, 2, 384)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=2, keepdims=True)
+    golden = Golden(["owls", "naïve 日本"], rows[0], {"xl.int8": rows[1]})
+    bundle = bundle_with(tmp_path, stored(golden))  # type: ignore[arg-type]
+    found = read_golden(bundle)
+    assert found.texts == golden.texts
+    assert ((found.reference * rows[0]).sum(axis=1) > 0.99999).all()
+    assert np.linalg.norm(found.reference, axis=1) == pytest.approx(1, abs=1e-6)
+    assert (found.expected(bundle.variants[0]) == found.built["xl.int8"]).all()
+    assert (found.expected(bundle.variants[1]) == found.reference).all()
+
+
+TEXTS = np.frombuffer(json.dumps(["a", "b"]).encode(), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"texts": TEXTS}, "holds no golden vectors ('vectors'); build the bundle again"),
+        ({"vectors": np.ones((2, 384))}, "holds no golden vectors ('texts is not a file in the archive'); build"),
+        ({"texts": TEXTS[:-1], "vectors": np.ones((2, 384))}, "holds no golden vectors ("),
+        ({"texts": TEXTS, "vectors": np.ones((2, 8))}, "has vectors (2, 8), expected (2, 384); build the bundle again"),
+        ({"texts": TEXTS, "vectors": np.ones((3, 384))}, "has vectors (3, 384), expected (2, 384); build the bundle"),
+    ],
+)
+def test_a_file_without_golden_texts_is_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+    bundle = bundle_with(tmp_path, arrays)
+    with pytest.raises(BundleError) as caught:
+        read_golden(bundle)
+    assert str(caught.value).startswith(f"{bundle.folder / 'golden.npz'}: {message}")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nestling.encoding import remembered
+from nestling.encoding.bundle import Bundle, Variant, default_bundle, read_bundle
+from nestling.encoding.remembered import cache_folder, note_of, remember
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """The default bundle's manifest with files of a few bytes."""
+    found = read_bundle()
+    for name in found.files:
+        (tmp_path / name).write_text("content")
+    return replace(found, folder=tmp_path)
+
+
+def test_a_note_is_an_empty_file_that_speaks_for_one_state(bundle: Bundle) -> None:
+    variant = bundle.variants[0]
+    note = note_of(bundle, variant)
+    assert note is not None
+    assert note.parent.name == "nestling"
+    assert not note.exists()
+    remember(note)
+    assert note.read_bytes() == b""
+    assert note_of(bundle, variant) == note
+    others = {
+        note_of(bundle, bundle.variants[1]),
+        note_of(replace(bundle, name="other"), variant),
+        note_of(read_bundle(), variant),
+    }
+    (bundle.folder / variant.graph).write_text("longer content")
+    others.add(note_of(bundle, variant))
+    os.utime(bundle.folder / variant.graph, ns=(1, 1))
+    others.add(note_of(bundle, variant))
+    assert len(others | {note}) == 6
+
+
+def test_another_processor_or_runtime_is_another_note(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant, notes = bundle.variants[0], set()
+    notes.add(note_of(bundle, variant))
+    monkeypatch.setattr(remembered.onnxruntime, "__version__", "0.0")
+    notes.add(note_of(bundle, variant))
+    cpu = bundle.folder / "cpuinfo"
+    for flags in ("sse2", "sse2 avx2"):
+        cpu.write_text(f"processor : 0\nmodel name : old\ncpu MHz : {len(notes)}\nflags : {flags}\n\nprocessor : 1\n")
+        monkeypatch.setattr(remembered, "_CPU_INFO", cpu)
+        notes.add(note_of(bundle, variant))
+        cpu.write_text(cpu.read_text().replace("MHz : ", "MHz : 9"))
+        notes.add(note_of(bundle, variant))
+    assert len(notes) == 4
+
+
+def test_a_file_that_is_not_there_has_no_note() -> None:
+    assert note_of(read_bundle(), Variant("xl", "int8", "gone.onnx")) is None
+
+
+def test_where_nothing_can_be_written_nothing_happens(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    remember(tmp_path / "file" / "note")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="where Linux keeps what can be made again")
+def test_the_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/a/cache")
+    assert cache_folder() == Path("/a/cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", "no/absolute/path")
+    assert cache_folder() is None
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert cache_folder() == Path("/home/somebody/.cache")
+
+
+def test_the_default_bundle_is_in_the_package() -> None:
+    assert (default_bundle() / "manifest.json").is_file()
