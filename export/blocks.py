@@ -159,7 +159,7 @@ def fitted(groups: Floats, grid: Grid) -> tuple[Floats, Floats]:
     top, half = 2**grid.bits - 1, 2 ** (grid.bits - 1)
     best = np.full(high.shape, np.inf, dtype=np.float32)
     scales, zeros = np.ones_like(best), np.zeros_like(best)
-    for shrink in np.float32([*_SHRINKS, half / (half - 1)] if grid.symmetric else _SHRINKS):
+    for shrink in np.array([*_SHRINKS, half / (half - 1)] if grid.symmetric else _SHRINKS, dtype=np.float32):
         if grid.symmetric:
             # The larger end takes the code that has no mirror image, so the scale may be negative.
             scale = np.where(np.abs(high) > np.abs(low), high, low) * shrink / -half

@@ -10,8 +10,9 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -115,9 +116,7 @@ def build(
     graphs = {FLOAT32: fused}
     for precision in recipe.precisions:
         if precision in precisions:
-            graphs[precision] = step(
-                f"{precision}.onnx", f"quantize to {precision}", lambda path, name=precision: quantize(name, path)
-            )
+            graphs[precision] = step(f"{precision}.onnx", f"quantize to {precision}", partial(quantize, precision))
 
     say("pack and verify")
     staged = folder / "bundle"
@@ -243,7 +242,8 @@ def _write_golden(
         engine = Engine(tokens, new_session(folder / variant.graph, dim))
         built[variant.name] = np.stack([engine.run(text, "document")[0] for text in texts])
     with (folder / GOLDEN).open("wb") as stream:
-        np.savez(stream, **stored(Golden(texts, reference(source, recipe, texts), built)))
+        arrays: dict[str, Any] = {**stored(Golden(texts, reference(source, recipe, texts), built))}
+        np.savez(stream, **arrays)
 
 
 def _space(source: Path, tokenizer: Path, recipe: Recipe) -> str:
