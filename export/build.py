@@ -147,8 +147,10 @@ def build(
     output.mkdir(parents=True, exist_ok=True)
     (output / MANIFEST).unlink(missing_ok=True)
     for name in (*names, MANIFEST):
-        if not (output / name).exists() or not (output / name).samefile(staged / name):
-            shutil.copyfile(staged / name, output / name)
+        # Replaced rather than overwritten: an encoder that is open has the old files mapped.
+        fresh = output / f"unfinished-{name}"
+        shutil.copyfile(staged / name, fresh)
+        fresh.replace(output / name)
     bundle = read_bundle(output)
     bundle.verify()
     for name, report in reports.items():

@@ -126,7 +126,7 @@ def require(report: Report, bar: VerifyRecipe, precision: str) -> None:
         ("worst cosine", report.cosine_min, bar.min_cosine),
         ("top-10 overlap", report.top10_overlap, bar.min_top10_overlap),
     ):
-        if found < least:
+        if not found >= least:  # so that what is no number falls short too
             raise ExportError(
                 f"{precision}: {what} to the reference is {found}, the recipe asks for {least}; no bundle was written"
             )

@@ -93,6 +93,11 @@ class Bundle:
             raise BundleError(f"{where}: max_tokens is {self.max_tokens}, expected 8 or more")
         if set(self.prefixes) != set(ROLES):
             raise BundleError(f"{where}: prefixes are for {sorted(self.prefixes)}, expected {sorted(ROLES)}")
+        names = [variant.name for variant in self.variants]
+        if unprintable := [name for name in (self.name, *names) if not name.isprintable()]:
+            raise BundleError(f"{where}: the name {unprintable[0]!r} has characters that cannot be shown")
+        if len(set(names)) < len(names):
+            raise BundleError(f"{where}: variants are {names}, expected each once; build the bundle again")
         if not self.variants:
             raise BundleError(f"{where}: no variants, expected at least one graph")
         for name in self.files:
@@ -239,8 +244,15 @@ def _same_keys(path: Path, what: str, values: object, expected: set[str]) -> Non
 def _typed(path: Path, key: str, value: object, kind: type) -> None:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise BundleError(f"{path}: {key} is {type(value).__name__}, expected {kind.__name__}")
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise BundleError(f"{path}: {key} is {value!r}, expected text without lone surrogates")
 
 
 def _plain_name(where: Path, name: str) -> None:
-    if not name or name in (".", "..", MANIFEST) or any(character in name for character in "/\\:\0"):
+    if (
+        not name
+        or name in (".", "..", MANIFEST)
+        or any(character in name for character in "/\\:")
+        or not name.isprintable()
+    ):
         raise BundleError(f"{where}: the file name {name!r} leaves the bundle's folder; expected a plain file name")

@@ -20,7 +20,7 @@ from ..errors import BundleError
 from .bundle import Bundle, Variant
 from .external import locations
 from .golden import quick_check
-from .remembered import note_of, remember
+from .remembered import is_noted, note_of, remember
 from .tokens import Role, Tokens
 
 
@@ -45,6 +45,8 @@ class Engine:
 _engines: WeakValueDictionary[tuple[str, ...], Engine] = WeakValueDictionary()
 _opening = Lock()
 
+_FLOATS = "tensor(float)"
+
 
 def opened(bundle: Bundle, variant: Variant) -> Engine:
     """The engine of a bundle's variant.
@@ -57,7 +59,7 @@ def opened(bundle: Bundle, variant: Variant) -> Engine:
             for it, cannot be loaded or is no encoder of the bundle's dim, or its vectors are wrong on this machine.
     """
     note = note_of(bundle, variant)
-    known = note is not None and note.exists()
+    known = is_noted(note)
     if not known:
         for name in (bundle.tokenizer, *variant.files):
             bundle.verified(name)
@@ -111,7 +113,8 @@ def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
         reason = str(error).splitlines()[0]
         raise BundleError(f"{graph}: ONNX Runtime cannot load it ({reason}); build the bundle again") from error
     inputs = [(value.name, value.type) for value in session.get_inputs()]
-    outputs = [(value.name, value.shape[-1]) for value in session.get_outputs()]
-    if inputs != [("input_ids", "tensor(int64)")] or outputs != [("vector", dim)]:
+    outputs = [(value.name, value.type, value.shape) for value in session.get_outputs()]
+    fits = [(name, kind, len(shape), *shape[-1:]) for name, kind, shape in outputs] == [("vector", _FLOATS, 2, dim)]
+    if inputs != [("input_ids", "tensor(int64)")] or not fits:
         raise BundleError(f"{graph}: has {inputs} -> {outputs}, expected input_ids -> vector of {dim}")
     return session

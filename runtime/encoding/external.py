@@ -11,15 +11,17 @@ from collections.abc import Iterator
 
 # By message, the fields that lead to an external location: field number to the message that it holds.
 _WAYS: dict[str, dict[int, str]] = {
-    "model": {7: "graph", 25: "function"},
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
-    "function": {7: "node"},
+    "function": {7: "node", 11: "attribute"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "entry"},
 }
 _DEEPEST = 16
+_MOST_TAG = 2**32
 
 
 def locations(graph: bytes) -> set[str]:
@@ -49,6 +51,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     place = 0
     while place < len(message):
         tag, place = _number(message, place)
+        if not 8 <= tag < _MOST_TAG:  # readers differ in what they make of it
+            raise ValueError("a field has no valid number")
         wire = tag & 7
         if wire == 0:
             _, place = _number(message, place)

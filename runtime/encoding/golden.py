@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float32]
 MIN_COSINE = 0.985
 QUICK_TEXTS = 3
 
+_MOST_BYTES = 64 << 20
+
 
 @dataclass(frozen=True)
 class Golden:
@@ -43,18 +45,22 @@ def read_golden(bundle: Bundle) -> Golden:
     Raises:
         BundleError: the file is missing or altered, or is not what it must be.
     """
-    from zipfile import BadZipFile
+    from zipfile import ZipFile
 
     path = bundle.verified(bundle.golden)
     try:
+        with ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
+                raise ValueError(f"it unpacks to over {_MOST_BYTES} bytes")
         with np.load(path, allow_pickle=False) as stored:
-            texts = [str(text) for text in json.loads(stored["texts"].tobytes())]
+            texts = _texts(json.loads(stored["texts"].tobytes()))
             vectors = {name: _unit(stored[name]) for name in stored.files if name != "texts"}
             reference = vectors.pop("vectors")
-    except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
-        raise BundleError(f"{path}: holds no golden vectors ({error}); build the bundle again") from error
+    except Exception as error:  # damaged archives raise nearly anything, from zlib.error to RecursionError
+        reason = str(error) or type(error).__name__
+        raise BundleError(f"{path}: holds no golden vectors ({reason}); build the bundle again") from error
     for found in (reference, *vectors.values()):
-        if found.shape != (len(texts), bundle.dim) or not texts:
+        if found.shape != (len(texts), bundle.dim) or len(texts) < 2:
             raise BundleError(
                 f"{path}: has vectors {found.shape}, expected {(len(texts), bundle.dim)}; build the bundle again"
             )
@@ -97,6 +103,14 @@ def require_cosine(bundle: Bundle, variant: Variant, cosine: float) -> None:
             f"{bundle.folder}: {variant.name} gives on this machine a vector with cosine {cosine:.4f} to the one at "
             f"the build, expected {MIN_COSINE} or more; do not use it here and please report it"
         )
+
+
+def _texts(values: object) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
+        raise ValueError("its texts are no list of texts")
+    for text in values:
+        text.encode()  # raises for lone surrogates
+    return values
 
 
 def _unit(vectors: npt.NDArray[np.floating]) -> Floats:

@@ -2,8 +2,8 @@
 
 A note is an empty file in the user's cache folder, named by a hash of all that it speaks of: what the bundle is, where
 its files stand with their sizes and times, what processor and which ONNX Runtime run it. When any of these changes, the
-note is for something else and the bundle is looked at anew. Nothing depends on the notes: without them a start takes
-some hundredths of a second longer.
+note is for something else and the bundle is looked at anew. Nothing depends on the notes: without them, or where they
+may not be read or written, a start takes some hundredths of a second longer.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import onnxruntime
+import tokenizers
 
 from .bundle import Bundle, Variant
+
+# Raised whenever a start looks at more than before, so that what was found good by less is looked at again.
+_CHECKS = 2
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU_BYTES = 8192
@@ -29,15 +33,21 @@ def note_of(bundle: Bundle, variant: Variant) -> Path | None:
     folder = cache_folder()
     if folder is None:
         return None
-    parts = [bundle.manifest(), variant.name, onnxruntime.__version__, *_machine()]
+    versions = [str(_CHECKS), onnxruntime.__version__, tokenizers.__version__]
+    parts = [bundle.manifest(), variant.name, *versions, *_machine()]
     for name in (bundle.tokenizer, *variant.files):
         path = bundle.folder / name
         try:
             found = path.stat()
         except OSError:
             return None
-        parts.append(f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}")
+        parts.append(f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}")
     return folder / "nestling" / hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
+
+
+def is_noted(note: Path | None) -> bool:
+    """Whether a note stands; one that may not be looked at does not."""
+    return note is not None and os.path.exists(note)  # noqa: PTH110 - Path.exists raises where a folder is closed
 
 
 def remember(note: Path) -> None:
@@ -49,12 +59,15 @@ def remember(note: Path) -> None:
 
 def cache_folder() -> Path | None:
     """The user's folder for what can be made again, as the system has it; None where it names none."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA")
-    elif sys.platform == "darwin":
-        base = str(Path("~/Library/Caches").expanduser())
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA")
+        elif sys.platform == "darwin":
+            base = str(Path("~/Library/Caches").expanduser())
+        else:
+            base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    except RuntimeError:  # a user without a home
+        return None
     return Path(base) if base and Path(base).is_absolute() else None
 
 

@@ -101,6 +101,14 @@ def test_the_first_variant_that_fits_is_taken(folder: Path) -> None:
         (["files", "model.onnx", "sha256"], None, "files.model.onnx lacks the key 'sha256'; build the bundle again"),
         (["files", "model.onnx", "bytes"], "7", "files.model.onnx.bytes is str, expected int"),
         (["tokenizer"], "../tokenizer.json", "'../tokenizer.json' is used but not listed in files"),
+        (["name"], "a\nb", "the name 'a\\nb' has characters that cannot be shown"),
+        (["variants", 0, "precision"], "\x1b[2J", "the name 'xl.\\x1b[2J' has characters that cannot be shown"),
+        (
+            ["variants", 1, "width"],
+            "xl",
+            "variants are ['xl.int8', 'xl.int8'], expected each once; build the bundle again",
+        ),
+        (["prefixes", "query"], "\ud800", "prefixes.query is '\\ud800', expected text without lone surrogates"),
     ],
 )
 def test_a_manifest_that_is_not_as_it_must_be_is_refused(

@@ -33,6 +33,8 @@ IN_INITIALIZER = field(7, field(5, tensor("a.bin")))
 IN_SPARSE = field(7, field(15, field(1, tensor("b.bin")) + field(2, tensor("c.bin"))))
 IN_ATTRIBUTE = field(7, field(1, field(5, field(5, tensor("d.bin")))))
 IN_INNER_GRAPH = field(7, field(1, field(5, field(6, field(5, tensor("../e.bin"))))))
+IN_TRAINING = field(20, field(2, field(5, tensor("g.bin"))))
+IN_DEFAULT = field(25, field(11, field(5, tensor("h.bin"))))
 IN_FUNCTION = field(25, field(7, field(5, field(10, tensor("/f.bin")))))
 
 
@@ -46,6 +48,8 @@ IN_FUNCTION = field(25, field(7, field(5, field(10, tensor("/f.bin")))))
         (IN_ATTRIBUTE, {"d.bin"}),
         (IN_INNER_GRAPH, {"../e.bin"}),
         (IN_FUNCTION, {"/f.bin"}),
+        (IN_TRAINING, {"g.bin"}),
+        (IN_DEFAULT, {"h.bin"}),
         (IN_INITIALIZER + IN_FUNCTION, {"a.bin", "/f.bin"}),
     ],
 )
@@ -59,6 +63,8 @@ def test_locations_are_found_wherever_a_graph_may_have_them(message: bytes, foun
         (b"no graph at all", "a field is of the unknown wire type 6"),
         (IN_INITIALIZER[:-1], "a field is cut short"),
         (varint(4 << 3 | 1) + bytes(7), "a field is cut short"),
+        (varint(7 << 3 | 2 | 1 << 32) + IN_INITIALIZER[1:], "a field has no valid number"),
+        (varint(2) + b"\x00", "a field has no valid number"),
         (b"\x80", "a number is cut short"),
         (b"\xff" * 11, "a number is too long"),
     ],

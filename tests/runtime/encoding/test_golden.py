@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,3 +55,51 @@ def test_a_file_without_golden_texts_is_refused(tmp_path: Path, arrays: dict[str
     with pytest.raises(BundleError) as caught:
         read_golden(bundle)
     assert str(caught.value).startswith(f"{bundle.folder / 'golden.npz'}: {message}")
+
+
+def packed(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("5", "holds no golden vectors (its texts are no list of texts)"),
+        ("[1, 2]", "holds no golden vectors (its texts are no list of texts)"),
+        ("[" * 100_000, "holds no golden vectors ("),
+        ('["a", "\\ud800"]', "holds no golden vectors ("),
+    ],
+)
+def test_golden_texts_that_are_none_are_refused(tmp_path: Path, texts: str, message: str) -> None:
+    bundle = bundle_with(tmp_path, {"texts": packed(texts), "vectors": np.ones((2, 384))})
+    with pytest.raises(BundleError) as caught:
+        read_golden(bundle)
+    assert str(caught.value).startswith(f"{bundle.folder / 'golden.npz'}: {message}")
+
+
+def test_a_file_that_unpacks_to_very_much_is_refused(tmp_path: Path) -> None:
+    bundle = bundle_with(tmp_path, {"texts": TEXTS, "vectors": np.ones((2, 384))})
+    path = bundle.folder / "golden.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("texts.npy", bytes(65 << 20))
+    file = File(path.stat().st_size, hash_file(path))
+    assert file.bytes < 100_000
+    with pytest.raises(BundleError, match=r"it unpacks to over \d+ bytes"):
+        read_golden(replace(bundle, files={**bundle.files, "golden.npz": file}))
+
+
+@pytest.mark.parametrize("content", ["array", "member", "noise"])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: str) -> None:
+    bundle = bundle_with(tmp_path, {"texts": TEXTS, "vectors": np.ones((2, 384))})
+    path = bundle.folder / "golden.npz"
+    if content == "array":
+        with path.open("wb") as stream:
+            np.save(stream, np.ones(3))
+    elif content == "member":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("texts", "no array")
+    else:
+        path.write_bytes(path.read_bytes()[:200])
+    file = File(path.stat().st_size, hash_file(path))
+    with pytest.raises(BundleError, match=r"holds no golden vectors \(.+\); build the bundle again$"):
+        read_golden(replace(bundle, files={**bundle.files, "golden.npz": file}))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from nestling.encoding import remembered
 from nestling.encoding.bundle import Bundle, Variant, default_bundle, read_bundle
-from nestling.encoding.remembered import cache_folder, note_of, remember
+from nestling.encoding.remembered import cache_folder, is_noted, note_of, remember
 
 
 @pytest.fixture
@@ -39,6 +40,8 @@ def test_a_note_is_an_empty_file_that_speaks_for_one_state(bundle: Bundle) -> No
     others.add(note_of(bundle, variant))
     os.utime(bundle.folder / variant.graph, ns=(1, 1))
     others.add(note_of(bundle, variant))
+    assert is_noted(note)
+    assert not is_noted(None)
     assert len(others | {note}) == 6
 
 
@@ -80,3 +83,29 @@ def test_the_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_default_bundle_is_in_the_package() -> None:
     assert (default_bundle() / "manifest.json").is_file()
+
+
+def test_a_note_that_may_not_be_looked_at_stands_for_nothing(tmp_path: Path) -> None:
+    assert not is_noted(tmp_path / ("x" * 5000) / "note")
+    assert not is_noted(tmp_path / "nul\0")
+
+
+def test_a_user_without_a_home_has_no_place_for_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", nobody)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_folder() is None
+
+
+def test_a_file_changed_in_place_with_its_time_put_back_is_another_state(bundle: Bundle) -> None:
+    variant = bundle.variants[0]
+    path = bundle.folder / variant.graph
+    before, note = path.stat(), note_of(bundle, variant)
+    time.sleep(0.02)
+    path.write_text("CONTENT")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert note_of(bundle, variant) != note
