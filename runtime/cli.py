@@ -226,7 +226,8 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
 def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     """Check a library, an index or a bundle for damage; exit 1 where there is any.
 
-    A bundle's files are compared with their hashes, and its golden texts are encoded and compared with the reference.
+    A bundle's files are compared with their hashes, then each of its precisions is tried on golden texts and compared
+    with what it gave where the bundle was built.
     """
     from .vectors.files import is_index
 

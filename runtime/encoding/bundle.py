@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from ..errors import BundleError
@@ -72,6 +73,7 @@ class Bundle:
         golden: file name of the golden texts and vectors.
         variants: the graphs, the default first.
         files: every file of the bundle but the manifest, with its size and hash.
+        format: of the manifest; 1 has neither data files nor golden vectors of a variant's own.
     """
 
     folder: Path
@@ -84,6 +86,7 @@ class Bundle:
     golden: str
     variants: tuple[Variant, ...]
     files: Mapping[str, File]
+    format: int = FORMAT
 
     def __post_init__(self) -> None:
         where = self.folder / MANIFEST
@@ -126,10 +129,13 @@ class Bundle:
         try:
             if path.is_symlink() and path.resolve().parent != self.folder.resolve():
                 raise BundleError(f"{path}: the link leaves the bundle's folder; put the file itself there")
-            size = path.stat().st_size
-            if size != expected.bytes:
+            found = path.stat()
+            if not S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+                raise BundleError(f"{path}: is no regular file; the bundle is damaged, install it again")
+            if found.st_size != expected.bytes:
                 raise BundleError(
-                    f"{path}: has {size} bytes, expected {expected.bytes}; the bundle is damaged, install it again"
+                    f"{path}: has {found.st_size} bytes, expected {expected.bytes}; "
+                    "the bundle is damaged, install it again"
                 )
             digest = hash_file(path)
         except OSError as error:
@@ -148,7 +154,10 @@ class Bundle:
     def manifest(self) -> str:
         """The text of `manifest.json`, the same for equal bundles."""
         values = {key: value for key, value in asdict(self).items() if key != "folder"}
-        return json.dumps({"format": FORMAT, **values}, indent=2, sort_keys=True) + "\n"
+        if self.format == 1:
+            for variant in values["variants"]:
+                del variant["data"]
+        return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
 def default_bundle() -> Path:
@@ -197,7 +206,7 @@ def hash_file(path: Path) -> str:
 
 
 def _bundle(folder: Path, values: dict[str, Any], path: Path) -> Bundle:
-    expected = {field.name for field in fields(Bundle)} - {"folder"} | {"format"}
+    expected = {field.name for field in fields(Bundle)} - {"folder"}
     _same_keys(path, "manifest", values, expected)
     for key, kind in (("name", str), ("space", str), ("dim", int), ("max_tokens", int), ("tokenizer", str)):
         _typed(path, key, values[key], kind)
@@ -229,6 +238,7 @@ def _bundle(folder: Path, values: dict[str, Any], path: Path) -> Bundle:
         golden=values["golden"],
         variants=tuple(Variant(**{**v, "data": tuple(v.get("data", ()))}) for v in values["variants"]),
         files={name: File(**entry) for name, entry in values["files"].items()},
+        format=values["format"],
     )
 
 

@@ -6,7 +6,7 @@ the last encoder that uses it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -23,6 +23,8 @@ from .golden import quick_check
 from .remembered import is_noted, note_of, remember
 from .tokens import Role, Tokens
 
+Ids = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class Engine:
@@ -31,15 +33,28 @@ class Engine:
     Attributes:
         tokens: the bundle's tokenizer.
         session: one graph on one thread.
+        name: what errors call the graph.
     """
 
     tokens: Tokens
     session: Any
+    name: str = "the graph"
 
     def run(self, text: str, role: Role) -> tuple[npt.NDArray[np.float32], int]:
         """One text's vector, (dim,) float32 of unit length, and how many of its characters were left out."""
         ids, left_out = self.tokens.ids(text, role)
-        return self.session.run(["vector"], {"input_ids": ids[None, :]})[0][0], left_out
+        return self.vector(ids), left_out
+
+    def vector(self, ids: Ids) -> npt.NDArray[np.float32]:
+        """The vector of a text's token ids, (dim,) float32 of unit length."""
+        try:
+            (vectors,) = self.session.run(["vector"], {"input_ids": ids[None, :]})
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            raise BundleError(
+                f"{self.name}: ONNX Runtime cannot run it on {len(ids)} token ids up to {ids.max(initial=0)} "
+                f"({_reason(error)}); build the bundle again"
+            ) from error
+        return np.asarray(vectors[0], dtype=np.float32)
 
 
 _engines: WeakValueDictionary[tuple[str, ...], Engine] = WeakValueDictionary()
@@ -63,7 +78,7 @@ def opened(bundle: Bundle, variant: Variant) -> Engine:
     if not known:
         for name in (bundle.tokenizer, *variant.files):
             bundle.verified(name)
-    key = (repr(bundle), variant.name)
+    key = (repr(replace(bundle, folder=bundle.folder.resolve())), variant.name)
     with _opening:
         engine = _engines.get(key)
         if engine is None:
@@ -71,7 +86,7 @@ def opened(bundle: Bundle, variant: Variant) -> Engine:
             if not known:
                 check_locations(graph, variant)
             tokens = Tokens(bundle.folder / bundle.tokenizer, dict(bundle.prefixes), bundle.max_tokens)
-            engine = _engines[key] = Engine(tokens, new_session(graph, bundle.dim))
+            engine = _engines[key] = Engine(tokens, new_session(graph, bundle.dim), str(graph))
     if not known:
         quick_check(bundle, variant, lambda text: engine.run(text, "document")[0])
         if note is not None:
@@ -105,16 +120,21 @@ def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised as well
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no public base class
-        reason = str(error).splitlines()[0]
-        raise BundleError(f"{graph}: ONNX Runtime cannot load it ({reason}); build the bundle again") from error
+        raise BundleError(f"{graph}: ONNX Runtime cannot load it ({_reason(error)}); build the bundle again") from error
     inputs = [(value.name, value.type) for value in session.get_inputs()]
     outputs = [(value.name, value.type, value.shape) for value in session.get_outputs()]
     fits = [(name, kind, len(shape), *shape[-1:]) for name, kind, shape in outputs] == [("vector", _FLOATS, 2, dim)]
     if inputs != [("input_ids", "tensor(int64)")] or not fits:
         raise BundleError(f"{graph}: has {inputs} -> {outputs}, expected input_ids -> vector of {dim}")
     return session
+
+
+def _reason(error: Exception) -> str:
+    """What an error of ONNX Runtime says, in one line."""
+    lines = str(error).splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 import onnxruntime
 import tokenizers
@@ -21,7 +23,10 @@ import tokenizers
 from .bundle import Bundle, Variant
 
 # Raised whenever a start looks at more than before, so that what was found good by less is looked at again.
-_CHECKS = 2
+_CHECKS = 3
+
+_MOST_NOTES = 64
+_NOTE_NAME = re.compile("[0-9a-f]{64}")
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU_BYTES = 8192
@@ -51,10 +56,15 @@ def is_noted(note: Path | None) -> bool:
 
 
 def remember(note: Path) -> None:
-    """Leave a note; nothing happens where it cannot be written."""
+    """Leave a note, and remove the oldest where there are many; nothing happens where that cannot be done."""
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
+        names = [path for path in note.parent.iterdir() if _NOTE_NAME.fullmatch(path.name) and path != note]
+        found = [(path.lstat(), path) for path in names]
+        others = sorted((at.st_mtime_ns, path) for at, path in found if S_ISREG(at.st_mode) and at.st_size == 0)
+        for _, path in others[: 1 - _MOST_NOTES]:
+            path.unlink()
 
 
 def cache_folder() -> Path | None:

@@ -6,6 +6,7 @@ so its vector cannot depend on its neighbours.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,12 @@ Role = Literal["document", "query"]
 ROLES: tuple[Role, ...] = ("document", "query")
 
 _BLOCK_CHARS = 65536
-_FIRST_CHARS = 4096
+# How many characters of a text are looked at, one after another until there are tokens enough. The last is a bound: a
+# word without end, or characters that the tokenizer drops, cost over a hundred bytes each and give next to no tokens,
+# while a text that says something fills an encoder from far fewer.
+_LOOKS = (4096, 16384, 65536, 262144, 1048576)
+# Tokens that begin so far before the end of a look are as in the whole text: WordPiece makes a longer word one token.
+_UNSURE_CHARS = 1024
 _MIN_ROOM = 4
 
 
@@ -68,10 +74,17 @@ class Tokens:
         """Tokens of a text of this role that the encoder reads, after the prefix and the special tokens."""
         return self.max_tokens - self._reserved[role]
 
+    @property
+    def highest_id(self) -> int:
+        """The highest id that a text can have."""
+        return int(max(self._tokenizer.get_vocab(with_added_tokens=True).values()))
+
     def ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
         """The ids of one text, cut at `max_tokens`.
 
-        Of a long text only as much is looked at as is needed for that, so a book costs no more than a page.
+        Of a long text only as much is looked at as is needed for that, so a book costs no more than a page, and never
+        more than its first 1,048,576 characters; what is behind them counts as left out. The ids are those that the
+        whole text begins with, wherever the looking ends; only inside a word of over 1,024 characters may they differ.
 
         Returns:
             ids: (n,) int64, at most `max_tokens`, special tokens included.
@@ -79,14 +92,18 @@ class Tokens:
         """
         prefix = self._prefixes[role]
         most = self.max_tokens - self._tokenizer.num_special_tokens_to_add(False)
-        chars, left_out = _FIRST_CHARS, 0
-        encoding = self._tokenizer.encode(prefix + text[: _end(text, 0, chars)], add_special_tokens=False)
-        while len(encoding.ids) <= most and chars < len(text):
-            chars *= 4
-            encoding = self._tokenizer.encode(prefix + text[: _end(text, 0, chars)], add_special_tokens=False)
-        if len(encoding.ids) > most:
-            encoding.truncate(most)
-            left_out = len(prefix) + len(text) - encoding.offsets[-1][1]
+        for chars in _LOOKS:
+            encoding = self._tokenizer.encode(prefix + text[:chars], add_special_tokens=False)
+            sure = len(encoding.ids)
+            if chars < len(text):
+                sure = bisect_left([begin for begin, _ in encoding.offsets], len(prefix) + chars - _UNSURE_CHARS)
+            if sure > most or chars >= len(text):
+                break
+        left_out = 0
+        if sure > most or chars < len(text):
+            encoding.truncate(min(sure, most))
+            end = encoding.offsets[-1][1] if encoding.ids else 0
+            left_out = len(text) - max(0, end - len(prefix))
         encoding = self._tokenizer.post_process(encoding, None, True)
         return np.asarray(encoding.ids, dtype=np.int64), left_out
 

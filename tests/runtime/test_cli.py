@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bundles import tiny_bundle, turn_golden
 from nestling import Index, Library, Report
 from nestling.cli import commands
 from nestling.encoding.bundle import default_bundle
@@ -134,6 +135,18 @@ def test_check_finds_a_sound_library_and_bundle_sound(nestling: Run, library: Pa
     for line, variant in zip(result.stdout.splitlines(), ("xl.int8", "xl.int4"), strict=True):
         assert line.startswith(f"{default_bundle()}: {variant}: sound; cosine ")
         assert re.search(r"100% of nearest texts the same over 64 texts, \d+ tokens a second$", line)
+
+
+def test_check_prints_what_it_measured_before_it_fails(nestling: Run, tmp_path: Path) -> None:
+    folder = tiny_bundle(tmp_path)
+    turn_golden(folder, 0.9, "xl.int4")
+    result = nestling("check", folder)
+    assert result.returncode == 1
+    (line,) = result.stdout.splitlines()
+    assert line.startswith(f"{folder}: xl.int8: sound; cosine ")
+    (error,) = result.stderr.splitlines()
+    assert error.startswith(f"error: {folder}: xl.int4 gives on this machine a vector with cosine 0.9")
+    assert error.endswith(" to the one at the build, expected 0.985 or more; do not use it here and please report it")
 
 
 def test_check_finds_damage(nestling: Run, library: Path, tmp_path: Path) -> None:

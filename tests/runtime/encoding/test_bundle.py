@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -173,4 +176,24 @@ def test_a_manifest_of_format_1_knows_no_data_files(folder: Path) -> None:
     for variant in values["variants"]:
         del variant["data"]
     path.write_text(json.dumps({**values, "format": 1}))
-    assert [variant.data for variant in read_bundle(folder).variants] == [(), ()]
+    bundle = read_bundle(folder)
+    assert [variant.data for variant in bundle.variants] == [(), ()]
+    assert json.loads(bundle.manifest()) == json.loads(path.read_text())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None:
+    change(folder, "files", "golden.npz", value={"bytes": 0, "sha256": sha256().hexdigest()})
+    (folder / "golden.npz").unlink()
+    os.mkfifo(folder / "golden.npz")
+    found: list[str] = []
+    reader = Thread(target=lambda: found.append(error(folder)), daemon=True)
+    reader.start()
+    reader.join(10)
+    assert found == [f"{folder / 'golden.npz'}: is no regular file; the bundle is damaged, install it again"]
+
+
+def test_a_link_to_a_file_of_the_folder_is_followed(folder: Path) -> None:
+    (folder / "model.onnx").rename(folder / "other.onnx")
+    (folder / "model.onnx").symlink_to("other.onnx")
+    read_bundle(folder).verify()

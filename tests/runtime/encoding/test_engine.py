@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import shutil
 import weakref
 from collections.abc import Iterator
@@ -10,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bundles import listed_anew, tiny_bundle, turn_golden
 from nestling import Encoder
 from nestling.encoding import engine, remembered
-from nestling.encoding.bundle import default_bundle, hash_file, read_bundle
+from nestling.encoding.bundle import default_bundle, read_bundle
+from nestling.encoding.engine import new_session
 from nestling.encoding.golden import read_golden
 from nestling.errors import BundleError
+from protobuf import field, number
 
 
 @pytest.fixture
@@ -34,14 +36,6 @@ def damage(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-
-
-def listed_anew(folder: Path, name: str) -> None:
-    """Make the manifest say of a file what it is now."""
-    path = folder / "manifest.json"
-    values = json.loads(path.read_text())
-    values["files"][name] = {"bytes": (folder / name).stat().st_size, "sha256": hash_file(folder / name)}
-    path.write_text(json.dumps(values))
 
 
 def test_encoders_of_one_variant_share_an_engine_and_the_last_one_frees_it(copy: Path) -> None:
@@ -111,7 +105,18 @@ def test_wrong_vectors_are_noticed_at_the_first_start(copy: Path, notes: Path) -
     assert not notes.exists()
 
 
-def test_what_was_found_good_is_not_looked_at_again_until_it_changes(copy: Path, notes: Path) -> None:
+@pytest.mark.parametrize(("version", "against", "cosine"), [(1, "vectors", 0.93), (2, "xl.int8", 0.99)])
+def test_vectors_that_differ_as_they_may_are_no_wrong_ones(
+    tmp_path: Path, version: int, against: str, cosine: float
+) -> None:
+    folder = tiny_bundle(tmp_path, version)
+    turn_golden(folder, cosine, against)
+    assert Encoder(folder).encode(["owls"], role="query").shape == (1, 32)
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one with each look at the vectors."""
     looked: list[str] = []
     real = engine.quick_check
 
@@ -119,25 +124,95 @@ def test_what_was_found_good_is_not_looked_at_again_until_it_changes(copy: Path,
         looked.append("check")
         real(*arguments)  # type: ignore[arg-type]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "quick_check", counted)
-        for _ in range(2):
-            Encoder(copy).close()
-        assert len(looked) == 1
-        Encoder(copy, precision="int4").close()
-        assert len(looked) == 2
-        shutil.copy(copy / "int8.bin", copy / "again")
-        (copy / "again").replace(copy / "int8.bin")
+    monkeypatch.setattr(engine, "quick_check", counted)
+    return looked
+
+
+def test_what_was_found_good_is_not_looked_at_again_until_it_changes(
+    copy: Path, notes: Path, looked: list[str]
+) -> None:
+    for _ in range(2):
         Encoder(copy).close()
-        assert len(looked) == 3
+    assert len(looked) == 1
+    Encoder(copy, precision="int4").close()
+    assert len(looked) == 2
+    shutil.copy(copy / "int8.bin", copy / "again")
+    (copy / "again").replace(copy / "int8.bin")
+    Encoder(copy).close()
+    assert len(looked) == 3
     assert len(list(notes.iterdir())) == 3
 
 
-def test_without_a_place_for_notes_every_start_looks(copy: Path, tmp_path: Path) -> None:
+def test_without_a_place_for_notes_every_start_looks(copy: Path, tmp_path: Path, looked: list[str]) -> None:
     (tmp_path / "cache").write_text("no folder")
-    for _ in range(2):
-        assert Encoder(copy).encode(["owls"], role="query").shape == (1, 384)
+    for starts in (1, 2, 3):
+        Encoder(copy).close()
+        assert len(looked) == starts
     assert (tmp_path / "cache").read_text() == "no folder"
+
+
+def test_a_relative_folder_is_another_one_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = (tiny_bundle(tmp_path / name) for name in ("here", "there"))
+    monkeypatch.chdir(here.parent)
+    first = Encoder("bundle")
+    assert Encoder(here)._engine is first._engine
+    monkeypatch.chdir(there.parent)
+    second = Encoder("bundle")
+    assert second._engine is not first._engine
+    assert Encoder(there)._engine is second._engine
+
+
+def test_what_onnx_runtime_cannot_run_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tiny_bundle(tmp_path)
+    listed_anew(folder, "tokenizer.json", max_tokens=99)
+    encoder = Encoder(folder)
+    with pytest.raises(BundleError) as caught:
+        encoder.encode(["owls hunt", "owls " * 90], role="document")
+    found = str(caught.value)
+    assert found.startswith(f"{folder / 'model.int8.onnx'}: ONNX Runtime cannot run it on 92 token ids up to ")
+    assert found.endswith("; build the bundle again")
+    assert "\n" not in found
+    assert capfd.readouterr() == ("", "")
+
+
+FLOAT, INT64, DOUBLE = 1, 7, 11
+
+
+def graph(kind: int, *dims: int, name: str = "vector") -> bytes:
+    """An ONNX model that casts `input_ids` of these dims to another type."""
+
+    def value(name: bytes, kind: int) -> bytes:
+        shape = b"".join(field(1, number(1, dim)) for dim in dims)
+        return field(1, name) + field(2, field(1, number(1, kind) + field(2, shape)))
+
+    output = name.encode()
+    to = field(1, b"to") + number(3, kind) + number(20, 2)
+    node = field(1, b"input_ids") + field(2, output) + field(4, b"Cast") + field(5, to)
+    inside = field(1, node) + field(2, b"g") + field(11, value(b"input_ids", INT64)) + field(12, value(output, kind))
+    return number(1, 8) + field(7, inside) + field(8, field(1, b"") + number(2, 17))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (graph(FLOAT, 1, 1, 8), "[('vector', 'tensor(float)', [1, 1, 8])]"),
+        (graph(FLOAT, 8), "[('vector', 'tensor(float)', [8])]"),
+        (graph(FLOAT, 1, 16), "[('vector', 'tensor(float)', [1, 16])]"),
+        (graph(DOUBLE, 1, 8), "[('vector', 'tensor(double)', [1, 8])]"),
+        (graph(FLOAT, 1, 8, name="pooled"), "[('pooled', 'tensor(float)', [1, 8])]"),
+    ],
+)
+def test_a_graph_whose_output_is_no_row_of_floats_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(BundleError) as caught:
+        new_session(path, 8)
+    assert str(caught.value) == (
+        f"{path}: has [('input_ids', 'tensor(int64)')] -> {said}, expected input_ids -> vector of 8"
+    )
+    path.write_bytes(graph(FLOAT, 1, 8))
+    (row,) = new_session(path, 8).run(["vector"], {"input_ids": np.arange(8)[None, :]})
+    assert row.tolist() == [[0, 1, 2, 3, 4, 5, 6, 7]]
 
 
 def test_the_quick_check_takes_short_texts(copy: Path) -> None:

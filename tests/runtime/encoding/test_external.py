@@ -7,19 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nestling.encoding.external import locations
-
-
-def field(number: int, content: bytes) -> bytes:
-    """A protobuf field that holds bytes."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def varint(value: int) -> bytes:
-    parts = []
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
+from protobuf import field, varint
 
 
 def tensor(location: str) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nestling.encoding.bundle import File, default_bundle, hash_file, read_bundle
-from nestling.encoding.golden import Golden, read_golden, stored
+from nestling.encoding.golden import Golden, read_golden, require_cosine, stored
 from nestling.errors import BundleError
 
 
@@ -27,14 +27,42 @@ def test_golden_texts_are_read_as_they_were_stored(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = random.standard_normal((2, 2, 384)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=2, keepdims=True)
-    golden = Golden(["owls", "naïve 日本"], rows[0], {"xl.int8": rows[1]})
+    golden = Golden(["owls", "naïve 日本"], rows[0], {"xl.int8": rows[1], "xl.int4": rows[0]})
     bundle = bundle_with(tmp_path, stored(golden))  # type: ignore[arg-type]
     found = read_golden(bundle)
     assert found.texts == golden.texts
     assert ((found.reference * rows[0]).sum(axis=1) > 0.99999).all()
     assert np.linalg.norm(found.reference, axis=1) == pytest.approx(1, abs=1e-6)
     assert (found.expected(bundle.variants[0]) == found.built["xl.int8"]).all()
+
+
+def test_each_variant_has_vectors_but_in_format_1(tmp_path: Path) -> None:
+    rows = np.ones((2, 384), dtype=np.float32)
+    bundle = bundle_with(tmp_path, stored(Golden(["a", "b"], rows, {"xl.int8": rows})))  # type: ignore[arg-type]
+    with pytest.raises(BundleError) as caught:
+        read_golden(bundle)
+    assert str(caught.value) == (
+        f"{bundle.folder / 'golden.npz'}: has no vectors of xl.int4, expected some of each variant; "
+        "build the bundle again"
+    )
+    found = read_golden(replace(bundle, format=1))
     assert (found.expected(bundle.variants[1]) == found.reference).all()
+
+
+def test_how_near_a_vector_must_be_depends_on_what_it_is_compared_with() -> None:
+    bundle = read_bundle()
+    first, variant = replace(bundle, format=1), bundle.variants[0]
+    require_cosine(bundle, variant, 0.985)
+    require_cosine(first, variant, 0.9)
+    gives = f"{bundle.folder}: xl.int8 gives on this machine a vector with cosine "
+    for asked, cosine, said in (
+        (bundle, 0.9849, "0.9849 to the one at the build, expected 0.985 or more"),
+        (first, 0.8999, "0.8999 to the float32 reference, expected 0.9 or more"),
+        (first, float("nan"), "nan to the float32 reference, expected 0.9 or more"),
+    ):
+        with pytest.raises(BundleError) as caught:
+            require_cosine(asked, variant, cosine)
+        assert str(caught.value) == gives + said + "; do not use it here and please report it"
 
 
 TEXTS = np.frombuffer(json.dumps(["a", "b"]).encode(), dtype=np.uint8)

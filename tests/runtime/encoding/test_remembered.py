@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
@@ -109,3 +110,21 @@ def test_a_file_changed_in_place_with_its_time_put_back_is_another_state(bundle:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_mtime_ns == before.st_mtime_ns
     assert note_of(bundle, variant) != note
+
+
+def test_the_oldest_notes_go_and_nothing_else(tmp_path: Path) -> None:
+    names = [hashlib.sha256(bytes([number])).hexdigest() for number in range(80)]
+    for age, name in enumerate(names):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (2e9 - age, 2e9 - age))  # all later than the note that is left now
+    kept = ["0" * 64, "1" * 64, "2" * 63, "readme"]
+    (tmp_path / kept[0]).write_text("no note")
+    (tmp_path / kept[1]).mkdir()
+    for name in kept[2:]:
+        (tmp_path / name).touch()
+    for name in kept:
+        os.utime(tmp_path / name, (1, 1))
+    remember(tmp_path / ("f" * 64))
+    assert {path.name for path in tmp_path.iterdir()} == {"f" * 64, *names[:63], *kept}
+    remember(tmp_path / names[62])
+    assert {path.name for path in tmp_path.iterdir()} == {"f" * 64, *names[:63], *kept}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nestling.encoding.bundle import default_bundle
-from nestling.encoding.tokens import Tokens
+from nestling.encoding.tokens import Role, Tokens
 from nestling.errors import BundleError
 
 TOKENIZER = default_bundle() / "tokenizer.json"
@@ -39,7 +39,17 @@ def test_a_text_over_the_limit_keeps_its_last_special_token(tokens: Tokens) -> N
     assert tokens.ids("owl " * 20, "query") == (pytest.approx([101, 23032, 1024, *[13547] * 12, 102]), 33)
 
 
-@pytest.mark.parametrize("text", ["a fox, as told. " * 9000, "字" * 9000, "fox" * 9000, "\u200b" * 9000 + " owl" * 99])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a fox, as told. " * 9000,
+        "字" * 9000,
+        "owl " + "字" * 9000,
+        "fox" * 9000,
+        "\u200b" * 9000 + " owl" * 99,
+        "owls" + " " * 9000,
+    ],
+)
 def test_only_the_start_of_a_long_text_is_looked_at_and_gives_the_same_ids(tokens: Tokens, text: str) -> None:
     whole = tokens._tokenizer.encode(text).ids
     ids, left_out = tokens.ids(text, "document")
@@ -51,6 +61,36 @@ def test_a_text_of_ten_megabytes_takes_a_moment(tokens: Tokens) -> None:
     begin = time.perf_counter()
     assert len(tokens.ids("word " * 2_000_000, "document")[0]) == 16
     assert time.perf_counter() - begin < 0.5
+
+
+@pytest.mark.parametrize("role", ["document", "query"])
+@pytest.mark.parametrize(
+    ("text", "words", "read"),
+    [
+        ("fox" * 3_000_000, [100], 1 << 20),
+        ("\u200b" * 3_000_000, [], 0),
+        ("two owls" + "\t" * 3_000_000, [2048, 22388], 8),
+        ("\u200b" * ((1 << 20) - 6) + "unbelievableness" + "." * 99, [], 0),
+    ],
+    ids=["one word", "dropped", "white space", "a word at the end of what is looked at"],
+)
+def test_over_a_million_characters_are_not_looked_at(
+    tokens: Tokens, text: str, role: Role, words: list[int], read: int
+) -> None:
+    begin = time.perf_counter()
+    ids, left_out = tokens.ids(text, role)
+    assert time.perf_counter() - begin < 2
+    prefix = [23032, 1024] if role == "query" else []
+    assert (ids.tolist(), left_out) == ([101, *prefix, *words, 102], len(text) - read)
+
+
+@pytest.mark.parametrize("before", [4080, 4085, 4090, 4095])
+def test_a_word_at_the_end_of_what_is_looked_at_is_read_whole(before: int) -> None:
+    text = "." * before + "unbelievableness" + "." * 9000
+    for limit in range(before, before + 9):
+        tokens = Tokens(TOKENIZER, {"document": "", "query": ""}, limit)
+        whole = tokens._tokenizer.encode(text).ids
+        assert tokens.ids(text, "document")[0].tolist() == [*whole[: limit - 1], 102]
 
 
 def test_padding_and_truncation_of_the_file_play_no_part(tmp_path: Path) -> None:
