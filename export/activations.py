@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from onnx import helper
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
+_INPUT = "input_ids"
 _TEXTS_A_PRODUCT = 64
 
 
@@ -52,45 +53,81 @@ def moments(model: Any, texts: Sequence[Ids]) -> dict[str, Floats]:
     return found
 
 
-def paired_moments(exact: Any, rounded: Any, name: str, texts: Sequence[Ids]) -> tuple[Floats, Floats]:
-    """An activation in two models of the same form, every text counting alike.
+class Flow(NamedTuple):
+    """What an exact and a rounded model of the same form hold at one place.
+
+    Attributes:
+        name: the place; models are run on from there.
+        exact, rounded: by text what a run is given there, (1, tokens, channels) float32, or token ids (1, tokens).
+    """
+
+    name: str
+    exact: list[Any]
+    rounded: list[Any]
+
+
+def paired_moments(exact: Any, rounded: Any, before: Flow, name: str, keep: bool) -> tuple[Floats, Floats, Flow | None]:
+    """Run two models of the same form on to an activation; every text counts alike.
+
+    Args:
+        before: where to start from.
+        keep: return the values too.
 
     Returns:
         second: (channels, channels) float32, second moments of what the rounded model has there.
         cross: (channels, channels) float32, its products with what the exact model has there.
+        flow: the values of both, None unless kept.
     """
-    sessions = [_session(_until(model, name)) for model in (rounded, exact)]
+    sessions = [session(_part(model, before.name, name)) for model in (exact, rounded)]
+    flow = Flow(name, [], [])
     second, cross = np.float32(0), np.float32(0)
-    for begin in range(0, len(texts), _TEXTS_A_PRODUCT):
-        parts: list[list[Floats]] = [[], []]
-        for ids in texts[begin : begin + _TEXTS_A_PRODUCT]:
-            for part, session in zip(parts, sessions, strict=True):
-                values = session.run([name], {"input_ids": ids[None, :]})[0][0]
-                part.append(values / np.float32(np.sqrt(len(values) * len(texts))))
-        found, expected = (np.concatenate(part) for part in parts)
+    for begin in range(0, len(before.exact), _TEXTS_A_PRODUCT):
+        weighed: list[Floats] = []
+        for run, given, kept in zip(sessions, before[1:], flow[1:], strict=True):
+            values = [run.run([name], {before.name: one})[0] for one in given[begin : begin + _TEXTS_A_PRODUCT]]
+            kept += values if keep else []
+            scales = [np.float32(np.sqrt(one.shape[1] * len(given))) for one in values]
+            weighed.append(np.concatenate([one[0] / scale for one, scale in zip(values, scales, strict=True)]))
+        expected, found = weighed
         second, cross = second + found.T @ found, cross + found.T @ expected
-    return np.asarray(second), np.asarray(cross)
+    return np.asarray(second), np.asarray(cross), flow if keep else None
 
 
-def _until(model: Any, name: str) -> Any:
-    """The part of a model that an activation depends on, with it as the only output."""
+def follows(model: Any, start: str, name: str) -> bool:
+    """Whether an activation depends on the texts only through another."""
+    return start != name and _INPUT not in _needed(model, start, name)[1]
+
+
+def _needed(model: Any, start: str, name: str) -> tuple[list[Any], set[str]]:
+    """The nodes, in order, that lead from one value to another, and what they are not given by each other."""
     made_by = {output: place for place, node in enumerate(model.graph.node) for output in node.output}
     needed: set[int] = set()
+    given: set[str] = set()
     waiting = [name]
     while waiting:
-        place = made_by.get(waiting.pop())
-        if place is not None and place not in needed:
+        value = waiting.pop()
+        place = None if value == start else made_by.get(value)
+        if place is None:
+            given.add(value)
+        elif place not in needed:
             needed.add(place)
             waiting += model.graph.node[place].input
-    nodes = [model.graph.node[place] for place in sorted(needed)]
-    read = {name for node in nodes for name in node.input}
-    stored = [tensor for tensor in model.graph.initializer if tensor.name in read]
+    return [model.graph.node[place] for place in sorted(needed)], given - {start}
+
+
+def _part(model: Any, start: str, name: str) -> Any:
+    """The part of a model from one value to another, as a model."""
+    nodes, given = _needed(model, start, name)
+    stored = [tensor for tensor in model.graph.initializer if tensor.name in given]
+    inputs = [value for value in model.graph.input if value.name == start]
+    inputs = inputs or [helper.make_tensor_value_info(start, onnx.TensorProto.FLOAT, [1, None, None])]
     output = helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, "part", list(model.graph.input), [output], stored)
+    graph = helper.make_graph(nodes, "part", inputs, [output], stored)
     return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
 
-def _session(model: Any) -> onnxruntime.InferenceSession:
+def session(model: Any) -> onnxruntime.InferenceSession:
+    """A model in memory, ready to run."""
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
@@ -100,7 +137,7 @@ def _probed(model: Any, texts: Sequence[Ids]) -> Iterator[dict[str, Floats]]:
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
-    session = _session(probe)
+    run = session(probe)
     for ids in texts:
-        found = session.run(names, {"input_ids": ids[None, :]})
+        found = run.run(names, {_INPUT: ids[None, :]})
         yield {name: values[0] for name, values in zip(names, found, strict=True)}

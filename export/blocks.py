@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
 _SHRINKS = np.linspace(0.7, 1.15, 19)

@@ -25,8 +25,9 @@ from ..encoding.golden import Golden, stored
 from ..encoding.tokens import Tokens
 from .activations import Ids
 from .blocks import Blocks, Grid
+from .calibration import drawn_texts, own_texts
 from .card import card
-from .embedding import compress_table, put_values, rounded_table
+from .embedding import TABLE, compress_table, put_values, rounded_table
 from .errors import ExportError
 from .gradients import embedding_moments
 from .graph import export_graph, optimized, write
@@ -35,7 +36,7 @@ from .int8 import quantize_int8
 from .pack import graph_name, pack
 from .recipe import FolderSource, Recipe
 from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
-from .verify import Report, calibration_texts, compare, golden_texts, reference, report_text, require, sentences
+from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions
 
 WIDTH, FLOAT32 = "xl", "float32"
 GOLDEN, REPORT, CARD, RECIPE = "golden.npz", "report.json", "README.md", "recipe.toml"
@@ -46,7 +47,13 @@ Say = Callable[[str], None]
 
 
 def build(
-    recipe: Recipe, output: Path, work: Path, force: bool, say: Say, precisions: Sequence[str] | None = None
+    recipe: Recipe,
+    output: Path,
+    work: Path,
+    force: bool,
+    say: Say,
+    precisions: Sequence[str] | None = None,
+    texts: Path | None = None,
 ) -> Bundle:
     """Build the bundle of a recipe.
 
@@ -57,6 +64,7 @@ def build(
         say: told what is being done, a line a step.
         precisions: what the bundle is to hold, the default first; None for all that the recipe describes. `float32`,
             the original weights, may be among them.
+        texts: where the files are that the recipe draws passages from; None for the recipe's own folder.
 
     Returns:
         The bundle, read back and verified.
@@ -91,10 +99,11 @@ def build(
     )
     tokenizer = step(TOKENIZER, "tokenizer", lambda path: _write_tokenizer(source / TOKENIZER, path))
     tokens = Tokens(tokenizer, {"document": encoder.document_prefix, "query": encoder.query_prefix}, encoder.max_tokens)
-    texts = sentences()
-    calibration = [tokens.ids(text, "document")[0] for text in calibration_texts()]
+    _check_vocabulary(tokens, fused)
+    measured = sentences()
+    calibration = [tokens.ids(text, "document")[0] for text in own_texts()]
     second = step("gradients.npy", "gradients", lambda path: _write_gradients(source, recipe, calibration, path))
-    expected = step("reference.npy", "reference", lambda path: _write_reference(source, recipe, texts, path))
+    expected = step("reference.npy", "reference", lambda path: _write_reference(source, recipe, measured, path))
 
     @cache
     def table() -> Blocks:
@@ -109,7 +118,11 @@ def build(
             model = quantize_int8(model, calibration, int8.weight_bits, int8.outlier_ratio, int8.float_ratio, folder)
             compress_table(model, table())
         elif recipe.int4 is not None:
-            grids = quantize_int4(model, onnx.load(fused), calibration, table(), recipe.int4.max_bytes)
+            drawn = [
+                tokens.ids(text, "document")[0] for text in drawn_texts(recipe.int4, texts or recipe.path.parent, _SEED)
+            ]
+            ids = [*calibration, *drawn]
+            grids = quantize_int4(model, onnx.load(fused), ids, table(), recipe.int4.max_bytes)
             say("; ".join(f"{count} matrices in {grid}" for grid, count in Counter(map(str, grids.values())).items()))
         write(optimized(model, folder), path)
 
@@ -135,7 +148,7 @@ def build(
     reports = {}
     for variant in variants:
         with Encoder(bundle, precision=variant.precision) as opened:
-            reports[variant.precision] = compare(opened, texts, np.load(expected))
+            reports[variant.precision] = compare(opened, measured, np.load(expected))
         if variant.precision in recipe.verify:
             require(reports[variant.precision], recipe.verify[variant.precision], variant.precision)
     (staged / REPORT).write_text(report_text(reports))
@@ -176,7 +189,7 @@ def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> dict[str, Repor
 
 def _work_folder(recipe: Recipe, work: Path) -> Path:
     """Named by all that its steps depend on; the other sources are pinned by the recipe itself."""
-    parts = [recipe.sha256]
+    parts = [recipe.sha256, *own_texts(), *sentences(), *tool_versions().values()]
     if isinstance(recipe.source, FolderSource):
         source = recipe.path.parent / recipe.source.path
         parts += [hash_file(source / name) for name in (WEIGHTS, TOKENIZER, CONFIG) if (source / name).is_file()]
@@ -214,6 +227,16 @@ def _check_bytes(recipe: Recipe, folder: Path, variants: tuple[Variant, ...]) ->
         found = sum((folder / name).stat().st_size for name in variant.files)
         if recipe.int4 is not None and variant.precision == "int4" and found > recipe.int4.max_bytes:
             raise ExportError(f"int4 takes {found} bytes, the recipe allows {recipe.int4.max_bytes}; raise max_bytes")
+
+
+def _check_vocabulary(tokens: Tokens, graph: Path) -> None:
+    """Raise where the tokenizer gives ids that the token table has no row for."""
+    rows = next(tensor.dims[0] for tensor in onnx.load(graph).graph.initializer if tensor.name == TABLE)
+    if tokens.highest_id >= rows:
+        raise ExportError(
+            f"the tokenizer gives ids up to {tokens.highest_id} and the weights have {rows} rows of tokens; "
+            "they do not belong together"
+        )
 
 
 def _write_tokenizer(source: Path, path: Path) -> None:

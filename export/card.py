@@ -33,9 +33,9 @@ fused, quantized. The weights were changed in that way and no other; no training
 |---|---|---|---|---|---|
 {reports}
 
-The rounding was fitted on other texts but for the demo documents. README.md of Nestling has ranking quality on whole
-collections. `golden.npz` holds {golden} of the texts with their vectors; `nestling check` compares them on your
-machine.
+{fitted}
+README.md of Nestling has ranking quality on whole collections. `golden.npz` holds {golden} of the texts with their
+vectors; `nestling check` compares them on your machine.
 """
 
 
@@ -48,8 +48,8 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
     described = {
         "int8": recipe.int8
         and f"{recipe.int8.weight_bits}-bit weights with a scale a channel, 8-bit activations with a scale a text",
-        "int4": "4-bit weights in groups of 16 to 128 with a scale and a zero point, each matrix as its part in the "
-        "error asks",
+        "int4": "4-bit weights in groups with a scale, each matrix in the finest groups, or 8 bits, that its part in "
+        "the error earns",
         "float32": "the original weights",
     }
     return _CARD.format(
@@ -70,8 +70,18 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
             f"{report.top10_overlap} |"
             for name, report in reports.items()
         ),
+        fitted=_fitted(recipe),
         golden=GOLDEN_TEXTS,
     )
+
+
+def _fitted(recipe: Recipe) -> str:
+    """On what the rounding was fitted."""
+    says = "The rounding was fitted on other texts but for the demo documents"
+    if recipe.int4 is None or not recipe.int4.texts:
+        return f"{says}."
+    names = ", ".join(sorted(recipe.int4.texts))
+    return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {names}."
 
 
 def _described(recipe: Recipe) -> str:

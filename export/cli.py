@@ -24,6 +24,11 @@ def commands() -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder; the recipe's by default.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".nestling-build"), show_default=True,
               help="Where downloads and finished steps are kept.")  # fmt: skip
+@click.option(
+    "--texts",
+    type=click.Path(path_type=Path),
+    help="Where the texts are that RECIPE's [int4.texts] names; the recipe's folder by default.",
+)
 @click.option("--force", is_flag=True, help="Do finished steps again.")
 @click.option(
     "--precision",
@@ -31,7 +36,9 @@ def commands() -> None:
     multiple=True,
     help="What the bundle is to hold, the default first; float32 may be among them. All of RECIPE without it.",
 )
-def build(recipe: Path, output: Path | None, work: Path, force: bool, precisions: tuple[str, ...]) -> None:
+def build(
+    recipe: Path, output: Path | None, work: Path, texts: Path | None, force: bool, precisions: tuple[str, ...]
+) -> None:
     """Build the bundle of RECIPE: fetch, export, fuse, quantize, verify, write."""
     require_tools()
     from .build import build as build_bundle
@@ -39,7 +46,7 @@ def build(recipe: Path, output: Path | None, work: Path, force: bool, precisions
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    build_bundle(read_recipe(recipe), output or recipe.parent, work, force, say, precisions or None)
+    build_bundle(read_recipe(recipe), output or recipe.parent, work, force, say, precisions or None, texts)
 
 
 @commands.command()

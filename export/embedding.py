@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .activations import Floats
 from .blocks import Blocks, Grid, compensated, pairs
+from .errors import ExportError
 
 TABLE = "table"
 WORDS = "words"
@@ -23,11 +24,16 @@ def plain_embedding(model: Any, max_tokens: int) -> None:
     """Put the embedding as look-up, addition and layer norm in place of the fused one, and cut the positions.
 
     The row of the only token type is added to the positions, which are stored in float16.
+
+    Raises:
+        ExportError: the weights have fewer positions than `max_tokens`.
     """
     graph = model.graph
     (fused,) = (node for node in graph.node if node.op_type == "EmbedLayerNormalization")
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     table, positions, kinds, gain, shift = (stored[fused.input[place]] for place in range(2, 7))
+    if len(positions) < max_tokens:
+        raise ExportError(f"the weights have {len(positions)} positions, expected max_tokens, {max_tokens}, or more")
     epsilon = next(attribute.f for attribute in fused.attribute if attribute.name == "epsilon")
     gone = _only_for(graph, fused)
     rest = [_copied(node) for node in graph.node if not gone & set(node.output)]

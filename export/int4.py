@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
-from .activations import Floats, Ids, matrices, moments, paired_moments
+from .activations import Floats, Flow, Ids, follows, matrices, moments, paired_moments, session
 from .blocks import Blocks, Grid, compensated, loss, nearest
 from .embedding import compress_table, replace
 from .errors import ExportError
@@ -28,7 +27,7 @@ GRIDS = (
 COARSEST = GRIDS[0]
 
 _ATTENTION = ("query", "key", "value")
-_PROBES = 8
+_PROBES = 48
 _LEAST_LOSS = 1e-12
 _PACKING_BYTES = 20_000
 _RIDGE = 0.1
@@ -80,7 +79,7 @@ def quantize_int4(model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, m
         {grid: loss(matrix.weights, nearest(matrix.weights, grid), second[matrix.activation]) for grid in GRIDS}
         for matrix in found
     ]
-    grids = allocate(found, losses, sensitivities(model, found, losses, texts[::_PROBES]), budget)
+    grids = allocate(found, losses, sensitivities(model, found, losses, texts[:: -(-len(texts) // _PROBES)]), budget)
     with_blocks(model, rounded_in_order(model, exact, texts, found, grids))
     compress_table(model, table)
     return {matrix.name: grid for matrix, grid in zip(found, grids, strict=True)}
@@ -95,12 +94,19 @@ def rounded_in_order(
     first, and then rounded (GPTAQ, arXiv 2504.02692). The model is left with the values of the rounded matrices.
     """
     rounded: dict[str, Blocks] = {}
-    for activation in dict.fromkeys(matrix.activation for matrix in found):
-        second, cross = paired_moments(exact, model, activation, texts)
+    ids = [text[None, :] for text in texts]
+    flows = [Flow("input_ids", ids, ids)]
+    activations = list(dict.fromkeys(matrix.activation for matrix in found))
+    for activation, later in zip(activations, [*activations[1:], None], strict=True):
+        # Both models are run on from the last place that all of the activation depends on.
+        start = next((flow for flow in flows if follows(model, flow.name, activation)), flows[-1])
+        keep = later is not None and follows(model, activation, later)
+        second, cross, flow = paired_moments(exact, model, start, activation, keep)
         for matrix, grid in zip(found, grids, strict=True):
             if matrix.activation == activation:
                 rounded[matrix.name] = compensated(fitted_weights(matrix.weights, second, cross), second, grid)
                 _put(model, matrix, rounded[matrix.name])
+        flows = [*([flow] if flow else []), start, flows[-1]]
     return rounded
 
 
@@ -256,5 +262,5 @@ def _part(node: str, part: str) -> str:
 
 def _vectors(model: Any, texts: Sequence[Ids]) -> Floats:
     """The unit vectors that a model gives for texts, (n, dim) float32."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(["vector"], {"input_ids": ids[None, :]})[0] for ids in texts])
+    run = session(model)
+    return np.concatenate([run.run(["vector"], {"input_ids": ids[None, :]})[0] for ids in texts])

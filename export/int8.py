@@ -82,7 +82,8 @@ def take_outliers(model: Any, reached: dict[str, Floats], outlier_ratio: float, 
             nodes.append(node)
             continue
         source, output, name = node.input[0], node.output[0], node.name
-        median = np.median(reached[source])
+        # A channel that is never reached has no say in what is far.
+        median = np.median(reached[source][reached[source] > 0]) if reached[source].any() else np.float32(1)
         scales = np.maximum(reached[source] / (outlier_ratio * median), 1.0).astype(np.float32)
         far = np.flatnonzero(reached[source] > float_ratio * median) if node.op_type == "MatMul" else np.zeros(0, int)
         if scales.max() == 1.0 and not far.size:

@@ -99,9 +99,17 @@ class Int8Recipe:
 
 @dataclass(frozen=True)
 class Int4Recipe:
-    """How matrices become int4: in groups as fine as fit, all files of the precision within `max_bytes`."""
+    """How matrices become int4.
+
+    Attributes:
+        max_bytes: groups are as fine as fit, all files of the precision within so many bytes.
+        passages: how many the rounding is fitted to, besides the texts that come with Nestling.
+        texts: the files that they are drawn from, as many of each, with their sha256; none where `passages` is 0.
+    """
 
     max_bytes: int
+    passages: int
+    texts: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,8 @@ class Recipe:
             Grid(self.table.bits, self.table.group, self.table.symmetric)
         except ValueError as error:
             raise ExportError(f"{self.path}: table.{error}") from error
+        if self.int4 is not None:
+            self._check_texts(self.int4)
         if self.int8 is not None and self.int8.weight_bits not in (7, 8):
             raise ExportError(f"{self.path}: weight_bits is {self.int8.weight_bits}, expected 7 or 8")
         if self.int8 is not None and self.int8.outlier_ratio < 1:
@@ -170,6 +180,16 @@ class Recipe:
             raise ExportError(
                 f"{self.path}: float_ratio is {self.int8.float_ratio}, expected outlier_ratio, "
                 f"{self.int8.outlier_ratio}, or more"
+            )
+
+    def _check_texts(self, int4: Int4Recipe) -> None:
+        for name, digest in int4.texts.items():
+            if not isinstance(digest, str) or name != Path(name).name:
+                raise ExportError(f"{self.path}: int4.texts.{name} is {digest!r}, expected a file's name and sha256")
+        count = len(int4.texts)
+        if int4.passages < count or (int4.passages and not count):
+            raise ExportError(
+                f"{self.path}: int4.passages is {int4.passages} of {count} texts, expected one of each or more"
             )
 
 
@@ -231,6 +251,7 @@ def _same_keys(path: Path, what: str, values: Any, expected: set[str]) -> None:
 
 
 def _typed(path: Path, key: str, value: Any, kind: str) -> Any:
-    if type(value).__name__ != kind:
-        raise ExportError(f"{path}: {key} is {type(value).__name__}, expected {kind}")
+    expected = kind.partition("[")[0]
+    if type(value).__name__ != expected:
+        raise ExportError(f"{path}: {key} is {type(value).__name__}, expected {expected}")
     return value

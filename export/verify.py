@@ -63,15 +63,6 @@ def sentences() -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def calibration_texts() -> list[str]:
-    """Texts of many fields and kinds, written for this, and the demo documents.
-
-    Rounding is fitted to what flows through the encoder on them; the wider they range, the better it holds elsewhere.
-    """
-    texts = (files(__package__) / "calibration.txt").read_text(encoding="utf-8").splitlines()
-    return texts + [document.text for document in demo_documents()]
-
-
 def golden_texts(tokens: Tokens) -> list[str]:
     """Some of `sentences`, spread over all lengths, from the shortest on, each cut to what the encoder reads."""
     room = tokens.room("document")
@@ -113,8 +104,13 @@ def compare(encoder: Encoder, texts: list[str], expected: Floats) -> Report:
 def report_text(reports: Mapping[str, Report]) -> str:
     """What is written to report.json: the report of each precision, and the versions of the tools."""
     values: dict[str, Any] = {name: asdict(report) for name, report in reports.items()}
-    values["versions"] = {tool: version(tool) for tool in _TOOLS}
+    values["versions"] = tool_versions()
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+
+def tool_versions() -> dict[str, str]:
+    """The versions of the tools that a bundle's files depend on."""
+    return {tool: version(tool) for tool in _TOOLS}
 
 
 def require(report: Report, bar: VerifyRecipe, precision: str) -> None:

@@ -1,10 +1,12 @@
 """Group sizes of int4: one for every matrix, against one chosen for each under the same bytes.
 
-    python tests/bench/int4_groups.py WORK_FOLDER COLLECTION_FOLDER... [-o tests/bench/results/groups.json]
+    python tests/bench/int4_groups.py FLOAT32_FOLDER WORK_FOLDER TEXTS_FOLDER COLLECTION_FOLDER...
+        [--vectors .nestling-build/precision] [-o tests/bench/results/groups.json]
 
-WORK_FOLDER is where a build of the default bundle keeps its steps: `float32.onnx` and `gradients.npy` are read. All
-kinds share calibration, token table and rounding, but for the one that rounds to the nearest. Bytes are those of the
-matrices: codes, scales and zero points. Quality is the cosine to the float32 graph, and nDCG@10 of dense search.
+FLOAT32_FOLDER is a bundle with the original weights. WORK_FOLDER is where a build of the default bundle keeps its
+steps: `float32.onnx` and `gradients.npy` are read. TEXTS_FOLDER holds the texts that its recipe names. All kinds share
+calibration, token table and rounding. Bytes are those of the matrices: codes, scales and zero points. Vectors that
+`precision.py` has kept are used again.
 """
 
 from __future__ import annotations
@@ -21,74 +23,89 @@ from int8_kinds import Floats, encoded, session
 from machine import described, finished
 from nestling import Encoder
 from nestling.evaluate import read_collection
-from nestling.export.blocks import Grid, nearest
+from nestling.export.blocks import Grid
+from nestling.export.calibration import drawn_texts, own_texts
 from nestling.export.embedding import compress_table, put_values, rounded_table
-from nestling.export.int4 import found_matrices, quantize_int4, rounded_in_order, with_blocks
+from nestling.export.int4 import found_matrices, rounded_in_order, with_blocks
 from nestling.export.recipe import read_recipe
-from nestling.export.verify import calibration_texts
-from precision import quality
+from precision import quality, vectors
 
 RECIPE = Path(__file__).parents[2] / "models" / "minilm-l6-en" / "recipe.toml"
-SIZES = (32, 64, 128)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("float32", type=Path)
     parser.add_argument("work", type=Path)
+    parser.add_argument("texts", type=Path)
     parser.add_argument("collections", type=Path, nargs="+")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--vectors", type=Path, default=Path(".nestling-build/precision"))
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "groups.json")
     arguments = parser.parse_args()
-    recipe = read_recipe(RECIPE)
-    assert recipe.int4 is not None
-    tokens = Encoder(threads=1).tokens
-    calibration = [tokens.ids(text, "document")[0] for text in calibration_texts()]
-    exact_model = onnx.load(arguments.work / "float32.onnx")
-    rounded = onnx.load(arguments.work / "float32.onnx")
-    grid = Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)
-    table = rounded_table(rounded, grid, np.load(arguments.work / "gradients.npy"))
-    put_values(rounded, table)
-    found = found_matrices(rounded)
-
-    def uniform(grid: Grid, compensate: bool = True) -> tuple[Any, int]:
-        """The model with one grid for all matrices, and their bytes."""
-        model = onnx.ModelProto.FromString(rounded.SerializeToString())
-        if compensate:
-            blocks = rounded_in_order(model, exact_model, calibration, found, [grid] * len(found))
-        else:
-            blocks = {matrix.name: nearest(matrix.weights, grid) for matrix in found}
-        with_blocks(model, blocks)
-        compress_table(model, table)
-        return model, sum(grid.bytes(*matrix.weights.shape) for matrix in found)
-
-    chosen = onnx.ModelProto.FromString(rounded.SerializeToString())
-    grids = quantize_int4(chosen, exact_model, calibration, table, recipe.int4.max_bytes)
-    models = {"float32": (exact_model, sum(4 * m.weights.size for m in found))}
-    models["chosen a matrix"] = chosen, sum(grids[m.name].bytes(*m.weights.shape) for m in found)
-    models |= {f"{size} for all": uniform(Grid(4, size, False)) for size in SIZES}
-    models["64 for all, to the nearest"] = uniform(Grid(4, 64, False), compensate=False)
-
-    results: dict[str, Any] = {}
-    exact: dict[str, Floats] = {}
+    arguments.vectors.mkdir(parents=True, exist_ok=True)
+    chosen = Encoder(precision="int4")
     collections = [read_collection(path) for path in arguments.collections]
-    for name, (model, matrix_bytes) in models.items():
-        run = session(model)
-        scores, cosines = {}, []
-        for collection in collections:
-            documents, queries = encoded(run, collection, tokens)
-            scores[collection.name] = round(quality(collection, documents, queries), 4)
-            both = np.concatenate([documents, queries])
-            cosines.append((both * exact.setdefault(collection.name, both)).sum(axis=1))
-        everything = np.concatenate(cosines)
+
+    def kept(encoder: Encoder) -> list[tuple[Floats, Floats]]:
+        return [vectors(encoder, collection, arguments.vectors) for collection in collections]
+
+    exact = kept(Encoder(arguments.float32, precision="float32"))
+    results: dict[str, Any] = {}
+
+    def report(name: str, size: int, found: list[tuple[Floats, Floats]]) -> None:
+        scores = [quality(collection, *both) for collection, both in zip(collections, found, strict=True)]
+        rows = [np.concatenate(both) for both in found]
+        cosines = np.concatenate(
+            [(row * np.concatenate(both)).sum(axis=1) for row, both in zip(rows, exact, strict=True)]
+        )
         results[name] = {
-            "matrix_bytes": matrix_bytes,
-            "ndcg_at_10": scores,
-            "mean": round(float(np.mean(list(scores.values()))), 4),
-            "cosine_mean": round(float(everything.mean()), 4),
-            "cosine_min": round(float(everything.min()), 4),
+            "matrix_bytes": size,
+            "ndcg_at_10": {c.name: round(score, 4) for c, score in zip(collections, scores, strict=True)},
+            "mean": round(float(np.mean(scores)), 4),
+            "cosine_mean": round(float(cosines.mean()), 4),
+            "cosine_min": round(float(cosines.min()), 4),
         }
         print(name, json.dumps(results[name]), flush=True)
-    command = f"python tests/bench/int4_groups.py WORK_FOLDER {' '.join(map(str, arguments.collections))}"
+
+    exact_model = onnx.load(arguments.work / "float32.onnx")
+    report("float32", 4 * sum(matrix.weights.size for matrix in found_matrices(exact_model)), exact)
+    report("chosen for each", matrix_bytes(onnx.load(graph_of(chosen))), kept(chosen))
+    for size in arguments.sizes:
+        model = uniform(exact_model, Grid(4, size, False), arguments.work, arguments.texts, chosen.tokens)
+        run = session(model)
+        found = [encoded(run, collection, chosen.tokens) for collection in collections]
+        report(f"{size} for all", matrix_bytes(model), found)
+    command = f"python tests/bench/int4_groups.py FLOAT32_FOLDER WORK_FOLDER {arguments.texts} " + " ".join(
+        map(str, arguments.collections)
+    )
     finished(arguments.output, {**described(command, 2), "groups": results})
+
+
+def uniform(exact: Any, grid: Grid, work: Path, texts: Path, tokens: Any) -> Any:
+    """The model with one grid for all matrices."""
+    recipe = read_recipe(RECIPE)
+    assert recipe.int4 is not None
+    calibration = [tokens.ids(text, "document")[0] for text in [*own_texts(), *drawn_texts(recipe.int4, texts, 0)]]
+    model = onnx.ModelProto.FromString(exact.SerializeToString())
+    of_table = Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)
+    table = rounded_table(model, of_table, np.load(work / "gradients.npy"))
+    put_values(model, table)
+    found = found_matrices(model)
+    with_blocks(model, rounded_in_order(model, exact, calibration, found, [grid] * len(found)))
+    compress_table(model, table)
+    return model
+
+
+def graph_of(encoder: Encoder) -> Path:
+    """Where an encoder's graph is."""
+    return encoder.bundle.folder / encoder.bundle.variant(encoder.width, encoder.precision).graph
+
+
+def matrix_bytes(model: Any) -> int:
+    """What the stored arrays of the rounded matrices take."""
+    used = {name for node in model.graph.node if node.op_type == "MatMulNBits" for name in node.input[1:]}
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer if tensor.name in used)
 
 
 if __name__ == "__main__":

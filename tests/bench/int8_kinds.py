@@ -35,9 +35,9 @@ from onnx import helper, numpy_helper
 from machine import described, finished
 from nestling import Encoder
 from nestling.evaluate import Collection, read_collection
+from nestling.export.calibration import own_texts
 from nestling.export.graph import optimized
 from nestling.export.int8 import quantize_int8
-from nestling.export.verify import calibration_texts
 from precision import quality
 
 OUTLIERS, FAR = 2.0, 4.0
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "int8.json")
     arguments = parser.parse_args()
     tokens = Encoder(threads=1).tokens
-    calibration = [tokens.ids(text, "document")[0] for text in calibration_texts()]
+    calibration = [tokens.ids(text, "document")[0] for text in own_texts()]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
 

@@ -156,6 +156,19 @@ def _groups(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _table(result: dict[str, Any]) -> list[str]:
+    names = list(result["forms"]["float32"]["ndcg_at_10"])
+    lines = [
+        f"| token table | its bytes | cosine | worst | {' | '.join(f'nDCG@10, {name}' for name in names)} |",
+        f"|---|---|---|---|{'---|' * len(names)}",
+    ]
+    for name, row in result["forms"].items():
+        quality = " | ".join(f"{row['ndcg_at_10'][key]:.4f}" for key in names)
+        cosines = f"{row['cosine_mean']:.4f} | {row['cosine_min']:.4f}"
+        lines.append(f"| {name} | {row['bytes'] / 1e6:.2f} MB | {cosines} | {quality} |")
+    return lines
+
+
 def _cpus(result: dict[str, Any]) -> list[str]:
     lines = [
         "| precision | processor | cosine | worst | best document the same | ten the same | in the same order "
@@ -275,6 +288,7 @@ TABLES = {
     "precision": _precision,
     "int8": _int8,
     "groups": _groups,
+    "table": _table,
     "cpus": _cpus,
     "memory": _memory,
     "process": _process,

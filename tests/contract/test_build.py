@@ -16,7 +16,7 @@ from click.testing import CliRunner
 pytest.importorskip("torch", reason="the contract needs the export extra")
 
 from nestling import Document, Encoder, Library
-from nestling.encoding.bundle import read_bundle
+from nestling.encoding.bundle import hash_file, read_bundle
 from nestling.export.build import build
 from nestling.export.cli import commands
 from nestling.export.errors import ExportError
@@ -158,6 +158,28 @@ def test_int4_that_takes_more_bytes_than_it_may_is_not_written(tmp_path: Path) -
     assert not (tmp_path / "bundle").exists()
 
 
+def test_the_texts_of_a_recipe_decide_how_int4_is_rounded(built: tuple[Path, Path], tmp_path: Path) -> None:
+    recipe = make_tiny(tmp_path)
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "more.txt").write_text("cool hands\nowls hunt at night\nwash it\n")
+    pinned = f'passages = 30\ntexts = {{"more.txt" = "{hash_file(texts / "more.txt")}"}}'
+    recipe.write_text(RECIPE.replace("passages = 0\ntexts = {}", pinned))
+    command = ["build", str(recipe), "-o", str(tmp_path / "bundle"), "--work", str(tmp_path / "work")]
+    result = CliRunner().invoke(commands, command)
+    assert isinstance(result.exception, ExportError)
+    assert str(result.exception).endswith(
+        "more.txt: is not there; give the folder that holds the recipe's texts by --texts"
+    )
+    assert not (tmp_path / "bundle").exists()
+    assert CliRunner().invoke(commands, [*command, "--texts", str(texts)]).exit_code == 0
+    assert "30 passages of more.txt" in (tmp_path / "bundle" / "README.md").read_text()
+    before, after = (folder / "int4.bin" for folder in (built[1], tmp_path / "bundle"))
+    assert before.stat().st_size == after.stat().st_size
+    assert before.read_bytes() != after.read_bytes()
+    assert (built[1] / "int8.bin").read_bytes() == (tmp_path / "bundle" / "int8.bin").read_bytes()
+
+
 def test_the_weights_have_seven_bits(built: tuple[Path, Path]) -> None:
     import onnx
     from onnx import numpy_helper
@@ -224,3 +246,25 @@ def test_another_pooling_than_the_weights_were_made_for_is_refused(tmp_path: Pat
     recipe.write_text(RECIPE.replace('pooling = "mean"', 'pooling = "cls"'))
     with pytest.raises(ExportError, match=r"is not cls pooling, which the recipe asks for"):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+
+
+def test_more_tokens_than_the_weights_have_positions_are_refused(tmp_path: Path) -> None:
+    recipe = make_tiny(tmp_path)
+    recipe.write_text(RECIPE.replace("max_tokens = 64", "max_tokens = 65"))
+    with pytest.raises(ExportError, match=r"^the weights have 64 positions, expected max_tokens, 65, or more$"):
+        build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+
+
+def test_a_tokenizer_with_more_ids_than_the_weights_have_rows_is_refused(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    recipe = make_tiny(tmp_path)
+    path = tmp_path / "weights" / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.add_tokens(["amoxicillin"])
+    tokenizer.save(str(path))
+    with pytest.raises(
+        ExportError, match=r"^the tokenizer gives ids up to (\d+) and the weights have \1 rows of tokens"
+    ):
+        build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+    assert not (tmp_path / "bundle").exists()

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from nestling.export.activations import Floats, Ids, matrices, moments, paired_moments, reach
+from nestling.export.activations import Floats, Flow, Ids, follows, matrices, moments, paired_moments, reach
 
 RANDOM = np.random.default_rng(0)
 TABLE, FIRST, SECOND = (RANDOM.normal(size=shape).astype(np.float32) for shape in ((50, 12), (12, 7), (7, 5)))
@@ -98,7 +98,12 @@ def test_paired_moments_are_those_of_both_models(chain: Any) -> None:
     for tensor in other.graph.initializer:
         if tensor.name == "first":
             tensor.CopyFrom(numpy_helper.from_array(changed, "first"))
-    second, cross = paired_moments(chain, other, "positive", TEXTS)
+    ids = [text[None, :] for text in TEXTS]
+    second, cross, flow = paired_moments(chain, other, Flow("input_ids", ids, ids), "positive", True)
+    assert flow is not None
+    for text, exact, rounded in zip(TEXTS, flow.exact, flow.rounded, strict=True):
+        assert np.allclose(exact[0], flows(text)["positive"], rtol=1e-5, atol=1e-5)
+        assert np.allclose(rounded[0], np.maximum(TABLE[text] @ changed, 0), rtol=1e-5, atol=1e-5)
     expected_second, expected_cross = np.zeros((7, 7)), np.zeros((7, 7))
     for ids in TEXTS:
         exact, found = flows(ids)["positive"], np.maximum(TABLE[ids] @ changed, 0)
@@ -106,3 +111,27 @@ def test_paired_moments_are_those_of_both_models(chain: Any) -> None:
         expected_cross += found.T @ exact / (len(ids) * len(TEXTS))
     assert np.allclose(second, expected_second, rtol=1e-4)
     assert np.allclose(cross, expected_cross, rtol=1e-4)
+
+
+def test_models_are_run_on_from_any_place_with_the_same_result(model: Any, texts: list[Ids]) -> None:
+    names = list(dict.fromkeys(node.input[0] for node in matrices(model)))
+    ids = [text[None, :] for text in texts]
+    first = Flow("input_ids", ids, ids)
+    pairs = [(start, name) for place, start in enumerate(names) for name in names[place + 1 :]]
+    run_on = [(start, name) for start, name in pairs if follows(model, start, name)]
+    # All that comes behind a layer's input or its middle depends on nothing else, but for the residual connections.
+    assert len(run_on) == len([(s, n) for s, n in pairs if names.index(s) % 2 == 0])
+    for start, name in run_on:
+        _, _, flow = paired_moments(model, model, first, start, True)
+        assert flow is not None
+        found, whole = (paired_moments(model, model, one, name, False) for one in (flow, first))
+        assert np.allclose(found[0], whole[0], rtol=1e-4, atol=1e-5 * np.abs(whole[0]).max())
+        assert found[2] is None
+
+
+def test_what_skips_a_place_does_not_follow_from_it(model: Any) -> None:
+    names = list(dict.fromkeys(node.input[0] for node in matrices(model)))
+    assert [follows(model, names[0], name) for name in names[1:4]] == [True, True, True]
+    assert [follows(model, names[1], name) for name in names[2:4]] == [False, False]
+    assert follows(model, "input_ids", names[0])
+    assert not follows(model, names[0], names[0])

@@ -50,6 +50,16 @@ def test_taking_outliers_apart_changes_no_vector(outlying: Any, texts: list[Ids]
     assert np.abs(vectors(outlying, texts) - expected).max() < 1e-5
 
 
+def test_channels_that_are_never_reached_have_no_say(model: Any, texts: list[Ids]) -> None:
+    expected = vectors(model, texts)
+    reached = reach(model, texts)
+    mostly_dead = {name: values * (np.arange(len(values)) < 3) for name, values in reached.items()}
+    for case in (mostly_dead, {name: np.zeros_like(values) for name, values in reached.items()}):
+        changed = copied(model)
+        take_outliers(changed, case, outlier_ratio=1.2, float_ratio=2.0)
+        assert np.abs(vectors(changed, texts) - expected).max() < 1e-5
+
+
 def test_attention_is_scaled_but_has_no_products_of_its_own(model: Any, texts: list[Ids]) -> None:
     expected = vectors(model, texts)
     attention = [node.name for node in model.graph.node if node.op_type == "Attention"]

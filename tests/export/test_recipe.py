@@ -32,7 +32,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     assert recipe.encoder.query_prefix == "do "
     assert recipe.table == TableRecipe(bits=4, group=16, symmetric=False)
     assert recipe.int8 == Int8Recipe(weight_bits=7, outlier_ratio=2.0, float_ratio=4.0)
-    assert recipe.int4 == Int4Recipe(max_bytes=120000)
+    assert recipe.int4 == Int4Recipe(max_bytes=120000, passages=0, texts={})
     assert recipe.verify == {"int8": VerifyRecipe(0.9, 0.8, 0.3), "int4": VerifyRecipe(0.8, 0.5, 0.2)}
     assert recipe.precisions == ("int8", "int4")
 
@@ -114,6 +114,11 @@ def test_the_other_kinds_of_source_are_read(tmp_path: Path, lines: str, expected
         ("max_bytes = 120000", "", "[int4] lacks the key 'max_bytes'"),
         ("max_bytes = 120000", "max_bytes = 12e4", "int4.max_bytes is float, expected int"),
         ("max_bytes = 120000", "max_bytes = 120000\nbits = 4", "[int4] has the unknown key 'bits', expected max_bytes"),
+        ("passages = 0", "passages = 5", "int4.passages is 5 of 0 texts, expected one of each or more"),
+        ("texts = {}", 'texts = {"a.txt" = "00"}', "int4.passages is 0 of 1 texts, expected one of each or more"),
+        ("texts = {}", "texts = 3", "int4.texts is int, expected dict"),
+        ("texts = {}", 'texts = {"../a.txt" = "00"}', "int4.texts.../a.txt is '00', expected a file's name and sha256"),
+        ("texts = {}", 'texts = {"a.txt" = 7}', "int4.texts.a.txt is 7, expected a file's name and sha256"),
         ("[card]", "[card", "is not TOML"),
     ],
 )

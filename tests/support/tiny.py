@@ -36,6 +36,8 @@ float_ratio = 4.0
 
 [int4]
 max_bytes = 120000
+passages = 0
+texts = {}
 
 [verify.int8]
 min_cosine_mean = 0.9
