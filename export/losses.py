@@ -1,0 +1,58 @@
+"""How far a student's vectors are from its teacher's: each by itself, and by whom it has for neighbours.
+
+All take vectors (n, dim) float32 of the same texts, student's and teacher's, and give one number that is 0 where they
+agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+# Similarities are sharpened by so much before they become a distribution over the other texts.
+_SHARPNESS = 20.0
+_OUT_OF_THE_RACE = -1e9
+
+
+def distance(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """The mean of 1 - cosine."""
+    return 1 - torch.nn.functional.cosine_similarity(found, expected, dim=1).mean()
+
+
+def neighbours(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """How far each text's distribution over the others is from the teacher's: their mean Kullback-Leibler divergence.
+
+    Rows need not be unit. A batch of one text has no others, and no loss.
+    """
+    if len(found) < 2:
+        return found.sum() * 0
+    student, teacher = (_scores(vectors).log_softmax(dim=1) for vectors in (found, expected))
+    return torch.nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def matryoshka(found: torch.Tensor, expected: torch.Tensor, dims: Sequence[int], weight: float) -> torch.Tensor:
+    """Both losses on prefixes of the vectors, summed (Matryoshka, arXiv 2205.13147).
+
+    Distances are to the teacher's own prefix; whom a prefix has for neighbours is asked of the teacher's whole vector.
+
+    Args:
+        dims: lengths of the prefixes.
+        weight: of `neighbours`.
+    """
+    losses = [
+        distance(found[:, :dim], expected[:, :dim]) + weight * neighbours(found[:, :dim], expected) for dim in dims
+    ]
+    return torch.stack(losses).sum()
+
+
+def bits(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """`neighbours` of the vectors' signs, with the gradient passed straight through (arXiv 1611.01116)."""
+    return neighbours(found + (found.sign() - found).detach(), expected)
+
+
+def _scores(vectors: torch.Tensor) -> torch.Tensor:
+    """Sharpened similarities of each row with the others."""
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    scores = _SHARPNESS * unit @ unit.T
+    return scores.masked_fill(torch.eye(len(unit), dtype=torch.bool), _OUT_OF_THE_RACE)
