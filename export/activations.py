@@ -95,7 +95,8 @@ def paired_moments(exact: Any, rounded: Any, before: Flow, name: str, keep: bool
 
 def follows(model: Any, start: str, name: str) -> bool:
     """Whether an activation depends on the texts only through another."""
-    return start != name and _INPUT not in _needed(model, start, name)[1]
+    inputs = {value.name for value in model.graph.input}
+    return start != name and not inputs & _needed(model, start, name)[1]
 
 
 def _needed(model: Any, start: str, name: str) -> tuple[list[Any], set[str]]:
@@ -111,7 +112,7 @@ def _needed(model: Any, start: str, name: str) -> tuple[list[Any], set[str]]:
             given.add(value)
         elif place not in needed:
             needed.add(place)
-            waiting += model.graph.node[place].input
+            waiting += filter(None, model.graph.node[place].input)
     return [model.graph.node[place] for place in sorted(needed)], given - {start}
 
 

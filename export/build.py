@@ -92,6 +92,9 @@ def build(
         unfinished.replace(path)
         return path
 
+    drawn: list[str] = []
+    if recipe.int4 is not None and "int4" in precisions and not (folder / "int4.onnx").exists():
+        drawn = drawn_texts(recipe.int4, texts or recipe.path.parent, _SEED)
     source = _fetched(recipe, folder)
     encoder = recipe.encoder
     fused = step(
@@ -118,10 +121,7 @@ def build(
             model = quantize_int8(model, calibration, int8.weight_bits, int8.outlier_ratio, int8.float_ratio, folder)
             compress_table(model, table())
         elif recipe.int4 is not None:
-            drawn = [
-                tokens.ids(text, "document")[0] for text in drawn_texts(recipe.int4, texts or recipe.path.parent, _SEED)
-            ]
-            ids = [*calibration, *drawn]
+            ids = [*calibration, *(tokens.ids(text, "document")[0] for text in drawn)]
             grids = quantize_int4(model, onnx.load(fused), ids, table(), recipe.int4.max_bytes)
             say("; ".join(f"{count} matrices in {grid}" for grid, count in Counter(map(str, grids.values())).items()))
         write(optimized(model, folder), path)
@@ -157,13 +157,7 @@ def build(
     names = (*names, REPORT, CARD)
     _write_manifest(staged, recipe, bundle.space, dim, variants, names)
 
-    output.mkdir(parents=True, exist_ok=True)
-    (output / MANIFEST).unlink(missing_ok=True)
-    for name in (*names, MANIFEST):
-        # Replaced rather than overwritten: an encoder that is open has the old files mapped.
-        fresh = output / f"unfinished-{name}"
-        shutil.copyfile(staged / name, fresh)
-        fresh.replace(output / name)
+    _put_in_place(staged, output, (*names, MANIFEST))
     bundle = read_bundle(output)
     bundle.verify()
     for name, report in reports.items():
@@ -172,6 +166,24 @@ def build(
             f"{report.cosine_min} worst, top-10 overlap {report.top10_overlap} over {report.sentences} texts"
         )
     return bundle
+
+
+def _put_in_place(staged: Path, output: Path, names: Sequence[str]) -> None:
+    """Copy a bundle's files and then put them in place, the manifest last.
+
+    They are replaced rather than overwritten: an encoder that is open has the old files mapped.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    fresh = {name: output / f"unfinished-{name}" for name in names}
+    try:
+        for name, path in fresh.items():
+            shutil.copyfile(staged / name, path)
+        (output / MANIFEST).unlink(missing_ok=True)
+        for name, path in fresh.items():
+            path.replace(output / name)
+    finally:
+        for path in fresh.values():
+            path.unlink(missing_ok=True)
 
 
 def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> dict[str, Report]:
@@ -188,7 +200,7 @@ def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> dict[str, Repor
 
 
 def _work_folder(recipe: Recipe, work: Path) -> Path:
-    """Named by all that its steps depend on; the other sources are pinned by the recipe itself."""
+    """Named by all that its steps depend on but their code; sources that are no folder are pinned by the recipe."""
     parts = [recipe.sha256, *own_texts(), *sentences(), *tool_versions().values()]
     if isinstance(recipe.source, FolderSource):
         source = recipe.path.parent / recipe.source.path

@@ -1,12 +1,13 @@
 """Texts that rounding is fitted to: what flows through the encoder on them decides which errors matter.
 
-Fitting to few texts fits to those texts. With the 230 that come with Nestling the error of int4 on other texts is four
-times that on themselves, with thousands it is nearly the same, so a recipe may name files of further text.
+Fitting to few texts fits to those texts: with the 231 that come with Nestling the error of int4 on other texts is four
+times that on themselves. So a recipe may name files of further text.
 """
 
 from __future__ import annotations
 
 import gzip
+import zlib
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -16,7 +17,7 @@ from ..encoding.bundle import hash_file
 from .errors import ExportError
 from .recipe import Int4Recipe
 
-# Passages are of about so many characters: half are one line, the others run on into the lines behind it.
+# Passages are of at least so many characters, in turn: a line, and the lines behind it until they suffice.
 _LENGTHS = (0, 0, 200, 500, 1000)
 
 
@@ -58,7 +59,7 @@ def _lines(path: Path, pinned: str) -> list[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
             lines = [line.strip() for line in stream if line.strip()]
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ExportError(f"{path}: is no text ({error}); expected UTF-8, a passage a line") from error
     if not lines:
         raise ExportError(f"{path}: is empty, expected a passage a line")

@@ -70,18 +70,19 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
             f"{report.top10_overlap} |"
             for name, report in reports.items()
         ),
-        fitted=_fitted(recipe),
+        fitted=_fitted(recipe, reports),
         golden=GOLDEN_TEXTS,
     )
 
 
-def _fitted(recipe: Recipe) -> str:
+def _fitted(recipe: Recipe, reports: Mapping[str, Report]) -> str:
     """On what the rounding was fitted."""
+    if set(reports) == {"float32"}:
+        return "Nothing was rounded."
     says = "The rounding was fitted on other texts but for the demo documents"
-    if recipe.int4 is None or not recipe.int4.texts:
+    if recipe.int4 is None or "int4" not in reports or not recipe.int4.texts:
         return f"{says}."
-    names = ", ".join(sorted(recipe.int4.texts))
-    return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {names}."
+    return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {recipe.int4.origin}."
 
 
 def _described(recipe: Recipe) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ else:
     import tomli as tomllib
 
 POOLINGS = ("mean", "cls")
+
+_PLAIN_NAME = re.compile(r"\w[\w.-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Table = TypeVar("Table")
 
@@ -105,11 +109,13 @@ class Int4Recipe:
         max_bytes: groups are as fine as fit, all files of the precision within so many bytes.
         passages: how many the rounding is fitted to, besides the texts that come with Nestling.
         texts: the files that they are drawn from, as many of each, with their sha256; none where `passages` is 0.
+        origin: where these texts are from, for the card.
     """
 
     max_bytes: int
-    passages: int
-    texts: dict[str, str]
+    passages: int = 0
+    texts: dict[str, str] = field(default_factory=dict)
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +172,8 @@ class Recipe:
             raise ExportError(f"{self.path}: pooling is {self.encoder.pooling!r}, expected {' or '.join(POOLINGS)}")
         if self.encoder.max_tokens < 8:
             raise ExportError(f"{self.path}: max_tokens is {self.encoder.max_tokens}, expected 8 or more")
+        if isinstance(self.source, FolderSource) and not self.source.path.isprintable():
+            raise ExportError(f"{self.path}: source.path is {self.source.path!r}, expected a folder")
         try:
             Grid(self.table.bits, self.table.group, self.table.symmetric)
         except ValueError as error:
@@ -174,9 +182,9 @@ class Recipe:
             self._check_texts(self.int4)
         if self.int8 is not None and self.int8.weight_bits not in (7, 8):
             raise ExportError(f"{self.path}: weight_bits is {self.int8.weight_bits}, expected 7 or 8")
-        if self.int8 is not None and self.int8.outlier_ratio < 1:
+        if self.int8 is not None and not self.int8.outlier_ratio >= 1:
             raise ExportError(f"{self.path}: outlier_ratio is {self.int8.outlier_ratio}, expected 1 or more")
-        if self.int8 is not None and self.int8.float_ratio < self.int8.outlier_ratio:
+        if self.int8 is not None and not self.int8.float_ratio >= self.int8.outlier_ratio:
             raise ExportError(
                 f"{self.path}: float_ratio is {self.int8.float_ratio}, expected outlier_ratio, "
                 f"{self.int8.outlier_ratio}, or more"
@@ -184,12 +192,14 @@ class Recipe:
 
     def _check_texts(self, int4: Int4Recipe) -> None:
         for name, digest in int4.texts.items():
-            if not isinstance(digest, str) or name != Path(name).name:
-                raise ExportError(f"{self.path}: int4.texts.{name} is {digest!r}, expected a file's name and sha256")
+            if not _PLAIN_NAME.fullmatch(name) or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+                raise ExportError(
+                    f"{self.path}: int4.texts has {name!r} = {digest!r}, expected a file's name and sha256"
+                )
         count = len(int4.texts)
-        if int4.passages < count or (int4.passages and not count):
+        if int4.passages < count or int4.passages % max(count, 1) or (int4.passages and not count):
             raise ExportError(
-                f"{self.path}: int4.passages is {int4.passages} of {count} texts, expected one of each or more"
+                f"{self.path}: int4.passages is {int4.passages} of {count} texts, expected as many of each, one or more"
             )
 
 
@@ -205,7 +215,7 @@ def read_recipe(path: str | Path) -> Recipe:
         values = tomllib.loads(data.decode())
     except OSError as error:
         raise ExportError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ExportError(f"{path}: is not TOML ({error})") from error
     missing = {key: None for key in ("int8", "int4") if key not in values}
     names = {"name", "source", "encoder", "table", "int8", "int4", "verify", "card"}
@@ -213,7 +223,7 @@ def read_recipe(path: str | Path) -> Recipe:
     if len(missing) == 2:
         raise ExportError(f"{path}: has neither [int8] nor [int4], expected one at least")
     source = values["source"]
-    if not isinstance(source, dict) or source.get("kind") not in _SOURCES:
+    if not isinstance(source, dict) or str(source.get("kind")) not in _SOURCES:
         raise ExportError(f"{path}: source.kind is missing or unknown, expected one of {', '.join(_SOURCES)}")
     rest = {key: value for key, value in source.items() if key != "kind"}
     return Recipe(
@@ -236,17 +246,21 @@ def _bars(path: Path, values: Any, precisions: set[str]) -> dict[str, VerifyReci
 
 
 def _table(path: Path, name: str, values: Any, kind: type[Table]) -> Table:
-    types = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
-    _same_keys(path, f"[{name}]", values, set(types))
+    known = fields(kind)  # type: ignore[arg-type]
+    types = {field.name: str(field.type) for field in known}
+    optional = {field.name for field in known if field.default is not MISSING or field.default_factory is not MISSING}
+    _same_keys(path, f"[{name}]", values, set(types), optional)
     return kind(**{key: _typed(path, f"{name}.{key}", value, types[key]) for key, value in values.items()})
 
 
-def _same_keys(path: Path, what: str, values: Any, expected: set[str]) -> None:
+def _same_keys(
+    path: Path, what: str, values: Any, expected: set[str], optional: frozenset[str] | set[str] = frozenset()
+) -> None:
     if not isinstance(values, dict):
         raise ExportError(f"{path}: {what} is no table")
     if unknown := sorted(set(values) - expected):
         raise ExportError(f"{path}: {what} has the unknown key {unknown[0]!r}, expected {', '.join(sorted(expected))}")
-    if missing := sorted(expected - set(values)):
+    if missing := sorted(expected - optional - set(values)):
         raise ExportError(f"{path}: {what} lacks the key {missing[0]!r}")
 
 

@@ -27,7 +27,7 @@ from .recipe import Recipe, VerifyRecipe
 MIN_SENTENCES = 500
 GOLDEN_TEXTS = 64
 
-_TOOLS = ("onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
+_TOOLS = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _LONG_DOCUMENTS = 4
 

@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 DEFAULT = "minilm-l6-en"
 
 _READ_BYTES = 1 << 20
+_MOST_TOKENS = 32768
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Bundle:
         where = self.folder / MANIFEST
         if self.dim < 8 or self.dim % 8:
             raise BundleError(f"{where}: dim is {self.dim}, expected a positive multiple of 8")
-        if self.max_tokens < 8:
-            raise BundleError(f"{where}: max_tokens is {self.max_tokens}, expected 8 or more")
+        if not 8 <= self.max_tokens <= _MOST_TOKENS:
+            raise BundleError(f"{where}: max_tokens is {self.max_tokens}, expected 8 to {_MOST_TOKENS}")
         if set(self.prefixes) != set(ROLES):
             raise BundleError(f"{where}: prefixes are for {sorted(self.prefixes)}, expected {sorted(ROLES)}")
         names = [variant.name for variant in self.variants]

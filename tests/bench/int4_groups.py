@@ -5,8 +5,8 @@
 
 FLOAT32_FOLDER is a bundle with the original weights. WORK_FOLDER is where a build of the default bundle keeps its
 steps: `float32.onnx` and `gradients.npy` are read. TEXTS_FOLDER holds the texts that its recipe names. All kinds share
-calibration, token table and rounding. Bytes are those of the matrices: codes, scales and zero points. Vectors that
-`precision.py` has kept are used again.
+token table and rounding, and all but the last what they are fitted to. Bytes are those of the matrices: codes, scales
+and zero points. Vectors that `precision.py` has kept are used again.
 """
 
 from __future__ import annotations
@@ -71,22 +71,24 @@ def main() -> None:
     exact_model = onnx.load(arguments.work / "float32.onnx")
     report("float32", 4 * sum(matrix.weights.size for matrix in found_matrices(exact_model)), exact)
     report("chosen for each", matrix_bytes(onnx.load(graph_of(chosen))), kept(chosen))
-    for size in arguments.sizes:
-        model = uniform(exact_model, Grid(4, size, False), arguments.work, arguments.texts, chosen.tokens)
+    kinds = {f"{size} for all": (size, arguments.texts) for size in arguments.sizes}
+    kinds["64 for all, fitted to Nestling's own texts alone"] = 64, None
+    for name, (size, texts) in kinds.items():
+        model = uniform(exact_model, Grid(4, size, False), arguments.work, texts, chosen.tokens)
         run = session(model)
-        found = [encoded(run, collection, chosen.tokens) for collection in collections]
-        report(f"{size} for all", matrix_bytes(model), found)
+        report(name, matrix_bytes(model), [encoded(run, collection, chosen.tokens) for collection in collections])
     command = f"python tests/bench/int4_groups.py FLOAT32_FOLDER WORK_FOLDER {arguments.texts} " + " ".join(
         map(str, arguments.collections)
     )
     finished(arguments.output, {**described(command, 2), "groups": results})
 
 
-def uniform(exact: Any, grid: Grid, work: Path, texts: Path, tokens: Any) -> Any:
-    """The model with one grid for all matrices."""
+def uniform(exact: Any, grid: Grid, work: Path, texts: Path | None, tokens: Any) -> Any:
+    """The model with one grid for all matrices; without a folder of texts they are fitted to fewer."""
     recipe = read_recipe(RECIPE)
     assert recipe.int4 is not None
-    calibration = [tokens.ids(text, "document")[0] for text in [*own_texts(), *drawn_texts(recipe.int4, texts, 0)]]
+    drawn = [] if texts is None else drawn_texts(recipe.int4, texts, 0)
+    calibration = [tokens.ids(text, "document")[0] for text in [*own_texts(), *drawn]]
     model = onnx.ModelProto.FromString(exact.SerializeToString())
     of_table = Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)
     table = rounded_table(model, of_table, np.load(work / "gradients.npy"))

@@ -144,6 +144,8 @@ def test_a_bundle_of_the_original_weights_can_be_built(built: tuple[Path, Path],
     found = Encoder(tmp_path / "b", precision="float32").encode(texts, role="document")
     assert np.allclose(found, torch_vectors(recipe.parent / "weights", texts), atol=1e-3)
     assert read_bundle(tmp_path / "b").space == read_bundle(bundle).space
+    assert "Nothing was rounded." in (tmp_path / "b" / "README.md").read_text()
+    assert not list((tmp_path / "b").glob("unfinished-*"))
     with pytest.raises(ExportError, match=r"describes no precision 'int2', expected some of int8, int4, float32$"):
         build(read_recipe(recipe), tmp_path / "c", work, force=False, say=lambda line: None, precisions=["int2"])
 
@@ -163,7 +165,7 @@ def test_the_texts_of_a_recipe_decide_how_int4_is_rounded(built: tuple[Path, Pat
     texts = tmp_path / "texts"
     texts.mkdir()
     (texts / "more.txt").write_text("cool hands\nowls hunt at night\nwash it\n")
-    pinned = f'passages = 30\ntexts = {{"more.txt" = "{hash_file(texts / "more.txt")}"}}'
+    pinned = f'passages = 30\norigin = "notes"\ntexts = {{"more.txt" = "{hash_file(texts / "more.txt")}"}}'
     recipe.write_text(RECIPE.replace("passages = 0\ntexts = {}", pinned))
     command = ["build", str(recipe), "-o", str(tmp_path / "bundle"), "--work", str(tmp_path / "work")]
     result = CliRunner().invoke(commands, command)
@@ -172,8 +174,9 @@ def test_the_texts_of_a_recipe_decide_how_int4_is_rounded(built: tuple[Path, Pat
         "more.txt: is not there; give the folder that holds the recipe's texts by --texts"
     )
     assert not (tmp_path / "bundle").exists()
+    assert not list((tmp_path / "work").rglob("*.onnx"))
     assert CliRunner().invoke(commands, [*command, "--texts", str(texts)]).exit_code == 0
-    assert "30 passages of more.txt" in (tmp_path / "bundle" / "README.md").read_text()
+    assert "int4 besides on 30 passages of notes." in (tmp_path / "bundle" / "README.md").read_text()
     before, after = (folder / "int4.bin" for folder in (built[1], tmp_path / "bundle"))
     assert before.stat().st_size == after.stat().st_size
     assert before.read_bytes() != after.read_bytes()

@@ -33,7 +33,7 @@ def test_own_texts_are_of_many_lengths() -> None:
 
 
 def test_passages_are_drawn_from_each_file_alike(folder: Path) -> None:
-    texts = drawn_texts(recipe(folder, 81, "plain.txt", "packed.txt.gz"), folder, seed=0)
+    texts = drawn_texts(recipe(folder, 80, "plain.txt", "packed.txt.gz"), folder, seed=0)
     assert len(texts) == 80
     assert sum("Wörter" in text for text in texts) == 40
     # Each is a line with none or some of those behind it, in their order.
@@ -62,6 +62,7 @@ def test_without_files_nothing_is_drawn(folder: Path) -> None:
         ("plain.txt", None, "is not there; give the folder that holds the recipe's texts by --texts"),
         ("plain.txt", b"altered", "has sha256 "),
         ("plain.txt", b"\xff\xfe", "is no text ('utf-8' codec can't decode byte 0xff"),
+        ("packed.txt.gz", gzip.compress(b"line\n" * 99)[:12] + bytes(40), "is no text ("),
         ("packed.txt.gz", b"no gzip", "is no text (Not a gzipped file (b'no'))"),
         ("plain.txt", b" \n\n", "is empty, expected a passage a line"),
     ],

@@ -37,6 +37,12 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     assert recipe.precisions == ("int8", "int4")
 
 
+def test_recipes_of_older_bundles_are_read() -> None:
+    recipe = read_recipe(Path(__file__).parents[1] / "format" / "v2" / "bundle" / "recipe.toml")
+    assert recipe.int4 is not None
+    assert (recipe.int4.passages, recipe.int4.texts) == (0, {})
+
+
 def without(*tables: str) -> str:
     """The recipe without some of its tables."""
     parts = RECIPE.split("\n\n")
@@ -114,11 +120,28 @@ def test_the_other_kinds_of_source_are_read(tmp_path: Path, lines: str, expected
         ("max_bytes = 120000", "", "[int4] lacks the key 'max_bytes'"),
         ("max_bytes = 120000", "max_bytes = 12e4", "int4.max_bytes is float, expected int"),
         ("max_bytes = 120000", "max_bytes = 120000\nbits = 4", "[int4] has the unknown key 'bits', expected max_bytes"),
-        ("passages = 0", "passages = 5", "int4.passages is 5 of 0 texts, expected one of each or more"),
-        ("texts = {}", 'texts = {"a.txt" = "00"}', "int4.passages is 0 of 1 texts, expected one of each or more"),
+        ("passages = 0", "passages = 5", "int4.passages is 5 of 0 texts, expected as many of each, one or"),
+        (
+            "texts = {}",
+            f'texts = {{"a.txt" = "{"0" * 64}"}}',
+            "int4.passages is 0 of 1 texts, expected as many",
+        ),
+        (
+            "passages = 0\ntexts = {}",
+            f'passages = 3\ntexts = {{"a.txt" = "{"0" * 64}", "b.txt" = "{"1" * 64}"}}',
+            "int4.passages is 3 of 2 texts, expected as many of each, one or more",
+        ),
         ("texts = {}", "texts = 3", "int4.texts is int, expected dict"),
-        ("texts = {}", 'texts = {"../a.txt" = "00"}', "int4.texts.../a.txt is '00', expected a file's name and sha256"),
-        ("texts = {}", 'texts = {"a.txt" = 7}', "int4.texts.a.txt is 7, expected a file's name and sha256"),
+        ("texts = {}", 'texts = {"../a.txt" = "00"}', "int4.texts has '../a.txt' = '00', expected a file's name and"),
+        ("texts = {}", f'texts = {{".." = "{"0" * 64}"}}', "int4.texts has '..' = '000"),
+        ("texts = {}", f'texts = {{"a\\nb" = "{"0" * 64}"}}', "int4.texts has 'a\\nb' = '000"),
+        ("texts = {}", 'texts = {"a.txt" = 7}', "int4.texts has 'a.txt' = 7, expected a file's name and sha256"),
+        ("texts = {}", 'texts = {"a.txt" = "00"}', "int4.texts has 'a.txt' = '00', expected a file's name and sha256"),
+        ("outlier_ratio = 2.0", "outlier_ratio = nan", "outlier_ratio is nan, expected 1 or more"),
+        ("float_ratio = 4.0", "float_ratio = nan", "float_ratio is nan, expected outlier_ratio, 2.0, or more"),
+        ('kind = "folder"', "kind = []", "source.kind is missing or unknown, expected one of folder, pypi, hub"),
+        ('path = "weights"', 'path = "a\\u0000b"', "source.path is 'a\\x00b', expected a folder"),
+        ("passages = 0", "passages = " + "[" * 5000 + "]" * 5000, "is not TOML"),
         ("[card]", "[card", "is not TOML"),
     ],
 )
