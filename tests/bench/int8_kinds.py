@@ -1,6 +1,7 @@
 """Ways to compute in int8 on a processor without VNNI: what each costs in quality and in time.
 
-    python tests/bench/int8_kinds.py FLOAT32_GRAPH COLLECTION_FOLDER... [-o tests/bench/results/int8.json]
+    python tests/bench/int8_kinds.py FLOAT32_GRAPH COLLECTION_FOLDER... [--cpu Haswell]
+        [-o tests/bench/results/int8.json]
 
 FLOAT32_GRAPH is `float32.onnx` in the work folder of a build. All kinds keep the token table in float32, so that only
 the products differ:
@@ -12,7 +13,8 @@ the products differ:
 - 7-bit weights with activation scales fixed by calibration, which would let texts share a batch
 
 Quality is nDCG@10 of dense search and the cosine to the float32 graph; time is one text of 240 tokens on one
-thread, the kinds in turn.
+thread, the kinds in turn. --cpu names a processor that qemu's user mode emulates (`apt-get install qemu-user`), where
+the bundle's golden texts are encoded: Haswell has AVX2 and no VNNI, so it saturates where newer ones do not.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +38,8 @@ from onnx import helper, numpy_helper
 
 from machine import described, finished
 from nestling import Encoder
+from nestling.encoding.bundle import read_bundle
+from nestling.encoding.golden import read_golden
 from nestling.evaluate import Collection, read_collection
 from nestling.export.calibration import own_texts
 from nestling.export.graph import optimized
@@ -51,10 +57,15 @@ Ids = npt.NDArray[np.int64]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("graph", type=Path)
-    parser.add_argument("collections", type=Path, nargs="+")
+    parser.add_argument("graph", type=Path, nargs="?")
+    parser.add_argument("collections", type=Path, nargs="*")
+    parser.add_argument("--cpu")
+    parser.add_argument("--encode", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "int8.json")
     arguments = parser.parse_args()
+    if arguments.encode:
+        encode(arguments.encode)
+        return
     tokens = Encoder(threads=1).tokens
     calibration = [tokens.ids(text, "document")[0] for text in own_texts()]
     with tempfile.TemporaryDirectory() as folder:
@@ -64,15 +75,16 @@ def main() -> None:
             return quantize_int8(onnx.load(arguments.graph), calibration, bits, outliers, far, work)
 
         seven, eight = made(7), made(8)
-        kinds = {
-            "float32": session(onnx.load(arguments.graph)),
-            "7-bit weights": session(optimized(seven, work)),
-            "7-bit weights, no float32 product": session(optimized(made(7, far=NEVER), work)),
-            "7-bit weights, plain": session(optimized(made(7, NEVER, NEVER), work)),
-            "8-bit weights": session(optimized(eight, work)),
-            "8-bit weights, x64quantprecision": session(optimized(eight, work), exact=True),
-            "7-bit weights, fixed activation scales": session(fixed(seven, calibration)),
+        models = {
+            "float32": (onnx.load(arguments.graph), False),
+            "7-bit weights": (optimized(seven, work), False),
+            "7-bit weights, no float32 product": (optimized(made(7, far=NEVER), work), False),
+            "7-bit weights, plain": (optimized(made(7, NEVER, NEVER), work), False),
+            "8-bit weights": (optimized(eight, work), False),
+            "8-bit weights, x64quantprecision": (optimized(eight, work), True),
+            "7-bit weights, fixed activation scales": (fixed(seven, calibration), False),
         }
+    kinds = {name: session(model, exact) for name, (model, exact) in models.items()}
     collections = [read_collection(path) for path in arguments.collections]
     results: dict[str, Any] = {}
     exact: dict[str, Floats] = {}
@@ -90,6 +102,9 @@ def main() -> None:
             "cosine_min": round(float(everything.min()), 4),
         }
         print(name, json.dumps(results[name]), flush=True)
+    if arguments.cpu:
+        for name, cosines in emulated(models, tokens, arguments.cpu).items():
+            results[name]["emulated"] = {"cosine_mean": round(cosines[0], 4), "cosine_min": round(cosines[1], 4)}
     text = np.resize(calibration[0][1:-1], (1, LONG)).astype(np.int64)
     took: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(ROUNDS):
@@ -100,7 +115,8 @@ def main() -> None:
     for name, values in took.items():
         results[name]["text_ms"] = round(statistics.median(values), 1)
     command = f"python tests/bench/int8_kinds.py FLOAT32_GRAPH {' '.join(map(str, arguments.collections))}"
-    finished(arguments.output, {**described(command, 1), "kinds": results})
+    command += f" --cpu {arguments.cpu}" if arguments.cpu else ""
+    finished(arguments.output, {**described(command, 1), "cpu": arguments.cpu, "kinds": results})
     print(json.dumps(results, indent=2))
 
 
@@ -110,6 +126,31 @@ def session(model: Any, exact: bool = False) -> onnxruntime.InferenceSession:
     if exact:
         options.add_session_config_entry("session.x64quantprecision", "1")
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def emulated(models: dict[str, tuple[Any, bool]], tokens: Any, cpu: str) -> dict[str, tuple[float, float]]:
+    """By kind the mean and worst cosine on another processor to the float32 graph here, over the golden texts."""
+    texts = [tokens.ids(text, "document")[0] for text in read_golden(read_bundle()).texts]
+    with tempfile.TemporaryDirectory() as folder:
+        for place, (model, exact) in enumerate(models.values()):
+            onnx.save(model, Path(folder, f"{place}.{'exact' if exact else 'plain'}.onnx"))
+        Path(folder, "texts.json").write_text(json.dumps([text.tolist() for text in texts]))
+        command = ["qemu-x86_64", "-cpu", cpu, sys.executable, __file__, "--encode", folder]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        found = [np.load(Path(folder, f"{place}.npy")) for place in range(len(models))]
+    here = session(models["float32"][0])
+    expected = np.concatenate([here.run(["vector"], {"input_ids": text[None]})[0] for text in texts])
+    cosines = [(vectors * expected).sum(axis=1) for vectors in found]
+    return {name: (float(c.mean()), float(c.min())) for name, c in zip(models, cosines, strict=True)}
+
+
+def encode(folder: Path) -> None:
+    """Encode a folder's texts with each of its graphs; this runs under the emulator."""
+    texts = [np.array([ids], dtype=np.int64) for ids in json.loads((folder / "texts.json").read_text())]
+    for path in folder.glob("*.onnx"):
+        place, kind, _ = path.name.split(".")
+        run = session(onnx.load(path), exact=kind == "exact")
+        np.save(folder / f"{place}.npy", np.concatenate([run.run(["vector"], {"input_ids": ids})[0] for ids in texts]))
 
 
 def fixed(model: Any, texts: list[Ids]) -> Any:
