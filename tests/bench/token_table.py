@@ -70,9 +70,7 @@ def forms(table: Floats, second: Floats) -> dict[str, tuple[Floats, int]]:
     found = {"float32": (table, 4 * table.size)}
     for grid, fitted in (
         (Grid(8, 128, False), False),
-        (Grid(4, 32, False), False),
         (Grid(4, 128, False), False),
-        (Grid(4, 64, False), True),
         (Grid(4, 128, False), True),
     ):
         blocks = compensated(columns, second, grid) if fitted else nearest(columns, grid)
