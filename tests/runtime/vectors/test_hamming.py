@@ -6,9 +6,11 @@ import pytest
 from nestling.vectors import hamming
 
 
-@pytest.fixture(params=["numkong", "numpy"])
+@pytest.fixture(params=["packed", "unpacked", "numpy"])
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both; a numkong without these kernels is what `delattr` leaves."""
+    """All; which of the first two a machine takes depends on what packed rows take on it, and a numkong without
+    these kernels is what `delattr` leaves."""
+    monkeypatch.setattr(hamming, "_MOST_GROWTH", 1e9 if request.param == "packed" else 0)
     if request.param == "numpy":
         monkeypatch.delattr(hamming.numkong, "hammings_pack")
         monkeypatch.delattr(hamming.numkong, "cdist")
@@ -30,8 +32,14 @@ def test_every_row_is_compared_once(
     assert all(some.dtype == np.uint32 for some in found)
     expected = np.unpackbits(query ^ bits, axis=1).sum(axis=1)
     assert np.concatenate([np.zeros(0), *found]).tolist() == expected.tolist()
-    if kernel == "numkong":
-        assert all(isinstance(part, np.ndarray) == (rows < block) for part in blocks)
+    assert all(isinstance(part, np.ndarray) == (kernel != "packed" or rows < block) for part in blocks)
+
+
+def test_a_copy_is_never_made_where_it_takes_much_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hamming, "BLOCK_ROWS", 64)
+    for width in (1, 48, 96):
+        bits = np.zeros((700, width), dtype=np.uint8)
+        assert sum(part.nbytes for part in hamming.blocks(bits)) <= 1.5 * bits.nbytes + 4 * 700
 
 
 def test_the_first_bytes_of_rows_are_compared_alone(kernel: str) -> None:
