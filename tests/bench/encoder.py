@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import subprocess
 import sys
@@ -69,7 +70,9 @@ def main() -> None:
                 if name in errors:
                     continue
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode:
+                if done.returncode < 0:
+                    errors[name] = f"ended by {signal.Signals(-done.returncode).name}"
+                elif done.returncode:
                     errors[name] = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 else:
                     runs[name].append(json.loads(done.stdout.splitlines()[-1]))

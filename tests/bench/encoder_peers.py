@@ -114,7 +114,7 @@ def llama_cpp(source: Path, threads: int) -> tuple[Encode, list[str], int]:
         write_gguf(source, path)
     tokens = 256
     model = Llama(
-        str(path), embedding=True, n_ctx=2048, n_batch=2048, n_ubatch=2048, n_threads=threads, n_threads_batch=threads,
+        str(path), embedding=True, n_ctx=512, n_batch=512, n_ubatch=512, n_threads=threads, n_threads_batch=threads,
         verbose=False,
     )  # fmt: skip
 

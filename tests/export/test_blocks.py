@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 
-from nestling.export.blocks import Blocks, Bytes, Doubles, Floats, Grid, compensated, loss, nearest
+from nestling.export.blocks import Blocks, Bytes, Floats, Grid, compensated, loss, nearest
+
+Doubles = npt.NDArray[np.float64]
 
 # Squares of numbers below these leave float32.
 FLOATS = st.floats(-4, 4, width=32, allow_subnormal=False).map(lambda value: value if abs(value) >= 1e-6 else 0.0)
