@@ -139,7 +139,10 @@ def _int8(result: dict[str, Any]) -> list[str]:
     ]
     for name, row in result["kinds"].items():
         quality = " | ".join(f"{row['ndcg_at_10'][key]:.4f}" for key in names)
-        here, there = (f"{values['cosine_mean']:.4f} | {values['cosine_min']:.4f}" for values in (row, row["emulated"]))
+        here, there = (
+            f"{values['cosine_mean']:.4f} | {values['cosine_min']:.4f}" if values else "|"
+            for values in (row, row.get("emulated"))
+        )
         lines.append(f"| {name} | {here} | {quality} | {row['text_ms']:.1f} ms | {there} |")
     return lines
 
