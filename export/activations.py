@@ -14,7 +14,6 @@ from onnx import helper
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-_INPUT = "input_ids"
 _TEXTS_A_PRODUCT = 64
 
 
@@ -140,5 +139,5 @@ def _probed(model: Any, texts: Sequence[Ids]) -> Iterator[dict[str, Floats]]:
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     run = session(probe)
     for ids in texts:
-        found = run.run(names, {_INPUT: ids[None, :]})
+        found = run.run(names, {"input_ids": ids[None, :]})
         yield {name: values[0] for name, values in zip(names, found, strict=True)}

@@ -17,7 +17,7 @@ from ..encoding.bundle import hash_file
 from .errors import ExportError
 from .recipe import Int4Recipe
 
-# Passages are of at least so many characters, in turn: a line, and the lines behind it until they suffice.
+# A passage is of at least so many characters, drawn for each: a line, and the lines behind it until they suffice.
 _LENGTHS = (0, 0, 200, 500, 1000)
 
 

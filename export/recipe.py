@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -253,9 +253,7 @@ def _table(path: Path, name: str, values: Any, kind: type[Table]) -> Table:
     return kind(**{key: _typed(path, f"{name}.{key}", value, types[key]) for key, value in values.items()})
 
 
-def _same_keys(
-    path: Path, what: str, values: Any, expected: set[str], optional: frozenset[str] | set[str] = frozenset()
-) -> None:
+def _same_keys(path: Path, what: str, values: Any, expected: Set[str], optional: Set[str] = frozenset()) -> None:
     if not isinstance(values, dict):
         raise ExportError(f"{path}: {what} is no table")
     if unknown := sorted(set(values) - expected):

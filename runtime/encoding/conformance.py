@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .bundle import Variant, read_bundle
 from .encoder import Encoder
-from .engine import Engine, check_locations, opened
+from .engine import Engine, check_locations
 from .golden import Floats, Golden, read_golden, require_cosine
 
 NEIGHBOURS = 5
@@ -59,7 +59,7 @@ def conformance(folder: Path) -> Iterator[Conformance]:
     for variant in bundle.variants:
         check_locations(bundle.folder / variant.graph, variant)
         with Encoder(bundle, width=variant.width, precision=variant.precision) as encoder:
-            _check_limits(opened(bundle, variant))
+            _check_limits(encoder.engine)
             measured = _measured(encoder, variant, golden)
         require_cosine(bundle, variant, measured.cosine_min)
         yield measured

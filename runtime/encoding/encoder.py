@@ -67,6 +67,13 @@ class Encoder:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def engine(self) -> Engine:
+        """What the encoder runs with; raises ValueError where it is closed."""
+        if self._engine is None:
+            raise ValueError("the encoder is closed; make a new one")
+        return self._engine
+
     def close(self) -> None:
         """Give back the memory of the weights, unless another encoder of this process uses them too."""
         self._engine = None
@@ -84,9 +91,7 @@ class Encoder:
             TypeError: `texts` is one string, or holds something other than strings.
             ValueError: `role` is unknown, a text holds a lone surrogate, or the encoder is closed.
         """
-        engine = self._engine
-        if engine is None:
-            raise ValueError("the encoder is closed; make a new one")
+        engine = self.engine
         texts = _checked(texts, role)
         vectors = np.empty((len(texts), self.bundle.dim), dtype=np.float32)
         left_out = np.zeros(len(texts), dtype=np.int64)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from int8_kinds import Floats, encoded, session
+from int8_kinds import encoded, session
 from machine import described, finished
 from nestling import Encoder
 from nestling.evaluate import read_collection
@@ -28,7 +28,7 @@ from nestling.export.calibration import drawn_texts, own_texts
 from nestling.export.embedding import compress_table, put_values, rounded_table
 from nestling.export.int4 import found_matrices, rounded_in_order, with_blocks
 from nestling.export.recipe import read_recipe
-from precision import quality, vectors
+from precision import Vectors, compared, figures, vectors
 
 RECIPE = Path(__file__).parents[2] / "models" / "minilm-l6-en" / "recipe.toml"
 
@@ -47,25 +47,16 @@ def main() -> None:
     chosen = Encoder(precision="int4")
     collections = [read_collection(path) for path in arguments.collections]
 
-    def kept(encoder: Encoder) -> list[tuple[Floats, Floats]]:
+    def kept(encoder: Encoder) -> list[Vectors]:
         return [vectors(encoder, collection, arguments.vectors) for collection in collections]
 
     exact = kept(Encoder(arguments.float32, precision="float32"))
     results: dict[str, Any] = {}
 
-    def report(name: str, size: int, found: list[tuple[Floats, Floats]]) -> None:
-        scores = [quality(collection, *both) for collection, both in zip(collections, found, strict=True)]
-        rows = [np.concatenate(both) for both in found]
-        cosines = np.concatenate(
-            [(row * np.concatenate(both)).sum(axis=1) for row, both in zip(rows, exact, strict=True)]
-        )
-        results[name] = {
-            "matrix_bytes": size,
-            "ndcg_at_10": {c.name: round(score, 4) for c, score in zip(collections, scores, strict=True)},
-            "mean": round(float(np.mean(scores)), 4),
-            "cosine_mean": round(float(cosines.mean()), 4),
-            "cosine_min": round(float(cosines.min()), 4),
-        }
+    def report(name: str, size: int, found: list[Vectors]) -> None:
+        scores, cosines = compared(collections, found, exact)
+        mean = round(float(np.mean(list(scores.values()))), 4)
+        results[name] = {"matrix_bytes": size, "mean": mean, **figures(scores, cosines)}
         print(name, json.dumps(results[name]), flush=True)
 
     exact_model = onnx.load(arguments.work / "float32.onnx")

@@ -44,7 +44,7 @@ from nestling.evaluate import Collection, read_collection
 from nestling.export.calibration import own_texts
 from nestling.export.graph import optimized
 from nestling.export.int8 import quantize_int8
-from precision import quality
+from precision import Vectors, compared, figures
 
 OUTLIERS, FAR = 2.0, 4.0
 NEVER = 1e9
@@ -52,7 +52,6 @@ LONG, ROUNDS = 240, 60
 EMULATED_EVERY = 4
 THREADS = 2
 
-Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 
@@ -88,20 +87,11 @@ def main() -> None:
     kinds = {name: session(model, exact) for name, (model, exact) in models.items()}
     collections = [read_collection(path) for path in arguments.collections]
     results: dict[str, Any] = {}
-    exact: dict[str, Floats] = {}
+    exact: list[Vectors] = []
     for name, run in kinds.items():
-        scores, cosines = {}, []
-        for collection in collections:
-            documents, queries = encoded(run, collection, tokens)
-            scores[collection.name] = round(quality(collection, documents, queries), 4)
-            both = np.concatenate([documents, queries])
-            cosines.append((both * exact.setdefault(collection.name, both)).sum(axis=1))
-        everything = np.concatenate(cosines)
-        results[name] = {
-            "ndcg_at_10": scores,
-            "cosine_mean": round(float(everything.mean()), 4),
-            "cosine_min": round(float(everything.min()), 4),
-        }
+        found = [encoded(run, collection, tokens) for collection in collections]
+        exact = exact or found
+        results[name] = figures(*compared(collections, found, exact))
         print(name, json.dumps(results[name]), flush=True)
     if arguments.cpu:
         for name, cosines in emulated(models, arguments.graph, tokens, arguments.cpu).items():
@@ -209,7 +199,7 @@ def fixed(model: Any, texts: list[Ids]) -> Any:
     return result
 
 
-def encoded(run: onnxruntime.InferenceSession, collection: Collection, tokens: Any) -> tuple[Floats, Floats]:
+def encoded(run: onnxruntime.InferenceSession, collection: Collection, tokens: Any) -> Vectors:
     """The vectors of all documents and queries, (n, dim) each."""
     texts = [f"{document.title} {document.text}".strip() for document in collection.documents]
     rows = []

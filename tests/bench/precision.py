@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ DEPTH = 100
 BLOCK = 512
 
 Floats = npt.NDArray[np.float32]
+Vectors = tuple[Floats, Floats]
 
 
 def main() -> None:
@@ -47,22 +49,16 @@ def main() -> None:
     collections = [read_collection(folder) for folder in arguments.collections]
     arguments.work.mkdir(parents=True, exist_ok=True)
     results = {}
-    exact: dict[str, Floats] = {}
+    exact: list[Vectors] = []
     for name, encoder in encoders.items():
-        scores, cosines = {}, []
-        for collection in collections:
-            documents, queries = vectors(encoder, collection, arguments.work)
-            scores[collection.name] = quality(collection, documents, queries)
-            both = np.concatenate([documents, queries])
-            cosines.append((both * exact.setdefault(collection.name, both)).sum(axis=1))
-        everything = np.concatenate(cosines)
+        found = [vectors(encoder, collection, arguments.work) for collection in collections]
+        exact = exact or found
+        scores, cosines = compared(collections, found, exact)
         results[name] = {
             "file_bytes": encoder.bundle.bytes_of(encoder.bundle.variant(encoder.width, encoder.precision)),
-            "ndcg_at_10": {key: round(value, 4) for key, value in scores.items()},
             "mean": round(float(np.mean(list(scores.values()))), 4),
-            "texts": len(everything),
-            "cosine_mean": round(float(everything.mean()), 4),
-            "cosine_min": round(float(everything.min()), 4),
+            "texts": len(cosines),
+            **figures(scores, cosines),
         }
         of = results["float32"]
         results[name]["share"] = round(float(np.mean(list(scores.values()))) / of["mean"], 4)
@@ -77,7 +73,7 @@ def variant_files(encoder: Encoder) -> tuple[str, ...]:
     return encoder.bundle.variant(encoder.width, encoder.precision).files
 
 
-def vectors(encoder: Encoder, collection: Collection, work: Path) -> tuple[Floats, Floats]:
+def vectors(encoder: Encoder, collection: Collection, work: Path) -> Vectors:
     """The vectors of all documents and queries, (n, dim) each; kept in the work folder by what made them."""
     files = [encoder.bundle.files[name].sha256 for name in variant_files(encoder)]
     key = hashlib.sha256(" ".join([collection.name, *files]).encode()).hexdigest()[:16]
@@ -95,6 +91,24 @@ def vectors(encoder: Encoder, collection: Collection, work: Path) -> tuple[Float
         np.savez(path, documents=np.concatenate(rows), queries=queries)
     with np.load(path) as stored:
         return stored["documents"], stored["queries"]
+
+
+def compared(
+    collections: list[Collection], found: list[Vectors], exact: list[Vectors]
+) -> tuple[dict[str, float], Floats]:
+    """Mean nDCG@10 by collection, and the cosine of every text to what it has exactly: (n,) float32."""
+    scores = {one.name: quality(one, *vectors) for one, vectors in zip(collections, found, strict=True)}
+    rows, expected = (np.concatenate([part for both in side for part in both]) for side in (found, exact))
+    return scores, np.asarray((rows * expected).sum(axis=1))
+
+
+def figures(scores: dict[str, float], cosines: Floats) -> dict[str, Any]:
+    """What a result file says of `compared`."""
+    return {
+        "ndcg_at_10": {name: round(score, 4) for name, score in scores.items()},
+        "cosine_mean": round(float(cosines.mean()), 4),
+        "cosine_min": round(float(cosines.min()), 4),
+    }
 
 
 def quality(collection: Collection, documents: Floats, queries: Floats) -> float:

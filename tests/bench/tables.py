@@ -118,15 +118,24 @@ def _precision(result: dict[str, Any]) -> list[str]:
     for name, row in result["precisions"].items():
         cells = [
             f"{row['file_bytes'] / 1e6:.2f} MB",
-            *(f"{row['ndcg_at_10'][key]:.4f}" for key in names),
+            _scores(row),
             f"{row['mean']:.4f}",
             f"{100 * row['share']:.1f} %",
             f"{100 * min(row['shares'].values()):.1f} %",
-            f"{row['cosine_mean']:.4f}",
-            f"{row['cosine_min']:.4f}",
+            _cosines(row),
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
+
+
+def _scores(row: dict[str, Any]) -> str:
+    """The cells of nDCG@10, by collection."""
+    return " | ".join(f"{value:.4f}" for value in row["ndcg_at_10"].values())
+
+
+def _cosines(row: dict[str, Any]) -> str:
+    """The cells of the mean and the worst cosine."""
+    return f"{row['cosine_mean']:.4f} | {row['cosine_min']:.4f}"
 
 
 def _int8(result: dict[str, Any]) -> list[str]:
@@ -138,12 +147,9 @@ def _int8(result: dict[str, Any]) -> list[str]:
         f"|---|---|---|{'---|' * len(names)}---|---|---|",
     ]
     for name, row in result["kinds"].items():
-        quality = " | ".join(f"{row['ndcg_at_10'][key]:.4f}" for key in names)
-        here, there = (
-            f"{values['cosine_mean']:.4f} | {values['cosine_min']:.4f}" if values else "|"
-            for values in (row, row.get("emulated"))
-        )
-        lines.append(f"| {name} | {here} | {quality} | {row['text_ms']:.1f} ms | {there} |")
+        there = _cosines(row["emulated"]) if "emulated" in row else "|"
+        cells = f"{_cosines(row)} | {_scores(row)} | {row['text_ms']:.1f} ms | {there}"
+        lines.append(f"| {name} | {cells} |")
     return lines
 
 
@@ -154,9 +160,8 @@ def _groups(result: dict[str, Any]) -> list[str]:
         f"|---|---|{'---|' * len(names)}---|---|---|",
     ]
     for name, row in result["groups"].items():
-        quality = " | ".join(f"{row['ndcg_at_10'][key]:.4f}" for key in names)
-        cosines = f"{row['cosine_mean']:.4f} | {row['cosine_min']:.4f}"
-        lines.append(f"| {name} | {row['matrix_bytes'] / 1e6:.2f} MB | {quality} | {row['mean']:.4f} | {cosines} |")
+        size = f"{row['matrix_bytes'] / 1e6:.2f} MB"
+        lines.append(f"| {name} | {size} | {_scores(row)} | {row['mean']:.4f} | {_cosines(row)} |")
     return lines
 
 
@@ -167,9 +172,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         f"|---|---|---|---|{'---|' * len(names)}",
     ]
     for name, row in result["forms"].items():
-        quality = " | ".join(f"{row['ndcg_at_10'][key]:.4f}" for key in names)
-        cosines = f"{row['cosine_mean']:.4f} | {row['cosine_min']:.4f}"
-        lines.append(f"| {name} | {row['bytes'] / 1e6:.2f} MB | {cosines} | {quality} |")
+        lines.append(f"| {name} | {row['bytes'] / 1e6:.2f} MB | {_cosines(row)} | {_scores(row)} |")
     return lines
 
 

@@ -17,13 +17,13 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from int8_kinds import Floats, encoded, session
+from int8_kinds import encoded, session
 from machine import described, finished
 from nestling import Encoder
 from nestling.evaluate import read_collection
 from nestling.export.blocks import Grid, compensated, nearest
 from nestling.export.embedding import TABLE
-from precision import quality
+from precision import Floats, Vectors, compared, figures
 
 CENTROIDS = 256
 ROUNDS = 12
@@ -42,23 +42,13 @@ def main() -> None:
     tokens = Encoder(threads=1).tokens
     collections = [read_collection(path) for path in arguments.collections]
     results: dict[str, Any] = {}
-    exact: dict[str, Floats] = {}
+    exact: list[Vectors] = []
     for name, (values, size) in forms(table, np.load(arguments.work / "gradients.npy")).items():
         stored.CopyFrom(numpy_helper.from_array(values, TABLE))
         run = session(model)
-        scores, cosines = {}, []
-        for collection in collections:
-            documents, queries = encoded(run, collection, tokens)
-            scores[collection.name] = round(quality(collection, documents, queries), 4)
-            both = np.concatenate([documents, queries])
-            cosines.append((both * exact.setdefault(collection.name, both)).sum(axis=1))
-        everything = np.concatenate(cosines)
-        results[name] = {
-            "bytes": size,
-            "ndcg_at_10": scores,
-            "cosine_mean": round(float(everything.mean()), 4),
-            "cosine_min": round(float(everything.min()), 4),
-        }
+        found = [encoded(run, collection, tokens) for collection in collections]
+        exact = exact or found
+        results[name] = {"bytes": size, **figures(*compared(collections, found, exact))}
         print(name, json.dumps(results[name]), flush=True)
     command = f"python tests/bench/token_table.py WORK_FOLDER {' '.join(map(str, arguments.collections))}"
     finished(arguments.output, {**described(command, 2), "forms": results})
