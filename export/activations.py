@@ -14,13 +14,17 @@ from onnx import helper
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
+# The name of the node that turns the finished vector, see `nest.nest`.
+ROTATION = "rotation"
+
 _TEXTS_A_PRODUCT = 64
 
 
 def matrices(model: Any) -> list[Any]:
-    """The nodes that multiply an activation by stored weights."""
+    """The nodes that multiply an activation by stored weights, but for the rotation of the finished vector."""
     stored = {tensor.name for tensor in model.graph.initializer}
-    return [node for node in model.graph.node if node.op_type in ("MatMul", "Attention") and node.input[1] in stored]
+    products = [node for node in model.graph.node if node.op_type in ("MatMul", "Attention") and node.name != ROTATION]
+    return [node for node in products if node.input[1] in stored]
 
 
 def reach(model: Any, texts: Sequence[Ids]) -> dict[str, Floats]:

@@ -7,10 +7,9 @@ last, file by file with the manifest at the end, so that a build that breaks off
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
-from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +17,26 @@ import numpy as np
 import onnx
 from tokenizers import Tokenizer
 
-from ..encoding.bundle import MANIFEST, Bundle, File, Variant, hash_file, read_bundle
+from ..encoding.bundle import MANIFEST, STATIC, Bundle, File, Variant, hash_file, read_bundle
 from ..encoding.encoder import Encoder
-from ..encoding.engine import Engine, new_session
+from ..encoding.engine import load
 from ..encoding.golden import Golden, stored
 from ..encoding.tokens import Tokens
-from .activations import Ids
-from .blocks import Blocks, Grid
-from .calibration import drawn_texts, own_texts
+from .activations import Floats
+from .calibration import own_texts
 from .card import card
-from .embedding import TABLE, compress_table, put_values, rounded_table
 from .errors import ExportError
-from .gradients import embedding_moments
-from .graph import export_graph, optimized, write
-from .int4 import quantize_int4
-from .int8 import quantize_int8
+from .family import LOOK_UP, family
+from .graph import stored_rotation
+from .nest import WIDEST
 from .pack import graph_name, pack
-from .recipe import FolderSource, Recipe
+from .quantize import FLOAT32, quantized
+from .recipe import OPTIONAL, FolderSource, Recipe
 from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
-from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions
+from .steps import Say, Work
+from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions, turned
 
-WIDTH, FLOAT32 = "xl", "float32"
 GOLDEN, REPORT, CARD, RECIPE = "golden.npz", "report.json", "README.md", "recipe.toml"
-
-_SEED = 0
-
-Say = Callable[[str], None]
 
 
 def build(
@@ -64,7 +57,7 @@ def build(
         say: told what is being done, a line a step.
         precisions: what the bundle is to hold, the default first; None for all that the recipe describes. `float32`,
             the original weights, may be among them.
-        texts: where the files are that the recipe draws passages from; None for the recipe's own folder.
+        texts: where the files are that the recipe names; None for the recipe's own folder.
 
     Returns:
         The bundle, read back and verified.
@@ -80,79 +73,42 @@ def build(
     if force:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-
-    def step(name: str, what: str, make: Callable[[Path], None]) -> Path:
-        path = folder / name
-        if path.exists():
-            say(f"{what}: done before")
-            return path
-        say(what)
-        unfinished = path.with_name(f"unfinished-{path.name}")
-        make(unfinished)
-        unfinished.replace(path)
-        return path
-
-    drawn: list[str] = []
-    if recipe.int4 is not None and "int4" in precisions and not (folder / "int4.onnx").exists():
-        drawn = drawn_texts(recipe.int4, texts or recipe.path.parent, _SEED)
+    steps = Work(folder, say)
+    texts = texts or recipe.path.parent
     source = _fetched(recipe, folder)
     encoder = recipe.encoder
-    fused = step(
-        "float32.onnx", "export and fuse", lambda path: export_graph(source, encoder.pooling, encoder.max_tokens, path)
-    )
-    tokenizer = step(TOKENIZER, "tokenizer", lambda path: _write_tokenizer(source / TOKENIZER, path))
+    tokenizer = steps.step(TOKENIZER, "tokenizer", lambda path: _write_tokenizer(source / TOKENIZER, path))
     tokens = Tokens(tokenizer, {"document": encoder.document_prefix, "query": encoder.query_prefix}, encoder.max_tokens)
-    _check_vocabulary(tokens, fused)
+    _check_vocabulary(tokens, source)
+    found = family(recipe, source, tokens, texts, steps)
+    graphs = quantized(recipe, found.models, tokens, texts, precisions, steps)
     measured = sentences()
-    calibration = [tokens.ids(text, "document")[0] for text in own_texts()]
-    second = step("gradients.npy", "gradients", lambda path: _write_gradients(source, recipe, calibration, path))
-    expected = step("reference.npy", "reference", lambda path: _write_reference(source, recipe, measured, path))
-
-    @cache
-    def table() -> Blocks:
-        table = recipe.table
-        return rounded_table(onnx.load(fused), Grid(table.bits, table.group, table.symmetric), np.load(second))
-
-    def quantize(precision: str, path: Path) -> None:
-        model = onnx.load(fused)
-        put_values(model, table())
-        if recipe.int8 is not None and precision == "int8":
-            int8 = recipe.int8
-            model = quantize_int8(model, calibration, int8.weight_bits, int8.outlier_ratio, int8.float_ratio, folder)
-            compress_table(model, table())
-        elif recipe.int4 is not None:
-            ids = [*calibration, *(tokens.ids(text, "document")[0] for text in drawn)]
-            grids = quantize_int4(model, onnx.load(fused), ids, table(), recipe.int4.max_bytes)
-            say("; ".join(f"{count} matrices in {grid}" for grid, count in Counter(map(str, grids.values())).items()))
-        write(optimized(model, folder), path)
-
-    graphs = {FLOAT32: fused}
-    for precision in recipe.precisions:
-        if precision in precisions:
-            graphs[precision] = step(f"{precision}.onnx", f"quantize to {precision}", partial(quantize, precision))
+    expected = steps.step("reference.npy", "reference", lambda path: _write_reference(source, recipe, measured, path))
+    expected_vectors = turned(np.load(expected), found.rotation)
 
     say("pack and verify")
     staged = folder / "bundle"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
-    models = {precision: onnx.load(graphs[precision]) for precision in precisions}
-    dim = onnx.load(fused).graph.output[0].type.tensor_type.shape.dim[-1].dim_value
-    data = pack(models, staged)
+    dim = expected_vectors.shape[1]
+    data = pack({name: onnx.load(path) for name, path in graphs.items()}, staged)
     shutil.copyfile(tokenizer, staged / TOKENIZER)
     shutil.copyfile(recipe.path, staged / RECIPE)
-    variants = tuple(Variant(WIDTH, name, graph_name(name), data[name]) for name in precisions)
+    variants = []
+    for name in graphs:
+        width, _, precision = name.partition(".")
+        variants.append(Variant(width, precision, graph_name(name), data[name]))
+    if found.static is not None and recipe.static is not None:
+        shutil.copyfile(found.static, staged / LOOK_UP)
+        variants.append(Variant(STATIC, f"int{recipe.static.bits}", LOOK_UP))
     _check_bytes(recipe, staged, variants)
-    _write_golden(staged, recipe, tokens, variants, dim, source)
+    texts_kept = golden_texts(tokens)
+    _write_golden(staged, tokens, variants, texts_kept, turned(reference(source, recipe, texts_kept), found.rotation))
     names = (TOKENIZER, *dict.fromkeys(name for v in variants for name in v.files), GOLDEN, RECIPE)
-    bundle = _write_manifest(staged, recipe, _space(source, tokenizer, recipe), dim, variants, names)
-    reports = {}
-    for variant in variants:
-        with Encoder(bundle, precision=variant.precision) as opened:
-            reports[variant.precision] = compare(opened, measured, np.load(expected))
-        if variant.precision in recipe.verify:
-            require(reports[variant.precision], recipe.verify[variant.precision], variant.precision)
+    bundle = _write_manifest(staged, recipe, _space(found.space, tokenizer, recipe), dim, variants, names)
+    reports = _reports(bundle, recipe, measured, expected_vectors)
     (staged / REPORT).write_text(report_text(reports))
-    sizes = {v.precision: sum((staged / name).stat().st_size for name in v.files) for v in variants}
+    sizes = {v.name: sum((staged / name).stat().st_size for name in v.files) for v in variants}
     (staged / CARD).write_text(card(recipe, reports, sizes, dim))
     names = (*names, REPORT, CARD)
     _write_manifest(staged, recipe, bundle.space, dim, variants, names)
@@ -187,21 +143,31 @@ def _put_in_place(staged: Path, output: Path, names: Sequence[str]) -> None:
 
 
 def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> dict[str, Report]:
-    """Measure a bundle against its source, by precision; raises ExportError where it falls short of its recipe."""
-    texts = sentences()
+    """Measure a bundle against its source, by variant; raises ExportError where it falls short of its recipe."""
+    texts, graph = sentences(), bundle.variants[0].graph
     expected = reference(_fetched(recipe, _work_folder(recipe, work)), recipe, texts)
+    return _reports(bundle, recipe, texts, turned(expected, stored_rotation(onnx.load(bundle.folder / graph))))
+
+
+def _reports(bundle: Bundle, recipe: Recipe, texts: list[str], expected: Floats) -> dict[str, Report]:
+    """Measure each variant; raises ExportError for the first that falls short of its bar."""
     reports = {}
     for variant in bundle.variants:
         with Encoder(bundle, width=variant.width, precision=variant.precision) as encoder:
-            reports[variant.precision] = compare(encoder, texts, expected)
-        if variant.precision in recipe.verify:
-            require(reports[variant.precision], recipe.verify[variant.precision], variant.precision)
+            reports[variant.name] = compare(encoder, texts, expected)
+        bar = variant.precision if variant.width == WIDEST else variant.name
+        if bar in recipe.verify:
+            require(reports[variant.name], recipe.verify[bar], variant.name)
     return reports
 
 
 def _work_folder(recipe: Recipe, work: Path) -> Path:
-    """Named by all that its steps depend on but their code; sources that are no folder are pinned by the recipe."""
-    parts = [recipe.sha256, *own_texts(), *sentences(), *tool_versions().values()]
+    """Named by all that its steps depend on but their code; sources that are no folder are pinned by the recipe.
+
+    What a bundle must reach and what its card says are not in it, so that they can be changed after a long training.
+    """
+    decisive = [repr(getattr(recipe, name)) for name in ("source", "encoder", "table", *OPTIONAL)]
+    parts = [*decisive, *own_texts(), *sentences(), *tool_versions().values()]
     if isinstance(recipe.source, FolderSource):
         source = recipe.path.parent / recipe.source.path
         parts += [hash_file(source / name) for name in (WEIGHTS, TOKENIZER, CONFIG) if (source / name).is_file()]
@@ -215,7 +181,7 @@ def _fetched(recipe: Recipe, folder: Path) -> Path:
 
 
 def _write_manifest(
-    folder: Path, recipe: Recipe, space: str, dim: int, variants: tuple[Variant, ...], names: tuple[str, ...]
+    folder: Path, recipe: Recipe, space: str, dim: int, variants: Sequence[Variant], names: tuple[str, ...]
 ) -> Bundle:
     bundle = Bundle(
         folder=folder,
@@ -226,24 +192,24 @@ def _write_manifest(
         prefixes={"document": recipe.encoder.document_prefix, "query": recipe.encoder.query_prefix},
         tokenizer=TOKENIZER,
         golden=GOLDEN,
-        variants=variants,
+        variants=tuple(variants),
         files={name: File((folder / name).stat().st_size, hash_file(folder / name)) for name in names},
     )
     (folder / MANIFEST).write_text(bundle.manifest())
     return bundle
 
 
-def _check_bytes(recipe: Recipe, folder: Path, variants: tuple[Variant, ...]) -> None:
-    """Raise where the files of int4 take more than the recipe allows."""
+def _check_bytes(recipe: Recipe, folder: Path, variants: Sequence[Variant]) -> None:
+    """Raise where the files of the widest encoder's int4 take more than the recipe allows."""
     for variant in variants:
         found = sum((folder / name).stat().st_size for name in variant.files)
-        if recipe.int4 is not None and variant.precision == "int4" and found > recipe.int4.max_bytes:
+        if recipe.int4 is not None and variant.name == f"{WIDEST}.int4" and found > recipe.int4.max_bytes:
             raise ExportError(f"int4 takes {found} bytes, the recipe allows {recipe.int4.max_bytes}; raise max_bytes")
 
 
-def _check_vocabulary(tokens: Tokens, graph: Path) -> None:
+def _check_vocabulary(tokens: Tokens, source: Path) -> None:
     """Raise where the tokenizer gives ids that the token table has no row for."""
-    rows = next(tensor.dims[0] for tensor in onnx.load(graph).graph.initializer if tensor.name == TABLE)
+    rows = json.loads((source / CONFIG).read_text())["vocab_size"]
     if tokens.highest_id >= rows:
         raise ExportError(
             f"the tokenizer gives ids up to {tokens.highest_id} and the weights have {rows} rows of tokens; "
@@ -259,33 +225,27 @@ def _write_tokenizer(source: Path, path: Path) -> None:
     tokenizer.save(str(path), pretty=False)
 
 
-def _write_gradients(source: Path, recipe: Recipe, texts: Sequence[Ids], path: Path) -> None:
-    with path.open("wb") as stream:
-        np.save(stream, embedding_moments(source, recipe.encoder.pooling, texts, _SEED))
-
-
 def _write_reference(source: Path, recipe: Recipe, texts: list[str], path: Path) -> None:
     with path.open("wb") as stream:
         np.save(stream, reference(source, recipe, texts))
 
 
 def _write_golden(
-    folder: Path, recipe: Recipe, tokens: Tokens, variants: tuple[Variant, ...], dim: int, source: Path
+    folder: Path, tokens: Tokens, variants: Sequence[Variant], texts: list[str], expected: Floats
 ) -> None:
     """The golden texts with the vectors of the original weights, and with those of each variant as they are here."""
-    texts = golden_texts(tokens)
     built = {}
     for variant in variants:
-        engine = Engine(tokens, new_session(folder / variant.graph, dim))
+        engine = load(folder, variant, tokens, expected.shape[1])
         built[variant.name] = np.stack([engine.run(text, "document")[0] for text in texts])
     with (folder / GOLDEN).open("wb") as stream:
-        arrays: dict[str, Any] = {**stored(Golden(texts, reference(source, recipe, texts), built))}
+        arrays: dict[str, Any] = {**stored(Golden(texts, expected, built))}
         np.savez(stream, **arrays)
 
 
-def _space(source: Path, tokenizer: Path, recipe: Recipe) -> str:
+def _space(weights: str, tokenizer: Path, recipe: Recipe) -> str:
     """sha256 of what makes the vector space: weights, tokenizer, pooling, length and prefixes; not the precision."""
     encoder = recipe.encoder
-    parts = [hash_file(source / WEIGHTS), hash_file(tokenizer), encoder.pooling, str(encoder.max_tokens)]
+    parts = [weights, hash_file(tokenizer), encoder.pooling, str(encoder.max_tokens)]
     parts += [encoder.query_prefix, encoder.document_prefix]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

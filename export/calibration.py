@@ -1,4 +1,4 @@
-"""Texts that rounding is fitted to: what flows through the encoder on them decides which errors matter.
+"""Texts that rounding is fitted to and that encoders are trained on.
 
 Fitting to few texts fits to those texts: with the 231 that come with Nestling the error of int4 on other texts is four
 times that on themselves. So a recipe may name files of further text.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -15,10 +16,10 @@ from random import Random
 from ..demo import demo_documents
 from ..encoding.bundle import hash_file
 from .errors import ExportError
-from .recipe import Int4Recipe
+from .recipe import TextsRecipe
 
 # A passage is of at least so many characters, drawn for each: a line, and the lines behind it until they suffice.
-_LENGTHS = (0, 0, 200, 500, 1000)
+PASSAGES = (0, 0, 200, 500, 1000)
 
 
 def own_texts() -> list[str]:
@@ -27,22 +28,30 @@ def own_texts() -> list[str]:
     return texts + [document.text for document in demo_documents()]
 
 
-def drawn_texts(recipe: Int4Recipe, folder: Path, seed: int) -> list[str]:
+def drawn_texts(
+    recipe: TextsRecipe, folder: Path, count: int, seed: int, lengths: Sequence[int] = PASSAGES
+) -> list[str]:
     """Passages of the files that a recipe names, as many of each.
 
     Args:
         folder: where the files are: UTF-8, gzip'd or not, a passage a line.
+        lengths: each passage has at least so many characters, drawn for each; of a negative one it has 2 to so many
+            words out of a line, as in a query.
 
     Raises:
         ExportError: a file is missing, is another than the recipe pins, or is no text.
     """
     random = Random(seed)
     texts = []
-    for name, pinned in sorted(recipe.texts.items()):
+    for name, pinned in sorted(recipe.files.items()):
         lines = _lines(folder / name, pinned)
-        for _ in range(recipe.passages // len(recipe.texts)):
-            place, least = random.randrange(len(lines)), random.choice(_LENGTHS)
+        for _ in range(count // len(recipe.files)):
+            place, least = random.randrange(len(lines)), random.choice(lengths)
             text = lines[place]
+            if least < 0:
+                words, size = text.split(), random.randint(2, -least)
+                begin = random.randrange(max(1, len(words) - size + 1))
+                text = " ".join(words[begin : begin + size])
             while len(text) < least and place + 1 < len(lines):
                 place += 1
                 text += f" {lines[place]}"

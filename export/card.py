@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..encoding.bundle import STATIC
 from .blocks import Grid
-from .recipe import FolderSource, PypiSource, Recipe
+from .recipe import WIDTHS, FolderSource, PypiSource, Recipe
 from .verify import GOLDEN_TEXTS, Report
 
 _CARD = """# {name}
@@ -21,15 +22,14 @@ _CARD = """# {name}
 | training data | {training} |
 | vector | {dim} dimensions, {pooling} pooling, unit length |
 | reads | {max_tokens} tokens of a text |
-| token table | {table}, rounded where the vectors depend on it least; shared by the precisions |
+| token table | {table}, rounded where the vectors depend on it least; shared by all graphs |
 {precisions}
 
-Made from the original weights by `nestling-export build` with the `recipe.toml` beside this file: exported to ONNX,
-fused, quantized. The weights were changed in that way and no other; no training was done.
+Made from the original weights by `nestling-export build` with the `recipe.toml` beside this file. {made}
 
 ## Measured against the float32 reference
 
-| precision | bytes | texts | mean cosine | worst cosine | top-10 overlap |
+| variant | bytes | texts | mean cosine | worst cosine | top-10 overlap |
 |---|---|---|---|---|---|
 {reports}
 
@@ -38,19 +38,30 @@ README.md of Nestling has ranking quality on whole collections. `golden.npz` hol
 vectors; `nestling check` compares them on your machine.
 """
 
+_UNTRAINED = """They were exported to ONNX, fused and quantized. The weights were changed in that way and no other; no
+training was done."""
+
+_FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
+prefixes of a vector say most. Width xl has the original weights. The others share its attention and token table; their
+feed-forward parts, {units} of its hidden neurons, were trained to give its vectors. {static}Trained on {passages:,}
+passages, {steps:,} batches of {batch}, of {origin}; nothing of any test collection was trained on."""
+
+_STATIC = """Width static is a table with a row a token, trained to the same vectors, which is summed up without a
+neural network. """
+
 
 def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int], dim: int) -> str:
     """The text of a bundle's card.
 
     Args:
-        reports, sizes: what each precision was measured at, and the bytes of its files.
+        reports, sizes: by variant, what each was measured at, and the bytes of its files.
     """
     described = {
         "int8": recipe.int8
         and f"{recipe.int8.weight_bits}-bit weights with a scale a channel, 8-bit activations with a scale a text",
         "int4": "4-bit weights in groups with a scale, each matrix in the finest groups, or 8 bits, that its part in "
         "the error earns",
-        "float32": "the original weights",
+        "float32": "weights as they are",
     }
     return _CARD.format(
         name=recipe.name,
@@ -64,25 +75,46 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
         pooling=recipe.encoder.pooling,
         max_tokens=recipe.encoder.max_tokens,
         table=Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric),
-        precisions="\n".join(f"| {name} | {described[name]} |" for name in reports),
+        precisions="\n".join(f"| {name} | {described[name]} |" for name in _precisions(reports)),
+        made=_made(recipe),
         reports="\n".join(
             f"| {name} | {sizes[name]:,} | {report.sentences} | {report.cosine_mean} | {report.cosine_min} | "
             f"{report.top10_overlap} |"
             for name, report in reports.items()
         ),
-        fitted=_fitted(recipe, reports),
+        fitted=_fitted(recipe, _precisions(reports)),
         golden=GOLDEN_TEXTS,
     )
 
 
-def _fitted(recipe: Recipe, reports: Mapping[str, Report]) -> str:
+def _precisions(reports: Mapping[str, Report]) -> list[str]:
+    """The precisions of the graphs."""
+    variants = (name.split(".") for name in reports)
+    return list(dict.fromkeys(precision for width, precision in variants if width != STATIC))
+
+
+def _made(recipe: Recipe) -> str:
+    if recipe.nest is None or recipe.texts is None:
+        return _UNTRAINED
+    units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
+    return _FAMILY.format(
+        units=units,
+        static="" if recipe.static is None else _STATIC,
+        passages=recipe.nest.passages,
+        steps=recipe.nest.steps,
+        batch=recipe.nest.batch,
+        origin=recipe.texts.origin,
+    )
+
+
+def _fitted(recipe: Recipe, precisions: list[str]) -> str:
     """On what the rounding was fitted."""
-    if set(reports) == {"float32"}:
+    if precisions == ["float32"]:
         return "Nothing was rounded."
     says = "The rounding was fitted on other texts but for the demo documents"
-    if recipe.int4 is None or "int4" not in reports or not recipe.int4.texts:
+    if recipe.int4 is None or "int4" not in precisions or recipe.texts is None:
         return f"{says}."
-    return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {recipe.int4.origin}."
+    return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {recipe.texts.origin}."
 
 
 def _described(recipe: Recipe) -> str:

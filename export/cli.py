@@ -27,7 +27,7 @@ def commands() -> None:
 @click.option(
     "--texts",
     type=click.Path(path_type=Path),
-    help="Where the texts are that RECIPE's [int4.texts] names; the recipe's folder by default.",
+    help="Where the texts are that RECIPE's [texts.files] names; the recipe's folder by default.",
 )
 @click.option("--force", is_flag=True, help="Do finished steps again.")
 @click.option(
@@ -39,7 +39,10 @@ def commands() -> None:
 def build(
     recipe: Path, output: Path | None, work: Path, texts: Path | None, force: bool, precisions: tuple[str, ...]
 ) -> None:
-    """Build the bundle of RECIPE: fetch, export, fuse, quantize, verify, write."""
+    """Build the bundle of RECIPE: fetch, train, export, fuse, quantize, verify, write.
+
+    What is finished is kept: a build that was stopped, in the middle of a training too, goes on from there.
+    """
     require_tools()
     from .build import build as build_bundle
 
@@ -60,9 +63,9 @@ def verify(bundle: Path, work: Path) -> None:
 
     found = read_bundle(bundle)
     found.verify()
-    for precision, report in verify_bundle(found, read_recipe(bundle / "recipe.toml"), work).items():
+    for variant, report in verify_bundle(found, read_recipe(bundle / "recipe.toml"), work).items():
         click.echo(
-            f"{found.name} {precision}: cosine {report.cosine_mean} mean, {report.cosine_min} worst, "
+            f"{found.name} {variant}: cosine {report.cosine_mean} mean, {report.cosine_min} worst, "
             f"top-10 overlap {report.top10_overlap} over {report.sentences} texts"
         )
 

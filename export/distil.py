@@ -1,34 +1,37 @@
 """A nested student after its teacher: all widths, dims and bits in one run.
 
-Each step takes one batch and one width. The teacher's vectors are the target of all of them, so that they share its
+Each step takes one batch and one width. The teacher's vectors are the targets of all of them, so that they share one
 space. A run that breaks off goes on from its last checkpoint and ends with the same weights.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from .activations import Ids
 from .errors import ExportError
-from .losses import bits, matryoshka
-from .nest import hidden_units, use
+from .losses import bits, distance, matryoshka
+from .nest import WIDEST, read_plan, use
+from .steps import Say
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 
 # Batches are cut from pools of so many that are sorted by length, so that little is padded.
 _POOL = 64
 
-Say = Callable[[str], None]
+Vectors = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Course:
         learning_rate: at its highest, after `warmup` steps; from there it falls to nothing as a cosine.
         widths: by name, how often each is drawn, in proportion.
         dims: the prefixes of the vectors that are trained, see `losses.matryoshka`.
-        neighbours: weight of `losses.neighbours`.
+        distance: weight of `losses.distance`, beside that of 1 which `losses.matryoshka` has.
         bits: weight of `losses.bits`.
         every: steps between checkpoints.
         seed: of the order of texts and widths.
@@ -53,62 +56,65 @@ class Course:
     warmup: int
     widths: dict[str, float]
     dims: tuple[int, ...]
-    neighbours: float
+    distance: float
     bits: float
     every: int
     seed: int
 
 
 def distil(
-    student: Any, teacher: Any, texts: Sequence[Ids], course: Course, folder: Path, say: Say, half: bool = False
+    student: Any, texts: Sequence[Ids], targets: Vectors, course: Course, folder: Path, say: Say, half: bool = False
 ) -> None:
     """Train a nested student in place.
 
     Args:
-        student: nested, see `nest.nest`; its token table stays as it is.
-        teacher: the encoder whose vectors are the targets.
+        student: nested, see `nest.nest`; what its widths share stays as it is, and so does its widest.
         texts: token ids of the training texts, (n,) int64 each, special tokens included.
+        targets: (n, dim), the vectors that the texts are to have.
         folder: where the checkpoint and the log are kept.
         say: told how it goes, a line a checkpoint.
         half: multiply in bfloat16, for processors that are made for it.
 
     Raises:
-        ExportError: there are too few texts for a batch, or the checkpoint is of another course or other texts.
+        ExportError: there are too few texts for a batch, or the checkpoint is of another course, texts or targets.
     """
     if len(texts) < course.batch:
         raise ExportError(f"{len(texts)} training texts, expected a batch of {course.batch} or more")
-    layers = student.encoder.layer
-    units = {name: hidden_units(name, len(layers), layers[0].intermediate.dense.out_features) for name in course.widths}
-    student.embeddings.word_embeddings.weight.requires_grad_(False)
+    layers = len(student.encoder.layer)
     trained = [value for value in student.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=course.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-    what = json.dumps([asdict(course), len(texts), int(sum(map(len, texts)))], sort_keys=True)
+    what = _named(course, texts, targets)
     first = _resumed(folder / CHECKPOINT, what, student, optimizer)
     begin, tokens = time.perf_counter(), 0
-    for step, batch in _batches(texts, course, first):
+    for step, rows in _batches(texts, course, first):
         width = Random(f"{course.seed} {step}").choices(list(course.widths), list(course.widths.values()))[0]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(course, step)
-        ids, mask = padded(batch)
-        use(student, units[width])
+        ids, mask = padded([texts[row] for row in rows])
+        expected = torch.from_numpy(np.asarray(targets[rows], dtype=np.float32))
+        use(student, read_plan(width, layers))
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            with torch.no_grad():
-                expected = pooled(teacher(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
-            found = pooled(student(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
-        near = matryoshka(found, expected, course.dims, course.neighbours)
-        by_bits = bits(found, expected)
+            found = vectors(student, ids, mask)
+        losses = {
+            "distance": distance(found, expected),
+            "prefixes": matryoshka(found, expected, course.dims),
+            "bits": bits(found, expected),
+        }
+        total = course.distance * losses["distance"] + losses["prefixes"] + course.bits * losses["bits"]
         optimizer.zero_grad(set_to_none=True)
-        (near + course.bits * by_bits).backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         tokens += int(mask.sum())
-        line = {"step": step, "width": width, "near": round(near.item(), 5), "bits": round(by_bits.item(), 5)}
+        line = {"step": step, "width": width, **{name: round(loss.item(), 5) for name, loss in losses.items()}}
         with (folder / LOG).open("a") as log:
             log.write(json.dumps(line) + "\n")
         if (step + 1) % course.every == 0 or step + 1 == course.steps:
             _keep(folder / CHECKPOINT, what, student, optimizer, step + 1)
-            speed = tokens / (time.perf_counter() - begin)
-            say(f"step {step + 1} of {course.steps}, {speed:,.0f} tokens a second: {json.dumps(line)}")
-    use(student, hidden_units("xl", len(layers), layers[0].intermediate.dense.out_features))
+            took = time.perf_counter() - begin
+            left = took / (step + 1 - first) * (course.steps - step - 1) / 60
+            done = f"step {step + 1} of {course.steps}, {left:.0f} minutes left, {tokens / took:,.0f} tokens a second"
+            say(f"{done}: {json.dumps(line)}")
+    use(student, read_plan(WIDEST, layers))
 
 
 def learning_rate(course: Course, step: int) -> float:
@@ -128,13 +134,25 @@ def padded(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The mean of each text's token states, made unit: (n, dim) float32."""
+def vectors(student: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The vectors of texts, (n, dim) float32 of unit length: the mean of their token states, rotated."""
+    states = student(input_ids=ids, attention_mask=mask).last_hidden_state.float()
     weights = mask[..., None].float()
-    return torch.nn.functional.normalize((states.float() * weights).sum(dim=1) / weights.sum(dim=1), dim=1)
+    mean = (states * weights).sum(dim=1) / weights.sum(dim=1)
+    return torch.nn.functional.normalize(mean @ student.rotation, dim=1)
 
 
-def _batches(texts: Sequence[Ids], course: Course, first: int) -> Iterator[tuple[int, list[Ids]]]:
+def _named(course: Course, texts: Sequence[Ids], targets: Vectors) -> str:
+    """What a checkpoint belongs to."""
+    digest = hashlib.sha256(json.dumps(asdict(course), sort_keys=True).encode())
+    for text in texts:
+        digest.update(text.tobytes())
+        digest.update(b".")
+    digest.update(np.ascontiguousarray(targets).tobytes())
+    return digest.hexdigest()
+
+
+def _batches(texts: Sequence[Ids], course: Course, first: int) -> Iterator[tuple[int, list[int]]]:
     """Batches of the steps from `first` on; which texts a step has depends on the seed alone."""
     a_pass = len(texts) // course.batch
     for number in range(first // a_pass, -(-course.steps // a_pass)):
@@ -148,7 +166,7 @@ def _batches(texts: Sequence[Ids], course: Course, first: int) -> Iterator[tuple
         for place, row in enumerate(rows):
             step = number * a_pass + place
             if first <= step < course.steps:
-                yield step, [texts[text] for text in row]
+                yield step, row
 
 
 def _keep(path: Path, what: str, student: Any, optimizer: Any, step: int) -> None:
@@ -165,7 +183,7 @@ def _resumed(path: Path, what: str, student: Any, optimizer: Any) -> int:
         return 0
     state = torch.load(path, weights_only=True)
     if state["what"] != what:
-        raise ExportError(f"{path}: is of another course or other texts; remove it to begin anew")
+        raise ExportError(f"{path}: is of another course, other texts or other targets; remove it to begin anew")
     student.load_state_dict(state["student"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

@@ -9,9 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
+from onnx import numpy_helper
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 from optimum.exporters.onnx import export
@@ -20,6 +23,7 @@ from optimum.exporters.onnx.model_patcher import ModelPatcher
 from optimum.utils import NormalizedTextConfig
 from transformers import AutoModel, logging
 
+from .activations import ROTATION
 from .embedding import plain_embedding
 
 OPSET = 17
@@ -33,21 +37,29 @@ def load_model(source: Path) -> Any:
     ).eval()
 
 
-def pool(hidden: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Token states of unpadded texts, (batch, sequence, dim), to unit vectors, (batch, dim)."""
+def pool(hidden: torch.Tensor, pooling: str, rotation: torch.Tensor | None = None) -> torch.Tensor:
+    """Token states of unpadded texts, (batch, sequence, dim), to unit vectors, (batch, dim).
+
+    Args:
+        rotation: (dim, dim), what a text's state is multiplied by; None for as it is.
+    """
     pooled = hidden.mean(dim=1) if pooling == "mean" else hidden[:, 0]
-    return torch.nn.functional.normalize(pooled, dim=1)
+    return torch.nn.functional.normalize(pooled if rotation is None else pooled @ rotation, dim=1)
 
 
-def export_graph(source: Path, pooling: str, max_tokens: int, path: Path) -> None:
+def rotation_of(model: Any) -> torch.Tensor | None:
+    """What a model's vectors are turned by, see `nest.nest`; None where they are not."""
+    return getattr(model, ROTATION, None)
+
+
+def export_graph(model: Any, pooling: str, max_tokens: int, path: Path) -> None:
     """Export through optimum, then fuse attention, layer norms and GELU with ONNX Runtime's optimizer.
 
     Args:
-        source: a folder of weights.
+        model: a transformers encoder of BERT's form.
         max_tokens: the longest text; positions behind it are left out.
         path: the graph to write, in float32.
     """
-    model = load_model(source)
     raw = path.with_suffix(".raw.onnx")
     torch.manual_seed(0)
     export(model, _config(pooling)(model.config, task="feature-extraction"), raw, opset=OPSET)
@@ -62,10 +74,31 @@ def export_graph(source: Path, pooling: str, max_tokens: int, path: Path) -> Non
     fused.save_model_to_file(str(raw))
     finished = onnx.load(raw)
     plain_embedding(finished, max_tokens)
+    _name_rotation(finished, rotation_of(model))
     shape = finished.graph.output[0].type.tensor_type.shape
     shape.dim[0].dim_param, shape.dim[1].dim_value = "batch", model.config.hidden_size
     write(finished, path)
     raw.unlink()
+
+
+def _name_rotation(model: Any, rotation: torch.Tensor | None) -> None:
+    """Give the product with the rotation its name, by which it is left in float32."""
+    if rotation is None:
+        return
+    values = rotation.numpy()
+    for tensor in model.graph.initializer:
+        if tuple(tensor.dims) == values.shape and np.array_equal(numpy_helper.to_array(tensor), values):
+            (node,) = (node for node in model.graph.node if tensor.name in node.input)
+            node.name = ROTATION
+
+
+def stored_rotation(model: Any) -> npt.NDArray[np.float32] | None:
+    """What a graph turns its vectors by, (dim, dim); None where it does not."""
+    for node in model.graph.node:
+        if node.name == ROTATION:
+            (values,) = (tensor for tensor in model.graph.initializer if tensor.name == node.input[1])
+            return np.asarray(numpy_helper.to_array(values))
+    return None
 
 
 def optimized(model: Any, work: Path) -> Any:
@@ -105,7 +138,8 @@ def _config(pooling: str) -> type[TextEncoderOnnxConfig]:
             super().__init__(config, model, model_kwargs)
 
             def forward(input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-                return {"vector": pool(self.orig_forward(input_ids=input_ids).last_hidden_state, pooling)}
+                hidden = self.orig_forward(input_ids=input_ids).last_hidden_state
+                return {"vector": pool(hidden, pooling, rotation_of(self._model))}
 
             self.patched_forward = forward
 

@@ -7,7 +7,7 @@ matrices share one budget of bytes, and the next bytes go where they take most f
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,22 +52,41 @@ class Matrix:
     weights: Floats
 
 
-def quantize_int4(model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, max_bytes: int) -> dict[str, Grid]:
+def quantize_int4(
+    model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, max_bytes: int, wider: Mapping[str, Blocks]
+) -> dict[str, Blocks]:
     """Round a model's matrices to 4 bits and put in its rounded token table, in place.
 
     Args:
         model: the float32 graph with the values of the rounded token table.
         exact: the float32 graph, which the rounded one is to follow.
         texts: token ids of the calibration texts, (n,) int64 each.
-        max_bytes: what all files of the precision may take together.
+        max_bytes: what all files of the widest model may take together.
+        wider: what a wider model of the family was rounded to: matrices of the same form are taken over, so that both
+            share them, and the others get the grids of the wider. Empty for the widest.
 
     Returns:
-        The grid that was chosen for each matrix.
+        The matrices as they were rounded.
 
     Raises:
         ExportError: `max_bytes` is below what the coarsest groups take.
     """
     found = found_matrices(model)
+    if wider:
+        grids = [wider[matrix.name].grid for matrix in found]
+    else:
+        grids = chosen_grids(model, found, texts, table, max_bytes)
+    shared = {matrix.name: wider[matrix.name] for matrix in found if wider and _is_form_of(wider[matrix.name], matrix)}
+    rounded = rounded_in_order(model, exact, texts, found, grids, shared)
+    with_blocks(model, rounded)
+    compress_table(model, table)
+    return rounded
+
+
+def chosen_grids(
+    model: Any, found: Sequence[Matrix], texts: Sequence[Ids], table: Blocks, max_bytes: int
+) -> list[Grid]:
+    """A grid for each matrix, so that all files take `max_bytes` at most, see `allocate`."""
     smallest = onnx.ModelProto()
     smallest.CopyFrom(model)
     with_blocks(smallest, {matrix.name: nearest(matrix.weights, COARSEST) for matrix in found})
@@ -79,19 +98,24 @@ def quantize_int4(model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, m
         {grid: loss(matrix.weights, nearest(matrix.weights, grid), second[matrix.activation]) for grid in GRIDS}
         for matrix in found
     ]
-    grids = allocate(found, losses, sensitivities(model, found, losses, texts[:: -(-len(texts) // _PROBES)]), budget)
-    with_blocks(model, rounded_in_order(model, exact, texts, found, grids))
-    compress_table(model, table)
-    return {matrix.name: grid for matrix, grid in zip(found, grids, strict=True)}
+    return allocate(found, losses, sensitivities(model, found, losses, texts[:: -(-len(texts) // _PROBES)]), budget)
 
 
 def rounded_in_order(
-    model: Any, exact: Any, texts: Sequence[Ids], found: Sequence[Matrix], grids: Sequence[Grid]
+    model: Any,
+    exact: Any,
+    texts: Sequence[Ids],
+    found: Sequence[Matrix],
+    grids: Sequence[Grid],
+    shared: Mapping[str, Blocks],
 ) -> dict[str, Blocks]:
     """Round the matrices from the first on, each to give what the exact model gives from what the rounded one has.
 
     Errors of all that was rounded before flow into what a matrix is multiplied with, so its weights are fitted to that
     first, and then rounded (GPTAQ, arXiv 2504.02692). The model is left with the values of the rounded matrices.
+
+    Args:
+        shared: matrices that are rounded already.
     """
     rounded: dict[str, Blocks] = {}
     ids = [text[None, :] for text in texts]
@@ -100,14 +124,24 @@ def rounded_in_order(
     for activation, later in zip(activations, [*activations[1:], None], strict=True):
         # Both models are run on from the last place that all of the activation depends on.
         start = next((flow for flow in flows if follows(model, flow.name, activation)), flows[-1])
+        here = [(matrix, grid) for matrix, grid in zip(found, grids, strict=True) if matrix.activation == activation]
+        if all(matrix.name in shared for matrix, _ in here):
+            for matrix, _ in here:
+                rounded[matrix.name] = shared[matrix.name]
+                _put(model, matrix, shared[matrix.name])
+            continue
         keep = later is not None and follows(model, activation, later)
         second, cross, flow = paired_moments(exact, model, start, activation, keep)
-        for matrix, grid in zip(found, grids, strict=True):
-            if matrix.activation == activation:
-                rounded[matrix.name] = compensated(fitted_weights(matrix.weights, second, cross), second, grid)
-                _put(model, matrix, rounded[matrix.name])
+        for matrix, grid in here:
+            rounded[matrix.name] = compensated(fitted_weights(matrix.weights, second, cross), second, grid)
+            _put(model, matrix, rounded[matrix.name])
         flows = [*([flow] if flow else []), start, flows[-1]]
     return rounded
+
+
+def _is_form_of(blocks: Blocks, matrix: Matrix) -> bool:
+    inputs, outputs = matrix.weights.shape
+    return blocks.codes.shape == (-(-inputs // blocks.grid.group) * blocks.grid.group, outputs)
 
 
 def fitted_weights(weights: Floats, second: Floats, cross: Floats) -> Floats:

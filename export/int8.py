@@ -13,7 +13,7 @@ Three things make int8 hold, on every processor and for every text:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +22,32 @@ import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from .activations import Floats, Ids, matrices, reach
+from .activations import ROTATION, Floats, matrices
 from .embedding import replace
 from .graph import write
 
 
 def quantize_int8(
-    model: Any, texts: Sequence[Ids], weight_bits: int, outlier_ratio: float, float_ratio: float, work: Path
+    model: Any, reached: Mapping[str, Floats], weight_bits: int, outlier_ratio: float, float_ratio: float, work: Path
 ) -> Any:
     """The int8 graph of a float32 one; the token table is left as it is.
 
     Args:
         model: the float32 graph; changed on the way.
-        texts: token ids of the calibration texts, (n,) int64 each.
+        reached: by activation, how far each channel reaches, see `activations.reach`.
         weight_bits: 7 or 8.
         outlier_ratio: how far an input channel may reach beyond the median one.
         float_ratio: beyond how many times the median one a channel is multiplied in float32.
         work: a folder for passing files.
     """
-    kept = take_outliers(model, reach(model, texts), outlier_ratio, float_ratio)
+    kept = take_outliers(model, reached, outlier_ratio, float_ratio)
     scaled, quantized = work / "scaled.onnx", work / "quantized.onnx"
     write(model, scaled)
     quantize_dynamic(
         scaled,
         quantized,
         op_types_to_quantize=["MatMul", "Attention"],
-        nodes_to_exclude=kept,
+        nodes_to_exclude=[*kept, ROTATION],
         per_channel=True,
         reduce_range=weight_bits == 7,
         weight_type=QuantType.QInt8,
@@ -59,7 +59,7 @@ def quantize_int8(
     return result
 
 
-def take_outliers(model: Any, reached: dict[str, Floats], outlier_ratio: float, float_ratio: float) -> list[str]:
+def take_outliers(model: Any, reached: Mapping[str, Floats], outlier_ratio: float, float_ratio: float) -> list[str]:
     """Scale down the inputs of each matrix that stand out, and multiply the farthest by themselves, in place.
 
     In exact arithmetic the graph computes what it did before. Attention, which is one node, is only scaled.

@@ -31,24 +31,25 @@ def neighbours(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
-def matryoshka(found: torch.Tensor, expected: torch.Tensor, dims: Sequence[int], weight: float) -> torch.Tensor:
-    """Both losses on prefixes of the vectors, summed (Matryoshka, arXiv 2205.13147).
+def matryoshka(found: torch.Tensor, expected: torch.Tensor, dims: Sequence[int]) -> torch.Tensor:
+    """`neighbours` of prefixes of the vectors, summed (Matryoshka, arXiv 2205.13147).
 
-    Distances are to the teacher's own prefix; whom a prefix has for neighbours is asked of the teacher's whole vector.
+    Whom a prefix has for neighbours is asked of the teacher's whole vector, so that it may become better than the
+    teacher's own prefix.
 
     Args:
         dims: lengths of the prefixes.
-        weight: of `neighbours`.
     """
-    losses = [
-        distance(found[:, :dim], expected[:, :dim]) + weight * neighbours(found[:, :dim], expected) for dim in dims
-    ]
-    return torch.stack(losses).sum()
+    return torch.stack([neighbours(found[:, :dim], expected) for dim in dims]).sum()
 
 
 def bits(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
-    """`neighbours` of the vectors' signs, with the gradient passed straight through (arXiv 1611.01116)."""
-    return neighbours(found + (found.sign() - found).detach(), expected)
+    """`neighbours` of the signs of unit vectors, with the gradient passed straight through (arXiv 1611.01116).
+
+    Vectors are made unit first: with the gradient of signs alone they would grow.
+    """
+    unit = torch.nn.functional.normalize(found, dim=1)
+    return neighbours(unit + (unit.sign() - unit).detach(), expected)
 
 
 def _scores(vectors: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,9 @@
-"""One encoder that holds many: hidden neurons are sorted by importance, so that every prefix of them is an encoder.
+"""One encoder that holds many: for each width feed-forward parts of their own, around attention that all share.
 
-In the manner of MatFormer (arXiv 2310.07707). A width says how many hidden neurons of each layer's feed-forward part
-count; attention, layer norms and the token table are the same for all.
+In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
+each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
+their own ways, with a layer norm each: with weights in common the widest encoder, which must stay as it is, was pulled
+away by the narrow ones. Attention, two thirds of what is shared, and the token table are those of the source.
 """
 
 from __future__ import annotations
@@ -10,117 +12,151 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from .activations import Floats, Ids
 from .errors import ExportError
+from .recipe import WIDTHS
 
-WIDTHS = {"s": 1 / 8, "m": 1 / 4, "l": 1 / 2, "xl": 1.0}
+WIDEST = "xl"
+
+# How strongly refitted weights are held to those they had, as a part of the mean second moment.
+_RIDGE = 1e-2
 
 
-class PrefixLinear(torch.nn.Linear):
-    """A linear layer of which the first inputs and outputs count.
+class OfWidth(torch.nn.Module):
+    """A part of a layer of which each width has its own.
 
     Attributes:
-        inputs, outputs: how many.
+        parts: by width.
+        width: whose part is computed with.
     """
 
-    def __init__(self, linear: torch.nn.Linear) -> None:
-        super().__init__(linear.in_features, linear.out_features)
-        self.weight, self.bias = linear.weight, linear.bias
-        self.inputs, self.outputs = linear.in_features, linear.out_features
+    def __init__(self, parts: dict[str, torch.nn.Module]) -> None:
+        super().__init__()
+        self.parts = torch.nn.ModuleDict(parts)
+        self.width = WIDEST
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.linear(values, self.weight[: self.outputs, : self.inputs], self.bias[: self.outputs])
+    def forward(self, values: torch.Tensor) -> Any:
+        return self.parts[self.width](values)
 
 
-def hidden_units(plan: str | Sequence[int], layers: int, units: int) -> tuple[int, ...]:
-    """How many hidden neurons each layer has under a plan.
+def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    """The width of each layer under a plan.
 
     Args:
-        plan: a width's name, or a number a layer that never falls from one layer to the next.
-        layers, units: of the whole encoder.
+        plan: a width, or one a layer that never falls from one layer to the next (MatFormer's Mix'n'Match).
 
     Raises:
-        ExportError: the width is unknown, or the plan is none for this encoder.
+        ExportError: a width is unknown, or the plan is none for so many layers.
     """
-    if isinstance(plan, str):
-        if plan not in WIDTHS:
-            raise ExportError(f"width is {plan!r}, expected one of {', '.join(WIDTHS)}")
-        return (int(units * WIDTHS[plan]),) * layers
-    if len(plan) != layers or not all(0 < count <= units for count in plan):
-        raise ExportError(f"the plan is {list(plan)}, expected {layers} numbers from 1 to {units}")
-    if list(plan) != sorted(plan):
-        raise ExportError(f"the plan is {list(plan)}, expected numbers that never fall from one layer to the next")
-    return tuple(plan)
+    names = (plan,) * layers if isinstance(plan, str) else tuple(plan)
+    if strange := [name for name in names if name not in WIDTHS]:
+        raise ExportError(f"width is {strange[0]!r}, expected one of {', '.join(WIDTHS)}")
+    if len(names) != layers:
+        raise ExportError(f"the plan is {', '.join(names)}, expected a width for each of {layers} layers")
+    if list(names) != sorted(names, key=list(WIDTHS).index):
+        raise ExportError(f"the plan is {', '.join(names)}, expected widths that never fall from one layer to the next")
+    return names
 
 
-def importance(model: Any, texts: Sequence[Ids]) -> list[Floats]:
-    """What each hidden neuron adds: its mean magnitude over the texts' tokens times the norm of its output weights.
+def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floats) -> None:
+    """Give a model narrow feed-forward parts beside its own, in place; it computes what it did before, turned.
+
+    A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
+    layers before it give, what the whole model has there.
 
     Args:
         model: a transformers encoder of BERT's form.
-        texts: token ids, (n,) int64 each.
-
-    Returns:
-        For each layer (units,) float32.
+        widths: which parts, besides those that are there.
+        texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
+        rotation: (dim, dim) orthogonal; what a text's mean state is multiplied by, see `targets.fitted_rotation`.
     """
-    totals = [torch.zeros(layer.output.dense.in_features) for layer in model.encoder.layer]
-    tokens = 0
-
-    def adding(total: torch.Tensor) -> Any:
-        return lambda module, given, found: total.add_(found.abs().sum(dim=(0, 1)))
-
-    hooks = [
-        layer.intermediate.register_forward_hook(adding(total))
-        for layer, total in zip(model.encoder.layer, totals, strict=True)
-    ]
+    model.register_buffer("rotation", torch.from_numpy(rotation))
+    for value in model.parameters():
+        value.requires_grad_(False)
     with torch.inference_mode():
-        for ids in texts:
-            model(input_ids=torch.from_numpy(ids[None, :]))
-            tokens += len(ids)
-    for hook in hooks:
-        hook.remove()
-    return [
-        np.asarray((total / tokens * layer.output.dense.weight.detach().norm(dim=0)).numpy(), dtype=np.float32)
-        for layer, total in zip(model.encoder.layer, totals, strict=True)
-    ]
+        states = [model.embeddings(input_ids=torch.from_numpy(ids[None, :])) for ids in texts]
+    exact, narrow = states, dict.fromkeys(widths, states)
+    for layer in model.encoder.layer:
+        with torch.inference_mode():
+            middles = [layer.attention(state)[0] for state in exact]
+            hidden = [layer.intermediate(middle) for middle in middles]
+            sums = [layer.output.dense(one) + middle for one, middle in zip(hidden, middles, strict=True)]
+            exact = [layer.output.LayerNorm(one) for one in sums]
+            order = torch.argsort(_importance(hidden, layer.output.dense.weight), descending=True, stable=True)
+        parts = {}
+        for width in widths:
+            parts[width], narrow[width] = _narrow(layer, order, width, narrow[width], sums)
+        into, out, norm = layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm
+        layer.intermediate.dense = OfWidth({WIDEST: into} | {width: part[0] for width, part in parts.items()})
+        layer.output.dense = OfWidth({WIDEST: out} | {width: part[1] for width, part in parts.items()})
+        layer.output.LayerNorm = OfWidth({WIDEST: norm} | {width: part[2] for width, part in parts.items()})
 
 
-def nest(model: Any, ranks: Sequence[Floats]) -> None:
-    """Sort a model's hidden neurons, the most important first, and let prefixes of them be used, in place.
-
-    The whole model computes what it did before.
-
-    Args:
-        ranks: for each layer the importance of its neurons, (units,).
-    """
-    for layer, rank in zip(model.encoder.layer, ranks, strict=True):
-        order = torch.from_numpy(np.argsort(-rank, kind="stable"))
-        into, out = layer.intermediate.dense, layer.output.dense
-        into.weight.data, into.bias.data = into.weight.data[order], into.bias.data[order]
-        out.weight.data = out.weight.data[:, order]
-        layer.intermediate.dense, layer.output.dense = PrefixLinear(into), PrefixLinear(out)
+def use(model: Any, plan: Sequence[str]) -> None:
+    """Let a nested model compute with the parts of these widths, one a layer."""
+    for layer, width in zip(model.encoder.layer, plan, strict=True):
+        layer.intermediate.dense.width = layer.output.dense.width = layer.output.LayerNorm.width = width
 
 
-def use(model: Any, units: Sequence[int]) -> None:
-    """Let a nested model compute with so many hidden neurons a layer."""
-    for layer, count in zip(model.encoder.layer, units, strict=True):
-        layer.intermediate.dense.outputs = layer.output.dense.inputs = count
-
-
-def sliced(model: Any, units: Sequence[int]) -> Any:
-    """A plain encoder with so many hidden neurons a layer, the first of a nested one."""
+def sliced(model: Any, plan: Sequence[str]) -> Any:
+    """A plain encoder with the parts of these widths, one a layer, of a nested one."""
     result = copy.deepcopy(model)
-    for layer, count in zip(result.encoder.layer, units, strict=True):
-        layer.intermediate.dense = _part(layer.intermediate.dense, count, layer.intermediate.dense.in_features)
-        layer.output.dense = _part(layer.output.dense, layer.output.dense.out_features, count)
+    for layer, width in zip(result.encoder.layer, plan, strict=True):
+        layer.intermediate.dense = layer.intermediate.dense.parts[width]
+        layer.output.dense = layer.output.dense.parts[width]
+        layer.output.LayerNorm = layer.output.LayerNorm.parts[width]
     return result
 
 
-def _part(linear: torch.nn.Linear, outputs: int, inputs: int) -> torch.nn.Linear:
-    result = torch.nn.Linear(inputs, outputs)
-    result.weight.data = linear.weight.data[:outputs, :inputs].clone()
-    result.bias.data = linear.bias.data[:outputs].clone()
+def _importance(hidden: Sequence[torch.Tensor], weight: torch.Tensor) -> torch.Tensor:
+    """What each neuron adds, (units,): the spread of its values over all tokens times its output weights' norm."""
+    spread: torch.Tensor = torch.cat([one[0] for one in hidden]).std(dim=0)
+    return spread * weight.norm(dim=0)
+
+
+def _narrow(
+    layer: Any, order: torch.Tensor, width: str, states: list[torch.Tensor], sums: list[torch.Tensor]
+) -> tuple[tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module], list[torch.Tensor]]:
+    """A layer's parts for a width, and the states that they give.
+
+    Args:
+        order: of the neurons, the most important first.
+        states: what the narrow layers before give for each text, (1, tokens, dim).
+        sums: what the whole model has for each text before the layer's last norm.
+    """
+    units = int(len(order) * WIDTHS[width])
+    kept, whole = order[:units], layer.intermediate.dense
+    into = _linear(whole.weight[kept], whole.bias[kept])
+    with torch.inference_mode():
+        middles = torch.cat([layer.attention(state)[0][0] for state in states])
+        hidden = layer.intermediate.intermediate_act_fn(into(middles))
+        weight, bias = _fitted(
+            hidden, torch.cat([one[0] for one in sums]) - middles, layer.output.dense.weight[:, kept]
+        )
+    out, norm = _linear(weight, bias), copy.deepcopy(layer.output.LayerNorm).requires_grad_(True)
+    with torch.inference_mode():
+        found = norm(out(hidden) + middles)
+    return (into, out, norm), [part[None] for part in found.split([one.shape[1] for one in states])]
+
+
+def _fitted(hidden: torch.Tensor, expected: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (outputs, units) and bias (outputs,) that give what is expected, by ridge regression towards the weights.
+
+    Args:
+        hidden: (tokens, units), expected: (tokens, outputs).
+    """
+    means = hidden.mean(dim=0), expected.mean(dim=0)
+    inputs, outputs = (hidden - means[0]).double(), (expected - means[1]).double()
+    moments = inputs.T @ inputs / len(inputs)
+    ridge = _RIDGE * moments.diagonal().mean()
+    left = moments + ridge * torch.eye(len(moments), dtype=torch.float64)
+    found = torch.linalg.solve(left, inputs.T @ outputs / len(inputs) + ridge * weight.T.double()).float()
+    return found.T, means[1] - means[0] @ found
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor) -> torch.nn.Linear:
+    result = torch.nn.Linear(weight.shape[1], weight.shape[0])
+    result.weight.data, result.bias.data = weight.detach().clone(), bias.detach().clone()
     return result

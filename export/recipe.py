@@ -6,7 +6,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Mapping, Set
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ else:
     import tomli as tomllib
 
 POOLINGS = ("mean", "cls")
+# How many of the hidden neurons each width computes, of every layer.
+WIDTHS = {"s": 1 / 8, "m": 1 / 4, "l": 1 / 2, "xl": 1.0}
 
 _PLAIN_NAME = re.compile(r"\w[\w.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -106,16 +108,64 @@ class Int4Recipe:
     """How matrices become int4.
 
     Attributes:
-        max_bytes: groups are as fine as fit, all files of the precision within so many bytes.
+        max_bytes: groups are as fine as fit, all files of the widest encoder within so many bytes.
         passages: how many the rounding is fitted to, besides the texts that come with Nestling.
-        texts: the files that they are drawn from, as many of each, with their sha256; none where `passages` is 0.
-        origin: where these texts are from, for the card.
     """
 
     max_bytes: int
     passages: int = 0
-    texts: dict[str, str] = field(default_factory=dict)
-    origin: str = ""
+
+
+@dataclass(frozen=True)
+class TextsRecipe:
+    """Where passages for training and rounding are drawn from.
+
+    Attributes:
+        origin: where the texts are from, for the card.
+        files: their names, each with its sha256.
+    """
+
+    origin: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class NestRecipe:
+    """How one encoder comes to hold many, see `distil.Course`.
+
+    Attributes:
+        passages: how many are drawn from the texts to train on.
+        widths: those besides `xl`, which stays as it is: by name how often each is trained.
+        steps, batch, learning_rate, warmup, dims, distance, bits: see `distil.Course`.
+    """
+
+    passages: int
+    widths: dict[str, float]
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int
+    dims: list[int]
+    distance: float
+    bits: float
+
+
+@dataclass(frozen=True)
+class StaticRecipe:
+    """How the table for look-ups is made, see `static.Course`.
+
+    Attributes:
+        bits: what a number of the table is stored in, 4 or 8.
+        rank: how many numbers a token has.
+        passes: how often the texts are gone through.
+        learning_rate, batch: of the training.
+    """
+
+    bits: int
+    rank: int
+    passes: int
+    learning_rate: float
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -138,6 +188,15 @@ class CardRecipe:
     training: str
 
 
+OPTIONAL: dict[str, type[Any]] = {
+    "int8": Int8Recipe,
+    "int4": Int4Recipe,
+    "texts": TextsRecipe,
+    "nest": NestRecipe,
+    "static": StaticRecipe,
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One recipe file.
@@ -146,7 +205,10 @@ class Recipe:
         path: where it was read from.
         sha256: of its bytes; finished steps of another recipe are not used.
         int8, int4: None where the bundle is without that precision; one is there.
-        verify: the bar of each precision.
+        texts: None where nothing is drawn.
+        nest: None where the bundle holds one encoder, of the source's own weights.
+        static: None where the bundle has no look-up.
+        verify: the bars of variants, by precision for the widest encoder and by WIDTH.PRECISION.
     """
 
     path: Path
@@ -157,6 +219,9 @@ class Recipe:
     table: TableRecipe
     int8: Int8Recipe | None
     int4: Int4Recipe | None
+    texts: TextsRecipe | None
+    nest: NestRecipe | None
+    static: StaticRecipe | None
     verify: Mapping[str, VerifyRecipe]
     card: CardRecipe
 
@@ -178,8 +243,11 @@ class Recipe:
             Grid(self.table.bits, self.table.group, self.table.symmetric)
         except ValueError as error:
             raise ExportError(f"{self.path}: table.{error}") from error
-        if self.int4 is not None:
-            self._check_texts(self.int4)
+        self._check_texts()
+        if self.nest is not None:
+            self._check_nest(self.nest)
+        if self.static is not None:
+            self._check_static(self.static)
         if self.int8 is not None and self.int8.weight_bits not in (7, 8):
             raise ExportError(f"{self.path}: weight_bits is {self.int8.weight_bits}, expected 7 or 8")
         if self.int8 is not None and not self.int8.outlier_ratio >= 1:
@@ -190,17 +258,52 @@ class Recipe:
                 f"{self.int8.outlier_ratio}, or more"
             )
 
-    def _check_texts(self, int4: Int4Recipe) -> None:
-        for name, digest in int4.texts.items():
+    def _check_texts(self) -> None:
+        files = {} if self.texts is None else self.texts.files
+        for name, digest in files.items():
             if not _PLAIN_NAME.fullmatch(name) or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
                 raise ExportError(
-                    f"{self.path}: int4.texts has {name!r} = {digest!r}, expected a file's name and sha256"
+                    f"{self.path}: texts.files has {name!r} = {digest!r}, expected a file's name and sha256"
                 )
-        count = len(int4.texts)
-        if int4.passages < count or int4.passages % max(count, 1) or (int4.passages and not count):
+        if self.texts is not None and not files:
+            raise ExportError(f"{self.path}: texts.files is empty, expected a file's name and sha256, one or more")
+        for key, of in (("int4", self.int4), ("nest", self.nest)):
+            count = 0 if of is None else of.passages
+            if count < 0 or (count and (not files or count % len(files))):
+                raise ExportError(
+                    f"{self.path}: {key}.passages is {count} of {len(files)} texts, expected as many of each, one or "
+                    "more"
+                )
+
+    def _check_nest(self, nest: NestRecipe) -> None:
+        bad = {name: often for name, often in nest.widths.items() if not _is_number(often) or not often > 0}
+        narrow = [name for name in WIDTHS if WIDTHS[name] < 1]
+        if bad or not nest.widths or set(nest.widths) - set(narrow):
             raise ExportError(
-                f"{self.path}: int4.passages is {int4.passages} of {count} texts, expected as many of each, one or more"
+                f"{self.path}: nest.widths is {nest.widths}, expected some of {', '.join(narrow)}, each with how often "
+                "it is trained, above 0"
             )
+        if not nest.dims or not all(type(dim) is int and dim >= 8 for dim in nest.dims):
+            raise ExportError(f"{self.path}: nest.dims is {nest.dims}, expected lengths of vectors, 8 or more")
+        for key in ("passages", "steps", "batch"):
+            if getattr(nest, key) < 1:
+                raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 1 or more")
+        for key in ("learning_rate", "warmup", "distance", "bits"):
+            if not getattr(nest, key) >= 0:
+                raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 0 or more")
+
+    def _check_static(self, static: StaticRecipe) -> None:
+        if self.nest is None:
+            raise ExportError(f"{self.path}: has [static] without [nest], which says what to train on; add it")
+        if static.bits not in (4, 8):
+            raise ExportError(f"{self.path}: static.bits is {static.bits}, expected 4 or 8")
+        for key in ("rank", "passes", "batch"):
+            if getattr(static, key) < 1:
+                raise ExportError(f"{self.path}: static.{key} is {getattr(static, key)}, expected 1 or more")
+        if static.rank % 2:
+            raise ExportError(f"{self.path}: static.rank is {static.rank}, expected an even number of 2 or more")
+        if not static.learning_rate > 0:
+            raise ExportError(f"{self.path}: static.learning_rate is {static.learning_rate}, expected more than 0")
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -217,10 +320,9 @@ def read_recipe(path: str | Path) -> Recipe:
         raise ExportError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from error
     except (ValueError, RecursionError) as error:
         raise ExportError(f"{path}: is not TOML ({error})") from error
-    missing = {key: None for key in ("int8", "int4") if key not in values}
-    names = {"name", "source", "encoder", "table", "int8", "int4", "verify", "card"}
-    _same_keys(path, "the recipe", {**values, **missing}, names)
-    if len(missing) == 2:
+    names = {field.name for field in fields(Recipe)} - {"path", "sha256"}
+    _same_keys(path, "the recipe", values, names, set(OPTIONAL))
+    if "int8" not in values and "int4" not in values:
         raise ExportError(f"{path}: has neither [int8] nor [int4], expected one at least")
     source = values["source"]
     if not isinstance(source, dict) or str(source.get("kind")) not in _SOURCES:
@@ -233,15 +335,15 @@ def read_recipe(path: str | Path) -> Recipe:
         source=_table(path, "source", rest, _SOURCES[source["kind"]]),
         encoder=_table(path, "encoder", values["encoder"], EncoderRecipe),
         table=_table(path, "table", values["table"], TableRecipe),
-        int8=None if "int8" in missing else _table(path, "int8", values["int8"], Int8Recipe),
-        int4=None if "int4" in missing else _table(path, "int4", values["int4"], Int4Recipe),
-        verify=_bars(path, values["verify"], {"int8", "int4"} - set(missing)),
+        verify=_bars(path, values["verify"], {"int8", "int4"} & set(values)),
         card=_table(path, "card", values["card"], CardRecipe),
+        **{key: _table(path, key, values[key], kind) if key in values else None for key, kind in OPTIONAL.items()},
     )
 
 
 def _bars(path: Path, values: Any, precisions: set[str]) -> dict[str, VerifyRecipe]:
-    _same_keys(path, "[verify]", values, precisions)
+    narrower = {f"{width}.{precision}" for width in WIDTHS for precision in precisions}
+    _same_keys(path, "[verify]", values, precisions | narrower, narrower)
     return {name: _table(path, f"verify.{name}", table, VerifyRecipe) for name, table in values.items()}
 
 
@@ -260,6 +362,10 @@ def _same_keys(path: Path, what: str, values: Any, expected: Set[str], optional:
         raise ExportError(f"{path}: {what} has the unknown key {unknown[0]!r}, expected {', '.join(sorted(expected))}")
     if missing := sorted(expected - optional - set(values)):
         raise ExportError(f"{path}: {what} lacks the key {missing[0]!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _typed(path: Path, key: str, value: Any, kind: str) -> Any:

@@ -36,7 +36,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Report:
-    """What a precision of a bundle was measured at.
+    """What a variant of a bundle was measured at.
 
     Attributes:
         sentences: how many texts were compared.
@@ -88,6 +88,11 @@ def reference(source: Path, recipe: Recipe, texts: list[str]) -> Floats:
     return np.stack(rows).astype(np.float32)
 
 
+def turned(vectors: Floats, rotation: Floats | None) -> Floats:
+    """Vectors as a bundle has them whose encoders turn theirs; None for not at all."""
+    return vectors if rotation is None else np.asarray(vectors @ rotation, dtype=np.float32)
+
+
 def compare(encoder: Encoder, texts: list[str], expected: Floats) -> Report:
     """Measure an encoder against the reference's vectors of the same texts."""
     texts = [_read_part(encoder, text) for text in texts]
@@ -102,7 +107,7 @@ def compare(encoder: Encoder, texts: list[str], expected: Floats) -> Report:
 
 
 def report_text(reports: Mapping[str, Report]) -> str:
-    """What is written to report.json: the report of each precision, and the versions of the tools."""
+    """What is written to report.json: the report of each variant, and the versions of the tools."""
     values: dict[str, Any] = {name: asdict(report) for name, report in reports.items()}
     values["versions"] = tool_versions()
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
@@ -113,7 +118,7 @@ def tool_versions() -> dict[str, str]:
     return {tool: version(tool) for tool in _TOOLS}
 
 
-def require(report: Report, bar: VerifyRecipe, precision: str) -> None:
+def require(report: Report, bar: VerifyRecipe, variant: str) -> None:
     """Raise ExportError where a report falls short of its recipe."""
     if report.sentences < MIN_SENTENCES:
         raise ExportError(f"only {report.sentences} sentences to verify with, expected {MIN_SENTENCES} or more")
@@ -124,7 +129,7 @@ def require(report: Report, bar: VerifyRecipe, precision: str) -> None:
     ):
         if not found >= least:  # so that what is no number falls short too
             raise ExportError(
-                f"{precision}: {what} to the reference is {found}, the recipe asks for {least}; no bundle was written"
+                f"{variant}: {what} to the reference is {found}, the recipe asks for {least}; no bundle was written"
             )
 
 

@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from .errors import NestlingError
 from .library.document import clean
 
 if TYPE_CHECKING:
+    from .encoding.bundle import Bundle
     from .encoding.encoder import Encoder
     from .library.library import Library
 
@@ -29,6 +31,10 @@ _STOPPED = 130
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 _bundle_option = click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the default.")
+_width_option = click.option("--width", help="The encoder's width for documents; remembered by the library.")
+_query_width_option = click.option(
+    "--query-width", help="The encoder's width for queries; that of documents by default."
+)
 _mode_option = click.option(
     "--mode", type=click.Choice(["hybrid", "dense", "lexical"]), default="hybrid", show_default=True,
     help="By meaning and words together, or by one of them.",
@@ -48,6 +54,8 @@ def _sync_options(command: Any) -> Any:
     for option in (
         _json_option,
         _bundle_option,
+        _width_option,
+        click.option("--fast", is_flag=True, help="Encode at width static: thousands a second; see refine."),
         click.option(
             "--max-size", callback=_bytes, help="Pass over larger files, as 20MB; remembered for these paths."
         ),
@@ -98,14 +106,15 @@ def demo() -> None:
         "nestling add notes.nest ~/Documents",
         "nestling add notes.nest ~/Documents --ignore '*.log' --ignore 'old/' --max-size 20MB",
         "nestling add notes.nest cases.jsonl mail.mbox",
+        "nestling add notes.nest ~/Documents --fast",
     )
 )
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_sync_options
 def add(
-    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, bundle: Path | None,
-    as_json: bool,
+    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, fast: bool,
+    width: str | None, bundle: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Bring LIBRARY up to date with files and folders; it is made where there is none.
 
@@ -116,7 +125,7 @@ def add(
 
     for path in paths:
         existing(path)  # before a library is made for nothing
-    _sync(library, paths, ignore, max_size, bundle, as_json, create=True)
+    _sync(library, paths, ignore, max_size, fast, width, bundle, as_json, create=True)
 
 
 @commands.command(epilog=_examples("nestling sync notes.nest", "nestling sync notes.nest ~/Documents/letters"))
@@ -124,11 +133,30 @@ def add(
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @_sync_options
 def sync(
-    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, bundle: Path | None,
-    as_json: bool,
+    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, fast: bool,
+    width: str | None, bundle: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Bring LIBRARY up to date with all that was ever added to it, or with PATHS alone."""
-    _sync(library, paths, ignore, max_size, bundle, as_json, create=False)
+    _sync(library, paths, ignore, max_size, fast, width, bundle, as_json, create=False)
+
+
+@commands.command(epilog=_examples("nestling refine notes.nest", "nestling refine notes.nest --limit 1000"))
+@click.argument("library", type=click.Path(path_type=Path))
+@click.option("--limit", type=int, help="So many passages at the most.")
+@_width_option
+@_bundle_option
+@_json_option
+def refine(library: Path, limit: int | None, width: str | None, bundle: Path | None, as_json: bool) -> None:
+    """Encode again, at the document width of LIBRARY, what `add --fast` took in; the newest first.
+
+    LIBRARY can be searched and changed meanwhile. Where this is stopped, what is done is kept.
+    """
+    with _open(library, bundle, create=False, width=width) as opened:
+        report = opened.refine(limit=limit, progress=show.counted("passages refined"))
+        left = sum(opened.unrefined.values())
+    if as_json:
+        click.echo(json.dumps({"refined": report.refined, "left": left}))
+    show.say(f"{report.refined} passages refined, {left} left")
 
 
 @commands.command(epilog=_examples("nestling forget notes.nest ~/Documents/old"))
@@ -157,15 +185,17 @@ def forget(library: Path, path: Path, bundle: Path | None) -> None:
 @click.option("--where", multiple=True, help="A condition on metadata, as year>=2020; all given must hold.")
 @click.option("--by", type=click.Choice(["document", "passage"]), default="document", show_default=True,
               help="One answer a document, or one a passage.")  # fmt: skip
+@_query_width_option
 @_bundle_option
 @_json_option
 def search(
-    library: Path, query: str, k: int, mode: Any, where: tuple[str, ...], by: Any, bundle: Path | None, as_json: bool
-) -> None:
+    library: Path, query: str, k: int, mode: Any, where: tuple[str, ...], by: Any, query_width: str | None,
+    bundle: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Answer QUERY from LIBRARY, best first."""
     from .library.filters import parse
 
-    with _open(library, bundle, create=False) as opened:
+    with _open(library, bundle, create=False, query_width=query_width) as opened:
         hits = opened.search(query, k, mode=mode, where=parse(where), by=by)
     for number, hit in enumerate(hits, start=1):
         click.echo(json.dumps(asdict(hit), ensure_ascii=False) if as_json else show.hit(number, hit))
@@ -289,12 +319,44 @@ def completion(shell: str) -> None:
     click.echo(found(commands, {}, "nestling", "_NESTLING_COMPLETE").source())
 
 
+@commands.command(
+    epilog=_examples("nestling tune", "nestling tune --query-ms 5", "nestling tune --memory-mb 100 --query-ms 2 --json")
+)
+@click.option("--query-ms", type=click.FloatRange(0, min_open=True), help="Most milliseconds to encode a query.")
+@click.option("--memory-mb", type=click.FloatRange(0, min_open=True), help="Most memory with the encoders loaded.")
+@_bundle_option
+@_json_option
+def tune(query_ms: float | None, memory_mb: float | None, bundle: Path | None, as_json: bool) -> None:
+    """Measure the bundle's widths on this device, and remember the best ones within the limits.
+
+    New libraries and searches of this user take them from then on; without limits, the bundle's default. The quality is
+    of documents and of queries in percent of the original float32 weights, where the bundle says it.
+    """
+    from .encoding.bundle import read_bundle
+    from .encoding.measure import measure
+    from .encoding.plan import choose, write_plan
+    from .encoding.quality import read_quality
+
+    found = read_bundle(bundle)
+    quality = read_quality(found)
+    costs, count = [], show.counted("variants measured")
+    for variant in found.variants:
+        costs.append(measure(found, variant))
+        count(len(costs), len(found.variants))
+    show.costs(costs, quality, as_json)
+    choice = choose(found, costs, quality, query_ms, memory_mb)
+    path = write_plan(found, choice.plan)
+    show.choice(choice, as_json)
+    show.say(f"remembered in {path}")
+
+
 @commands.command(name="eval", epilog=_examples("nestling eval scifact --mode hybrid --json"))
 @click.argument("folder", type=click.Path(path_type=Path))
 @_mode_option
 @click.option("--exact", is_flag=True, help="Rescore every passage, not only the nearest by their bits.")
 @_bundle_option
 @click.option("--width", help="The encoder's width.")
+@_query_width_option
 @click.option("--precision", help="The weights' precision.")
 @click.option("--dim", type=int, help="Length of the vectors.")
 @click.option("--threads", type=int, help="Texts encoded at the same time; all processors by default.")
@@ -305,6 +367,7 @@ def evaluate_command(
     exact: bool,
     bundle: Path | None,
     width: str | None,
+    query_width: str | None,
     precision: str | None,
     dim: int | None,
     threads: int | None,
@@ -317,8 +380,11 @@ def evaluate_command(
     collection = read_collection(folder)
     encoder = Encoder(bundle, width=width, precision=precision, dim=dim, threads=threads)
     counts = {what: show.counted(what) for what in ("documents", "queries")}
-    runs = [Run(mode, exact)]
-    (result,) = evaluate(collection, encoder, runs, lambda what, done, total: counts[what](done, total))
+
+    def progress(what: str, done: int, total: int) -> None:
+        counts[what](done, total)
+
+    (result,) = evaluate(collection, encoder, [Run(mode, exact)], progress, query_width=query_width)
     values = {**asdict(result), **result.measures}
     del values["measures"]
     if as_json:
@@ -352,30 +418,55 @@ def main() -> None:
     sys.exit(code)
 
 
-def _open(path: Path, bundle: Path | None, create: bool) -> Library:
+def _open(
+    path: Path, bundle: Path | None, create: bool, *, width: str | None = None, query_width: str | None = None
+) -> Library:
+    """A library, with what is not said as the plan of `tune` has it; one that is there keeps its document width."""
+    from .encoding.bundle import read_bundle
+    from .encoding.plan import read_plan
     from .library.library import Library
 
-    return Library(path, encoder=_encoder(bundle), create=create)
+    found = read_bundle(bundle)
+    plan = read_plan(found)
+    if plan is not None:
+        width = width or (None if path.exists() else plan.document_width)
+        query_width = query_width or plan.query_width
+    precision = None if plan is None else plan.precision
+    return Library(
+        path, encoder=found, document_width=width, query_width=query_width, precision=precision, create=create
+    )
 
 
 def _sync(
-    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, bundle: Path | None,
-    as_json: bool, create: bool,
+    library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, fast: bool,
+    width: str | None, bundle: Path | None, as_json: bool, create: bool,
 ) -> None:  # fmt: skip
-    with _open(library, bundle, create) as opened, show.synced() as progress:
-        report = opened.sync(*paths, ignore=list(ignore) or None, max_bytes=max_size, progress=progress)
+    from .encoding.bundle import STATIC, read_bundle
+
+    once = STATIC if fast else None
+    found = read_bundle(bundle)
+    found.variant(once, None)  # before a library is made for nothing, as is the encoder of a new one
+    tried = nullcontext() if library.exists() or not create else _encoder(found, once or width)
+    with tried, _open(library, bundle, create, width=width) as opened, show.synced() as progress:
+        report = opened.sync(*paths, ignore=list(ignore) or None, max_bytes=max_size, width=once, progress=progress)
     show.report(report, as_json)
     if report.skipped and not report.added + report.changed + report.unchanged + report.removed:
         first = report.skipped[0]
         raise NestlingError(f"nothing could be taken in; first: {first.source}: {first.reason}")
 
 
-def _encoder(bundle: Path | None) -> Encoder | None:
-    if bundle is None:
-        return None
+def _encoder(bundle: Bundle, width: str | None) -> Encoder:
+    """The encoder that a new library will have; what it loads is shared."""
     from .encoding.encoder import Encoder
+    from .encoding.plan import read_plan
 
-    return Encoder(bundle)
+    plan = read_plan(bundle)
+    if plan is None:
+        return Encoder(bundle, width=width)
+    width = width or plan.document_width
+    return Encoder(
+        bundle, width=width, precision=plan.precision if plan.precision in bundle.precisions(width) else None
+    )
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ class LibraryError(NestlingError):
     """A library file that cannot be opened, or that belongs to another bundle."""
 
 
+class BusyError(LibraryError):
+    """A library file that another process, or another thread, is writing to for long."""
+
+
 class QueryError(NestlingError):
     """A query or a filter that cannot be answered as it stands."""
 

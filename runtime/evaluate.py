@@ -18,7 +18,8 @@ import numpy as np
 from .encoding.encoder import Encoder
 from .errors import NestlingError
 from .library.document import Document, clean
-from .library.library import Library, Mode
+from .library.library import Library
+from .library.query import Mode
 
 MEASURES = ("nDCG@10", "Recall@100", "MRR@10")
 DEPTH = 100
@@ -61,6 +62,7 @@ class Result:
     """What a run over a collection measured.
 
     Attributes:
+        width, query_width: that documents, and that queries were encoded at.
         measures: mean over the queries, by name.
         by_query: each query's measures, by query id.
         documents, passages, queries: how many there were.
@@ -74,6 +76,7 @@ class Result:
     exact: bool
     bundle: str
     width: str
+    query_width: str
     precision: str
     dim: int
     measures: dict[str, float]
@@ -103,12 +106,18 @@ def read_collection(folder: Path) -> Collection:
 
 
 def evaluate(
-    collection: Collection, encoder: Encoder, runs: Sequence[Run], progress: Progress | None = None
+    collection: Collection,
+    encoder: Encoder,
+    runs: Sequence[Run],
+    progress: Progress | None = None,
+    *,
+    query_width: str | None = None,
 ) -> list[Result]:
     """Index a collection in a temporary library, then for each run ask every query for 100 documents and measure.
 
     Args:
         progress: called with `documents` or `queries`, how many are done, and how many there are.
+        query_width: of the queries' encoder; None for the given one, which encodes the documents.
     """
     _require_measures()
 
@@ -116,7 +125,10 @@ def evaluate(
         if progress is not None:
             progress("documents", done, total)
 
-    with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "eval.nest"), encoder=encoder) as library:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Library(Path(folder, "eval.nest"), encoder=encoder, query_width=query_width) as library,
+    ):
         begin = time.perf_counter()
         library.add(collection.documents, progress=said)
         documents_per_second = len(collection.documents) / (time.perf_counter() - begin)
@@ -144,6 +156,7 @@ def _asked(
         exact=run.exact,
         bundle=encoder.bundle.name,
         width=encoder.width,
+        query_width=library.query_width,
         precision=encoder.precision,
         dim=encoder.dim,
         measures={name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ import click
 from .library.snippet import BOLD
 
 if TYPE_CHECKING:
+    from .encoding.measure import Cost
+    from .encoding.plan import Choice
+    from .encoding.quality import Quality
     from .library.document import Hit, Report
     from .library.sync import Progress
 
@@ -36,6 +39,40 @@ def values(found: dict[str, Any], as_json: bool) -> None:
     for key, value in found.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else value
         click.echo(f"{key:<{width}}  {shown}")
+
+
+def costs(found: Sequence[Cost], quality: Mapping[str, Quality], as_json: bool) -> None:
+    """What each variant of a bundle takes, a row each, with its quality where that is known."""
+    shares = [quality.get(cost.variant) for cost in found]
+    if as_json:
+        for cost, share in zip(found, shares, strict=True):
+            click.echo(json.dumps({**asdict(cost), "quality": None if share is None else asdict(share)}))
+        return
+    rows = [
+        (cost.width, cost.precision, f"{cost.query_ms:.2f}", f"{cost.tokens_per_second:,.0f}", f"{cost.megabytes:.0f}",
+         "-" if share is None else f"{share.documents:.1f}", "-" if share is None else f"{share.queries:.1f}")
+        for cost, share in zip(found, shares, strict=True)
+    ]  # fmt: skip
+    table(("width", "precision", "query ms", "tokens/s", "MB", "documents %", "queries %"), rows)
+
+
+def choice(made: Choice, as_json: bool) -> None:
+    """Which widths were chosen, and what they take together."""
+    if as_json:
+        click.echo(json.dumps(asdict(made)))
+        return
+    plan = made.plan
+    widths = f"documents {plan.document_width}, queries {plan.query_width}, precision {plan.precision}"
+    click.echo(f"{widths}: {made.query_ms:.2f} ms a query, {made.megabytes:.0f} MB")
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows below a heading, the first column to the left and numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    for row in (heading, *rows):
+        cells = [cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in
+                 enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        click.echo("  ".join(cells).rstrip())
 
 
 def report(made: Report, as_json: bool) -> None:

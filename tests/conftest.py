@@ -7,9 +7,11 @@ import tempfile
 
 import pytest
 
-# Notes on bundles belong to this run, in this process and those that it starts.
+# Notes on bundles, and plans, belong to this run, in this process and those that it starts.
 _cache = tempfile.TemporaryDirectory(prefix="nestling-notes-")
 os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = _cache.name
+_config = tempfile.TemporaryDirectory(prefix="nestling-config-")
+os.environ["XDG_CONFIG_HOME"] = os.environ["APPDATA"] = _config.name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""The bundle: a folder with a manifest, a tokenizer, ONNX graphs and golden vectors.
+"""The bundle: a folder with a manifest, a tokenizer, ONNX graphs, perhaps a token table, and golden vectors.
 
 The manifest is the only thing that both halves of Nestling agree on. It is read strictly: an unknown key, a
 missing key, a wrong hash, a newer format or a path that leaves the folder is an error that names the file.
@@ -18,12 +18,15 @@ from typing import Any
 from ..errors import BundleError
 from .tokens import ROLES, Role
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 DEFAULT = "minilm-l6-en"
+STATIC = "static"
 
 _READ_BYTES = 1 << 20
 _MOST_TOKENS = 32768
+_TABLE = ".npz"
+_TABLE_PRECISIONS = ("int8", "int4")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Variant:
     """One graph of a bundle: a width of the encoder at a precision.
 
     Attributes:
-        graph: file name of the ONNX graph.
+        width: the encoder's width; `static` is a table of tokens, which needs no ONNX Runtime.
+        precision: of the weights; of a table, the bits of its codes.
+        graph: file name of the ONNX graph, or of the table, which ends in `.npz`.
         data: names of the files that the graph takes its weights from; variants share what is equal in them.
     """
 
@@ -39,6 +44,11 @@ class Variant:
     precision: str
     graph: str
     data: tuple[str, ...] = ()
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it is a table of tokens and no graph."""
+        return self.width == STATIC
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -72,9 +82,9 @@ class Bundle:
         prefixes: text that belongs before every text of a role.
         tokenizer: file name of the tokenizer.
         golden: file name of the golden texts and vectors.
-        variants: the graphs, the default first.
+        variants: the graphs, the default first; their vectors can be compared with one another.
         files: every file of the bundle but the manifest, with its size and hash.
-        format: of the manifest; 1 has neither data files nor golden vectors of a variant's own.
+        format: of the manifest; 1 has neither data files nor golden vectors of a variant's own, 2 has no token table.
     """
 
     folder: Path
@@ -104,20 +114,45 @@ class Bundle:
             raise BundleError(f"{where}: variants are {names}, expected each once; build the bundle again")
         if not self.variants:
             raise BundleError(f"{where}: no variants, expected at least one graph")
+        for variant in self.variants:
+            _one_kind(where, variant, self.format)
+        if sum(variant.is_static for variant in self.variants) > 1:
+            raise BundleError(f"{where}: has several token tables, expected one; build the bundle again")
         for name in self.files:
             _plain_name(where, name)
         for name in (self.tokenizer, self.golden, *(name for variant in self.variants for name in variant.files)):
             if name not in self.files:
                 raise BundleError(f"{where}: {name!r} is used but not listed in files; build the bundle again")
 
+    @property
+    def widths(self) -> tuple[str, ...]:
+        """The encoder's widths, the default first."""
+        return tuple(dict.fromkeys(variant.width for variant in self.variants))
+
+    def precisions(self, width: str) -> tuple[str, ...]:
+        """The precisions that a width may be asked for in, its default first.
+
+        The token table is stored in one, and is there in each that another width has, so that a precision can be asked
+        for whatever the widths are.
+        """
+        own = [variant.precision for variant in self.variants if variant.width == width]
+        others = [variant.precision for variant in self.variants] if width == STATIC else []
+        return tuple(dict.fromkeys(own + others))
+
     def variant(self, width: str | None, precision: str | None) -> Variant:
-        """The first variant of this width and precision; None takes any, so the default comes first."""
-        for variant in self.variants:
-            if width in (None, variant.width) and precision in (None, variant.precision):
-                return variant
-        known = ", ".join(f"width {variant.width} precision {variant.precision}" for variant in self.variants)
-        asked = " ".join(f"{kind} {value}" for kind, value in (("width", width), ("precision", precision)) if value)
-        raise BundleError(f"bundle {self.name} has no {asked}; it has {known}")
+        """The variant of this width and precision; None takes the bundle's default width, and the width's default.
+
+        Raises:
+            BundleError: there is none; says which there are.
+        """
+        width = self.variants[0].width if width is None else width
+        if width not in self.widths:
+            raise BundleError(f"bundle {self.name} has no width {width}; its widths are {', '.join(self.widths)}")
+        if precision is not None and precision not in self.precisions(width):
+            known = ", ".join(self.precisions(width))
+            raise BundleError(f"bundle {self.name} has no precision {precision} of width {width}; it has {known}")
+        found = [variant for variant in self.variants if variant.width == width]
+        return next((variant for variant in found if variant.precision == precision), found[0])
 
     def bytes_of(self, variant: Variant) -> int:
         """What the variant's files take together: graph, weights and token table."""
@@ -257,6 +292,23 @@ def _typed(path: Path, key: str, value: object, kind: type) -> None:
         raise BundleError(f"{path}: {key} is {type(value).__name__}, expected {kind.__name__}")
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         raise BundleError(f"{path}: {key} is {value!r}, expected text without lone surrogates")
+
+
+def _one_kind(where: Path, variant: Variant, format: int) -> None:
+    """Raise BundleError for a token table that is no variant of width static, or the other way round."""
+    table = variant.graph.endswith(_TABLE)
+    if table != variant.is_static:
+        expected = f"a file that ends in {_TABLE} for width {STATIC}, and for no other"
+        raise BundleError(f"{where}: {variant.name} is {variant.graph!r}, expected {expected}; build the bundle again")
+    if not table:
+        return
+    if format < 3:
+        raise BundleError(f"{where}: has a token table in format {format}, expected 3; build the bundle again")
+    if variant.data or variant.precision not in _TABLE_PRECISIONS:
+        raise BundleError(
+            f"{where}: {variant.name} has {len(variant.data)} data files, expected none, and precision "
+            f"{' or '.join(_TABLE_PRECISIONS)}; build the bundle again"
+        )
 
 
 def _plain_name(where: Path, name: str) -> None:

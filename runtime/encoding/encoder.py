@@ -1,8 +1,6 @@
-"""`Encoder`: texts to unit vectors.
+"""`Encoder`: texts to unit vectors, by the engine of one of the bundle's variants.
 
-One text a run, unpadded, on a session of one thread: dynamic int8 quantization takes its scales from the whole
-input tensor, so a padded batch would change a text's vector. Throughput comes from worker threads that share
-the engine, and a vector depends on nothing but its text.
+A vector depends on nothing but its text: not on what else is in the call, on order, on threads.
 """
 
 from __future__ import annotations
@@ -10,9 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +24,10 @@ class Encoder:
 
     Args:
         bundle: a bundle's folder, or what `read_bundle` returned; None for the bundle that ships with Nestling.
-        width: the encoder's width, as the bundle names it; None for the bundle's default.
-        precision: the weights' precision, as `int8`; None for the bundle's default.
+        width: the encoder's width, as the bundle names it; None for the bundle's default. `static` is a table of
+            tokens, where the bundle has one: it needs no ONNX Runtime.
+        precision: the weights' precision, as `int8`; None for the width's default. The table is stored in one
+            precision, which it gives for any that other widths of the bundle have.
         dim: length of the vectors, a multiple of 8 up to the bundle's; shorter ones are the renormalised prefix.
         threads: texts encoded at the same time; None for the number of processors this process may use.
             The vectors do not depend on it.
@@ -95,27 +93,7 @@ class Encoder:
         texts = _checked(texts, role)
         vectors = np.empty((len(texts), self.bundle.dim), dtype=np.float32)
         left_out = np.zeros(len(texts), dtype=np.int64)
-        # Long texts first, so that no worker is left alone with one at the end.
-        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-        position = count()
-        failures: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                while not failures and (place := next(position)) < len(order):
-                    row = order[place]
-                    vectors[row], left_out[row] = engine.run(texts[row], role)
-            except BaseException as error:  # handed to the caller's thread below
-                failures.append(error)
-
-        workers = [Thread(target=work, daemon=True) for _ in range(min(self.threads, len(texts)) - 1)]
-        for worker in workers:
-            worker.start()
-        work()
-        for worker in workers:
-            worker.join()
-        if failures:
-            raise failures[0]
+        engine.run_all(texts, role, self.threads, vectors, left_out)
         if left_out.any():
             long, limit = np.count_nonzero(left_out), self.tokens.max_tokens
             message = f"{long} of {len(texts)} texts are over {limit} tokens, {left_out.sum()} characters were left out"

@@ -1,70 +1,59 @@
 """A bundle's variant, compared with its manifest and ready to run; one for a process, however many encoders use it.
 
-An engine runs one text at a time on the calling thread, so it may be called from many threads at once. It is freed with
-the last encoder that uses it.
+An engine may be called from many threads at once, and is freed with the last encoder that uses it. There are two kinds:
+graphs by ONNX Runtime, in `onnx_engine`, and the token table, in `static`, which loads without ONNX Runtime.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from ..errors import BundleError
 from .bundle import Bundle, Variant
-from .external import locations
-from .golden import quick_check
+from .external import check_locations
+from .golden import Floats, quick_check
 from .remembered import is_noted, note_of, remember
 from .tokens import Role, Tokens
 
 Ids = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Engine:
-    """What a variant runs with.
+class Engine(Protocol):
+    """What a variant runs with; a vector depends on nothing but its text."""
 
-    Attributes:
-        tokens: the bundle's tokenizer.
-        session: one graph on one thread.
-        name: what errors call the graph.
-    """
+    @property
+    def tokens(self) -> Tokens:
+        """The bundle's tokenizer."""
 
-    tokens: Tokens
-    session: Any
-    name: str = "the graph"
-
-    def run(self, text: str, role: Role) -> tuple[npt.NDArray[np.float32], int]:
+    def run(self, text: str, role: Role) -> tuple[Floats, int]:
         """One text's vector, (dim,) float32 of unit length, and how many of its characters were left out."""
-        ids, left_out = self.tokens.ids(text, role)
-        return self.vector(ids), left_out
 
-    def vector(self, ids: Ids) -> npt.NDArray[np.float32]:
+    def vector(self, ids: Ids) -> Floats:
         """The vector of a text's token ids, (dim,) float32 of unit length."""
-        try:
-            (vectors,) = self.session.run(["vector"], {"input_ids": ids[None, :]})
-        except Exception as error:  # ONNX Runtime's errors share no public base class
-            raise BundleError(
-                f"{self.name}: ONNX Runtime cannot run it on {len(ids)} token ids up to {ids.max(initial=0)} "
-                f"({_reason(error)}); build the bundle again"
-            ) from error
-        return np.asarray(vectors[0], dtype=np.float32)
+
+    def run_all(self, texts: Sequence[str], role: Role, threads: int, vectors: Floats, left_out: Ids) -> None:
+        """What `run` gives for many texts, on at most so many threads.
+
+        Args:
+            vectors: (n, dim) float32, to be filled.
+            left_out: (n,) int64, to be filled.
+        """
 
 
 _engines: WeakValueDictionary[tuple[str, ...], Engine] = WeakValueDictionary()
+_tokenizers: WeakValueDictionary[str, Tokens] = WeakValueDictionary()
 _opening = Lock()
-
-_FLOATS = "tensor(float)"
 
 
 def opened(bundle: Bundle, variant: Variant) -> Engine:
-    """The engine of a bundle's variant.
+    """The engine of a bundle's variant; all of a bundle share its tokenizer.
 
     Where nothing was noted of this variant on this machine, its files are compared with their hashes and some golden
     texts with their vectors.
@@ -78,15 +67,17 @@ def opened(bundle: Bundle, variant: Variant) -> Engine:
     if not known:
         for name in (bundle.tokenizer, *variant.files):
             bundle.verified(name)
-    key = (repr(replace(bundle, folder=bundle.folder.resolve())), variant.name)
+    place = repr(replace(bundle, folder=bundle.folder.resolve()))
     with _opening:
-        engine = _engines.get(key)
+        engine = _engines.get((place, variant.name))
         if engine is None:
-            graph = bundle.folder / variant.graph
-            if not known:
-                check_locations(graph, variant)
-            tokens = Tokens(bundle.folder / bundle.tokenizer, dict(bundle.prefixes), bundle.max_tokens)
-            engine = _engines[key] = Engine(tokens, new_session(graph, bundle.dim), str(graph))
+            if not (known or variant.is_static):
+                check_locations(bundle.folder / variant.graph, variant)
+            tokens = _tokenizers.get(place)
+            if tokens is None:
+                path = bundle.folder / bundle.tokenizer
+                tokens = _tokenizers[place] = Tokens(path, dict(bundle.prefixes), bundle.max_tokens)
+            engine = _engines[place, variant.name] = load(bundle.folder, variant, tokens, bundle.dim)
     if not known:
         quick_check(bundle, variant, lambda text: engine.run(text, "document")[0])
         if note is not None:
@@ -94,47 +85,17 @@ def opened(bundle: Bundle, variant: Variant) -> Engine:
     return engine
 
 
-def check_locations(graph: Path, variant: Variant) -> None:
-    """Raise BundleError where a graph takes weights from another file than those the manifest lists for it."""
-    try:
-        found = locations(graph.read_bytes())
-    except ValueError as error:
-        raise BundleError(f"{graph}: is no ONNX graph ({error}); build the bundle again") from error
-    if strange := sorted(found - set(variant.data)):
-        raise BundleError(
-            f"{graph}: takes weights from {strange[0]!r}, which the manifest does not list for it; "
-            "do not use this bundle"
-        )
+def load(folder: Path, variant: Variant, tokens: Tokens, dim: int) -> Engine:
+    """The engine of a variant whose files are in a folder, without a look at the manifest.
 
-
-def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
-    """One session on one thread, without ONNX Runtime's memory arena, which never gives memory back.
-
-    Graphs were optimized when they were built, so what is computed does not depend on the version that runs them.
+    Raises:
+        BundleError: its graph cannot be loaded or is no encoder of this dim.
     """
-    onnxruntime.disable_telemetry_events()  # on Windows; elsewhere `nestling/__init__.py` does
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    options.log_severity_level = 4  # errors are raised as well
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors share no public base class
-        raise BundleError(f"{graph}: ONNX Runtime cannot load it ({_reason(error)}); build the bundle again") from error
-    inputs = [(value.name, value.type) for value in session.get_inputs()]
-    outputs = [(value.name, value.type, value.shape) for value in session.get_outputs()]
-    fits = [(name, kind, len(shape), *shape[-1:]) for name, kind, shape in outputs] == [("vector", _FLOATS, 2, dim)]
-    if inputs != [("input_ids", "tensor(int64)")] or not fits:
-        raise BundleError(f"{graph}: has {inputs} -> {outputs}, expected input_ids -> vector of {dim}")
-    return session
+    path = folder / variant.graph
+    if variant.is_static:
+        from .static import StaticEngine, read_table
 
+        return StaticEngine(tokens, read_table(path, variant.precision, dim, tokens.highest_id))
+    from .onnx_engine import OnnxEngine, new_session
 
-def _reason(error: Exception) -> str:
-    """What an error of ONNX Runtime says, in one line."""
-    lines = str(error).splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+    return OnnxEngine(tokens, new_session(path, dim), str(path))

@@ -8,6 +8,10 @@ those names are read (github.com/onnx/onnx, onnx.proto).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import BundleError
+from .bundle import Variant
 
 # By message, the fields that lead to an external location: field number to the message that it holds.
 _WAYS: dict[str, dict[int, str]] = {
@@ -22,6 +26,19 @@ _WAYS: dict[str, dict[int, str]] = {
 }
 _DEEPEST = 16
 _MOST_TAG = 2**32
+
+
+def check_locations(graph: Path, variant: Variant) -> None:
+    """Raise BundleError where a graph takes weights from another file than those the manifest lists for it."""
+    try:
+        found = locations(graph.read_bytes())
+    except ValueError as error:
+        raise BundleError(f"{graph}: is no ONNX graph ({error}); build the bundle again") from error
+    if strange := sorted(found - set(variant.data)):
+        raise BundleError(
+            f"{graph}: takes weights from {strange[0]!r}, which the manifest does not list for it; "
+            "do not use this bundle"
+        )
 
 
 def locations(graph: bytes) -> set[str]:

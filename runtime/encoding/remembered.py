@@ -1,9 +1,9 @@
 """What was found good on this machine once, so that the next process need not look again.
 
 A note is an empty file in the user's cache folder, named by a hash of all that it speaks of: what the bundle is, where
-its files stand with their sizes and times, what processor and which ONNX Runtime run it. When any of these changes, the
-note is for something else and the bundle is looked at anew. Nothing depends on the notes: without them, or where they
-may not be read or written, a start takes some hundredths of a second longer.
+its files stand with their sizes and times, what processor and which ONNX Runtime or numpy run it. When any of these
+changes, the note is for something else and the bundle is looked at anew. Nothing depends on the notes: without them, or
+where they may not be read or written, a start takes some hundredths of a second longer.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import hashlib
 import os
 import platform
 import re
-import sys
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-import onnxruntime
+import numpy as np
 import tokenizers
 
 from .bundle import Bundle, Variant
+from .folders import cache_folder
 
 # Raised whenever a start looks at more than before, so that what was found good by less is looked at again.
 _CHECKS = 3
@@ -38,7 +38,7 @@ def note_of(bundle: Bundle, variant: Variant) -> Path | None:
     folder = cache_folder()
     if folder is None:
         return None
-    versions = [str(_CHECKS), onnxruntime.__version__, tokenizers.__version__]
+    versions = [str(_CHECKS), _runs_with(variant), tokenizers.__version__]
     parts = [bundle.manifest(), variant.name, *versions, *_machine()]
     for name in (bundle.tokenizer, *variant.files):
         path = bundle.folder / name
@@ -67,18 +67,13 @@ def remember(note: Path) -> None:
             path.unlink()
 
 
-def cache_folder() -> Path | None:
-    """The user's folder for what can be made again, as the system has it; None where it names none."""
-    try:
-        if sys.platform == "win32":
-            base = os.environ.get("LOCALAPPDATA")
-        elif sys.platform == "darwin":
-            base = str(Path("~/Library/Caches").expanduser())
-        else:
-            base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    except RuntimeError:  # a user without a home
-        return None
-    return Path(base) if base and Path(base).is_absolute() else None
+def _runs_with(variant: Variant) -> str:
+    """What computes the variant, with its version."""
+    if variant.is_static:
+        return f"numpy {np.__version__}"
+    import onnxruntime  # here, so that a token table is used without it
+
+    return str(onnxruntime.__version__)
 
 
 def _machine() -> list[str]:

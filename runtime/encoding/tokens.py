@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from ..errors import BundleError
+from .words import words_of
 
 Role = Literal["document", "query"]
 ROLES: tuple[Role, ...] = ("document", "query")
@@ -60,6 +61,7 @@ class Tokens:
             raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._words = words_of(self._tokenizer)
         self._prefixes = dict(prefixes)
         self._reserved = {role: len(self._tokenizer.encode(prefixes[role]).ids) for role in ROLES}
         self.max_tokens = max_tokens
@@ -106,6 +108,17 @@ class Tokens:
             left_out = len(text) - max(0, end - len(prefix))
         encoding = self._tokenizer.post_process(encoding, None, True)
         return np.asarray(encoding.ids, dtype=np.int64), left_out
+
+    def word_ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
+        """The same as `ids`, many times as fast where the words of the text were seen before.
+
+        A text that is longer than the first look of `ids`, or than the encoder reads, is left to it.
+        """
+        if self._words is not None and len(text) <= _LOOKS[0]:
+            ids = self._words.ids(self._prefixes[role] + text)
+            if len(ids) <= self.max_tokens:
+                return ids, 0
+        return self.ids(text, role)
 
     def spans(self, text: str) -> Spans:
         """The place of every token of a text of any length, for cutting it into passages.

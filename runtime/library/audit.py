@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LibraryError
+from ..errors import BusyError, LibraryError
 from . import schema, tracked
 from .store import Keys, Store, digest_of
 
@@ -45,6 +45,7 @@ def described(store: Store) -> dict[str, Any]:
         "path": str(store.path),
         "documents": store.count("documents"),
         "passages": store.count("passages"),
+        **{f"passages of {width}": count for width, count in store.widths().items()},
         "files": store.count("files"),
         "folders": [folder.path for folder in tracked.folders(store)],
         "synced": store.meta("synced"),
@@ -76,7 +77,7 @@ def damage(store: Store, dim: int, *, full: bool = False) -> Damage:
         full: compare every passage with its digest, rather than 2,000 spread over all.
 
     Raises:
-        LibraryError: another process is writing to the file.
+        BusyError: another process is writing to the file.
     """
     sentences: list[str] = []
     ids: dict[str, None] = {}
@@ -110,9 +111,9 @@ def damage(store: Store, dim: int, *, full: bool = False) -> Damage:
             # At the end of a transaction FTS5 lets go of what it read, where it found damage as well.
             with store.reading():
                 store.rows("INSERT INTO full_text (full_text, rank) VALUES ('integrity-check', 1)")
+    except BusyError:
+        raise
     except LibraryError as error:
-        if "locked" in str(error.__cause__):
-            raise
         sentences.append(f"the full-text index is not that of the passages ({error.__cause__})")
         derived = True
     return Damage(tuple(dict.fromkeys(sentences)), tuple(ids), derived, beyond)
@@ -166,6 +167,9 @@ _DOCUMENTS = {
     "passages have no fine code": f"SELECT id, count(*) {_OWNED} code IS NULL GROUP BY id",
     "passages have codes of another size": f"SELECT id, count(*) {_OWNED} length(bits) != :dim / 8"
     " OR length(code) != :dim + 4 OR typeof(bits) != 'blob' OR typeof(code) NOT IN ('blob', 'null') GROUP BY id",
+    "passages are of a width without a name": "SELECT id, count(*) FROM passages JOIN documents"
+    " ON documents.key = document WHERE width NOT IN"
+    " (SELECT key FROM widths WHERE typeof(name) = 'text' AND name != '') GROUP BY id",
     "documents have no passage": "SELECT id, 1 FROM documents"
     " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
 }

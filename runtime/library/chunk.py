@@ -44,20 +44,33 @@ class Passage:
 
 
 def passages_of(document: Document, tokens: Tokens) -> list[Passage]:
-    """The passages of a document, in reading order; one empty passage for a document without text.
-
-    A title longer than 64 tokens, or than half of what the encoder reads, is shortened where it stands before a
-    passage. The full-text index reads all of it. A title that is the name of the file is left out, so that a file
-    which only changed its name has the vectors that it had.
-    """
-    room = min(tokens.room("document"), PASSAGE_TOKENS)
-    own = "" if document.title == PurePath(document.source).stem else document.title
-    title = tokens.truncated(own, min(TITLE_TOKENS, room // 2))
-    room -= tokens.count(title)
+    """The passages of a document, in reading order; one empty passage for a document without text."""
+    heading = heading_of(document.title, document.source, tokens)
+    room = _room(tokens) - tokens.count(heading)
     return [
-        Passage(start, stop, f"{title}\n{document.text[start:stop]}" if title else document.text[start:stop])
+        Passage(start, stop, with_heading(heading, document.text[start:stop]))
         for start, stop in cut(document.text, tokens, room, OVERLAP_TOKENS)
     ]
+
+
+def heading_of(title: str, source: str, tokens: Tokens) -> str:
+    """A document's title as it stands before each of its passages.
+
+    One longer than 64 tokens, or than half of what the encoder reads, is shortened; the full-text index reads all of
+    it. A title that is the name of the file is left out, so that a file which only changed its name has the vectors
+    that it had.
+    """
+    own = "" if title == PurePath(source).stem else title
+    return tokens.truncated(own, min(TITLE_TOKENS, _room(tokens) // 2))
+
+
+def with_heading(heading: str, text: str) -> str:
+    """What the encoder reads for a passage of this text."""
+    return f"{heading}\n{text}" if heading else text
+
+
+def _room(tokens: Tokens) -> int:
+    return min(tokens.room("document"), PASSAGE_TOKENS)
 
 
 def cut(text: str, tokens: Tokens, room: int, overlap: int) -> list[tuple[int, int]]:

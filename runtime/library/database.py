@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import LibraryError, NestlingError
+from ..errors import BusyError, LibraryError, NestlingError
 from . import schema
 
 _BUSY_MS = 10_000
 # So many pages are written beside the file before they are folded into it: those that are written often, once.
 _CHECKPOINT_PAGES = 8000
 _WRITER = "writer"
+GENERATION = "generation"
 
 
 class Database:
@@ -73,7 +74,7 @@ class Database:
         self._db.execute("PRAGMA temp_store = MEMORY")
         if self.read_only:
             if version < schema.VERSION:
-                schema.complete(self._db)
+                schema.complete(self._db, version)
             return
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -83,8 +84,8 @@ class Database:
             with self._transaction():
                 if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     schema.create(self._db)
-                elif self._version() < schema.VERSION:
-                    schema.update(self._db)
+                elif (version := self._version()) < schema.VERSION:
+                    schema.update(self._db, version)
             # So that a file that lost its log is seen to be a library, and one that lost more is not.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -110,10 +111,7 @@ class Database:
             self._announced = True
         with self._transaction():
             yield
-            self._db.execute(
-                "INSERT INTO meta VALUES ('generation', '1')"
-                " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-            )
+            self.set_meta(GENERATION, str(self.generation + 1))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -165,6 +163,16 @@ class Database:
         """Write a value under a key; inside `writing`."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    @property
+    def generation(self) -> int:
+        """How many transactions changed the file; inside `writing`, those before this one."""
+        rows = self.rows("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?", (GENERATION,))
+        return int(rows[0][0]) if rows else 0
+
+    def wait_for_others(self, milliseconds: int) -> None:
+        """Wait so long for another writer, rather than ten seconds, before that is an error."""
+        self.rows(f"PRAGMA busy_timeout = {milliseconds}")
+
     def file_bytes(self) -> int:
         """Size of the file once the write-ahead log is folded into it."""
         pages, page = (self.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
@@ -182,7 +190,7 @@ class Database:
         if not isinstance(error, sqlite3.Error):
             return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
         if "locked" in text:
-            return LibraryError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
+            return BusyError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
         if "not a database" in text:
             return LibraryError(f"{self.path}: is not a Nestling library; expected a file that nestling made")
         if "disk is full" in text or "disk I/O error" in text:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from typing import Any
+
+from ..errors import NestlingError
 
 Scalar = str | int | float | bool | None
 
@@ -104,11 +106,12 @@ class Skip:
 
 @dataclass(frozen=True)
 class Report:
-    """What a call changed in a library, counted in documents.
+    """What a call changed in a library.
 
     Attributes:
         added, changed, unchanged, removed: documents that are new, other than before, as before, gone.
         skipped: what could not be taken in, in the order of reading.
+        refined: passages that were encoded again at the library's document width.
     """
 
     added: int = 0
@@ -116,6 +119,7 @@ class Report:
     unchanged: int = 0
     removed: int = 0
     skipped: tuple[Skip, ...] = ()
+    refined: int = 0
 
     def __add__(self, other: Report) -> Report:
         return Report(
@@ -124,7 +128,23 @@ class Report:
             self.unchanged + other.unchanged,
             self.removed + other.removed,
             self.skipped + other.skipped,
+            self.refined + other.refined,
         )
+
+
+def distinct(documents: Iterable[Document]) -> list[Document]:
+    """Documents as a list; raises where it is none, or two have one id."""
+    if isinstance(documents, Document):
+        raise TypeError("documents is one Document, expected a list; put it in a list")
+    given = list(documents)
+    seen: set[str] = set()
+    for document in given:
+        if not isinstance(document, Document):
+            raise TypeError(f"documents hold {type(document).__name__}, expected Document")
+        if document.id in seen:
+            raise NestlingError(f"document id {document.id!r} is given twice in one call; ids must be unique")
+        seen.add(document.id)
+    return given
 
 
 def plain(value: Any) -> Any:

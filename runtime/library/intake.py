@@ -1,29 +1,31 @@
 """Documents on their way into a library: cut into passages, encoded, and committed in groups.
 
 A passage whose text was encoded before, in the document that it replaces or in one that it is told of, keeps its
-codes. Groups grow with what was committed: the first document can be searched at once, and a large collection is not
-written several times over.
+codes, of whatever width they are. Groups grow with what was committed: the first document can be searched at once, and
+a large collection is not written several times over.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..vectors.codes import to_bits, to_fine
+from ..encoding.bundle import STATIC
 from .chunk import Passage, passages_of
 from .document import Document, Report
-from .store import Coded, Store
+from .encoders import encoded
+from .store import Coded, Codes, Store
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
 
-# What is encoded in one go: a stop is waited for as long as that takes.
+# What is encoded in one go: a stop is waited for as long as that takes. The token table takes no longer for so many.
 _ENCODED_AT_ONCE = 64
+_LOOKED_UP_AT_ONCE = 1024
 _FIRST_GROUP = 64
 _LARGEST_GROUP = 2048
 _GROWTH = 4
@@ -50,7 +52,7 @@ class _Entry:
     document: Document | None = None
     same: bool = False
     passages: list[Passage] | None = None
-    codes: list[tuple[bytes, bytes] | None] = field(default_factory=list)
+    codes: list[Codes | None] = field(default_factory=list)
     left: int = 0
     work: Work | None = None
 
@@ -145,43 +147,44 @@ class Intake:
         self.report += report
         self._committed()
 
+    @property
+    def _at_once(self) -> int:
+        return _LOOKED_UP_AT_ONCE if self._encoder().width == STATIC else _ENCODED_AT_ONCE
+
     def _take(self, entry: _Entry) -> None:
         self._entries.append(entry)
         self._size += entry.size
-        while len(self._missing) >= _ENCODED_AT_ONCE:
+        while self._missing and len(self._missing) >= self._at_once:
             self._encode()
         if self._size >= min(max(_FIRST_GROUP, self._done // _GROWTH), _LARGEST_GROUP):
             self.flush()
 
     def _cut(self, document: Document, donors: list[Document]) -> _Entry:
-        tokens = self._encoder().tokens
+        tokens, width = self._encoder().tokens, self._encoder().width
         passages = passages_of(document, tokens)
-        known: dict[str, tuple[bytes, bytes]] = {}
+        known: dict[str, Codes] = {}
         for donor in donors:
             texts = {(passage.start, passage.stop): passage.text for passage in passages_of(donor, tokens)}
-            for start, stop, bits, record in self._store.codes_of(donor.id):
-                if (start, stop) in texts:
-                    known[texts[start, stop]] = (bits, record)
-        codes = [known.get(passage.text) for passage in passages]
-        entry = _Entry(len(passages), document.id, document, passages=passages, codes=codes)
-        self._missing += [(entry, place) for place, codes in enumerate(entry.codes) if codes is None]
+            for start, stop, codes in self._store.codes_of(donor.id):
+                text = texts.get((start, stop))
+                if text is not None and (text not in known or codes.width == width):
+                    known[text] = codes
+        found = [known.get(passage.text) for passage in passages]
+        entry = _Entry(len(passages), document.id, document, passages=passages, codes=found)
+        self._missing += [(entry, place) for place, codes in enumerate(found) if codes is None]
         entry.left = entry.codes.count(None)
         return entry
 
     def _encode(self) -> None:
         """Encode the passages that have waited longest."""
-        batch = list(islice(self._missing, _ENCODED_AT_ONCE))
-        for (entry, place), codes in zip(batch, self._codes([_text(*one) for one in batch]), strict=True):
+        batch = list(islice(self._missing, self._at_once))
+        texts = [_text(*one) for one in batch]
+        for (entry, place), codes in zip(batch, encoded(self._encoder(), texts), strict=True):
             entry.codes[place] = codes
             entry.left -= 1
         for _ in batch:
             self._missing.popleft()
         self.passages += len(batch)
-
-    def _codes(self, texts: list[str]) -> Iterator[tuple[bytes, bytes]]:
-        vectors = self._encoder().encode(texts, role="document")
-        for bits, record in zip(to_bits(vectors), to_fine(vectors, "int8").records(), strict=True):
-            yield bits.tobytes(), record.tobytes()
 
     def _write(self, entry: _Entry) -> Report:
         """Inside `writing`."""
@@ -195,7 +198,7 @@ class Intake:
         passages, codes = entry.passages, [one for one in entry.codes if one is not None]
         if passages is None:  # another process changed or removed the document since it was compared
             passages = passages_of(entry.document, self._encoder().tokens)
-            codes = list(self._codes([passage.text for passage in passages]))
+            codes = list(encoded(self._encoder(), [passage.text for passage in passages]))
         ranges = [(passage.start, passage.stop) for passage in passages]
         changed = self._store.put(Coded(entry.document, ranges, codes))
         return Report(changed=1) if changed else Report(added=1)

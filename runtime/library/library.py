@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..encoding.bundle import Bundle, read_bundle
-from ..errors import LibraryError, NestlingError, QueryError
-from ..vectors.codes import Floats
-from . import audit, filters, lexical, ranking, resident, tracked
-from .chunk import cut
-from .document import Document, Hit, Report, Skip, lone_surrogate
+from ..encoding.bundle import Bundle
+from ..errors import LibraryError, NestlingError
+from . import audit, filters, lexical, ranking, refine, resident, tracked
+from . import query as asked
+from .adopt import adopt, remember_width
+from .document import Document, Hit, Report, Skip, distinct
+from .encoders import Encoders
 from .fuse import DENSE_WEIGHT, NAME_WEIGHT
 from .intake import Intake
+from .query import Mode
 from .ranking import By
+from .refine import Background, Order, Work
 from .resident import Resident
 from .store import UNPURGED, Store
 
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
     from .sync import Progress
 
-Mode = Literal["hybrid", "dense", "lexical"]
-MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
-GROUPINGS: tuple[By, ...] = ("document", "passage")
+_MOST_REMEMBERED = 20_000
 
 Added = Callable[[int, int], None]
 Synced = Callable[["Progress"], None]
@@ -38,30 +38,55 @@ Synced = Callable[["Progress"], None]
 class Library:
     """A searchable collection in one file.
 
+    Documents are encoded at the document width and queries at the query width, each by an encoder of the bundle that is
+    loaded when it is first needed; vectors of all widths of a bundle can be compared. A library remembers its document
+    width, and each passage the width that it was encoded at. With another document width than the remembered one, new
+    documents are encoded at it, and `refine` brings all passages to it; the library remembers it as soon as it
+    takes in or refines something. A search changes nothing.
+
     Args:
         path: the library's file.
-        encoder: what encodes documents and queries; None for the bundle that ships with Nestling, which is
-            loaded when it is first needed.
+        encoder: what encodes documents, and queries too where no width is given; or a bundle; None for the bundle that
+            ships with Nestling.
+        document_width: of new documents and of `refine`; None for the encoder's, without one for that which the library
+            remembers, and for the bundle's default where it remembers none that the bundle has.
+        query_width: of queries; None for the document width.
+        precision: of the encoders, of each width that has it; None for that of `encoder`. Of the others it is the
+            width's default.
         create: make the file where there is none.
 
     Raises:
+        BundleError: the bundle has no such width or precision; no file was made.
         LibraryError: the file is missing and may not be made, is no library, or was made with another bundle.
     """
 
-    def __init__(self, path: str | Path, *, encoder: Encoder | None = None, create: bool = True) -> None:
-        self._encoder = encoder
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        encoder: Encoder | Bundle | None = None,
+        document_width: str | None = None,
+        query_width: str | None = None,
+        precision: str | None = None,
+        create: bool = True,
+    ) -> None:
+        self._encoders = Encoders(encoder, precision)
+        for width in (document_width, query_width):
+            self._encoders.check(width)
         # Searches and one change at a time, each on a connection of its own: neither waits for the other.
         self._reading, self._changing = RLock(), RLock()
         self._resident: Resident | None = None
         self._writer: Store | None = None
-        bundle = read_bundle() if encoder is None else encoder.bundle
-        self.dim = bundle.dim if encoder is None else encoder.dim
+        self._background: Background | None = None
+        self._found: Counter[str] = Counter()
+        self.dim = self._encoders.dim
         self._store = Store(Path(path), create)
         try:
-            self._adopt(bundle)
+            self.document_width = adopt(self._store, self._encoders, document_width)
         except BaseException:
             self._store.close()
             raise
+        self.query_width = query_width or self.document_width
 
     def __enter__(self) -> Library:
         return self
@@ -85,21 +110,24 @@ class Library:
 
     @property
     def encoder(self) -> Encoder:
-        """What encodes documents and queries; loaded at the first use."""
-        with self._reading:
-            if self._encoder is None:
-                # ONNX Runtime is half of a process's start; a search by words alone does without.
-                from ..encoding.encoder import Encoder
+        """What encodes documents; loaded at the first use."""
+        return self._encoders.of(self.document_width)
 
-                self._encoder = Encoder()
-            return self._encoder
+    @property
+    def unrefined(self) -> dict[str, int]:
+        """How many passages are not of the document width, by their width."""
+        with self._reading:
+            return {width: count for width, count in self._store.widths().items() if width != self.document_width}
 
     def close(self) -> None:
-        """Close the file; the library cannot be used afterwards."""
+        """Close the file, and the encoders that were made for it; the library cannot be used afterwards."""
+        if (background := self._background) is not None:
+            background.stop()
         with self._changing, self._reading:
             if self._writer is not None:
                 self._writer.close()
             self._store.close()
+            self._encoders.close()
 
     def get(self, id: str) -> Document | None:
         """The document of this id, or None."""
@@ -109,7 +137,8 @@ class Library:
     def info(self) -> dict[str, Any]:
         """What the library holds and what made it, by name; sizes in bytes."""
         with self._reading, self._store.reading():
-            return audit.described(self._store) | {"dim": self.dim}
+            widths = {"document width": self.document_width, "unrefined": sum(self.unrefined.values())}
+            return audit.described(self._store) | {"dim": self.dim} | widths
 
     def failures(self) -> list[Skip]:
         """What of the files could not be taken in when they were last read."""
@@ -140,34 +169,28 @@ class Library:
                 intake.flush()
             return list(audit.damage(writer, self.dim, full=True).sentences)
 
-    def add(self, documents: Iterable[Document], *, progress: Added | None = None) -> Report:
+    def add(self, documents: Iterable[Document], *, width: str | None = None, progress: Added | None = None) -> Report:
         """Add documents; one whose id is there takes its place, and passages whose text is as before keep their codes.
 
         Documents are committed in groups as they are encoded: what was committed stays where the process
         ends half way, and a document is there as a whole or not at all.
 
         Args:
+            width: to encode at, as `static`, which takes thousands a second, where `refine` is to follow; None for the
+                document width. Passages that keep their codes keep their width.
             progress: called after each commit with the documents done and the documents given.
 
         Raises:
+            BundleError: the bundle has no such width; nothing was changed.
             ValueError: two of the documents have one id; nothing was changed.
         """
-        if isinstance(documents, Document):
-            raise TypeError("documents is one Document, expected a list; put it in a list")
-        given = list(documents)
-        seen: set[str] = set()
-        for document in given:
-            if not isinstance(document, Document):
-                raise TypeError(f"documents hold {type(document).__name__}, expected Document")
-            if document.id in seen:
-                raise NestlingError(f"document id {document.id!r} is given twice in one call; ids must be unique")
-            seen.add(document.id)
+        given = distinct(documents)
 
         def committed() -> None:
             if progress is not None:
                 progress(intake.taken - intake.waiting, len(given))
 
-        with self._changing, self._taking_in(self._writing(), committed) as intake:
+        with self._changing, self._taking_in(self._writing(), width, committed) as intake:
             for document in given:
                 intake.add(document)
             intake.flush()
@@ -213,9 +236,9 @@ class Library:
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
-        self._check_query(query, k, mode, by)
+        asked.check(query, k, mode, by)
         question = ranking.Question(
-            vector=None if mode == "lexical" else self._query_vector(query),
+            vector=None if mode == "lexical" else asked.vector(query, self._encoders.of(self.query_width)),
             terms=[] if mode == "dense" else lexical.terms(query),
             condition=filters.to_sql(where),
             k=k,
@@ -226,13 +249,18 @@ class Library:
         with self._reading, self._store.reading():
             if mode != "lexical":
                 self._resident = resident.current(self._store, self.dim, self._resident)
-            return ranking.rank(self._store, self._resident if mode != "lexical" else None, question)
+            hits = ranking.rank(self._store, self._resident if mode != "lexical" else None, question)
+            self._found.update(hit.id for hit in hits)
+            if len(self._found) > _MOST_REMEMBERED:
+                self._found = Counter(dict(self._found.most_common(_MOST_REMEMBERED // 2)))
+            return hits
 
     def sync(
         self,
         *paths: str | Path,
         ignore: Sequence[str] | None = None,
         max_bytes: int | None = None,
+        width: str | None = None,
         progress: Synced | None = None,
     ) -> Report:
         """Mirror files and folders: read what is new or changed, remove the documents of files that are gone.
@@ -244,10 +272,12 @@ class Library:
         Args:
             ignore: patterns in the syntax of .gitignore, below each path; remembered with it. None for those of before.
             max_bytes: larger files are passed over; remembered. None for the limit of before.
+            width: to encode at, see `add`; it is not remembered.
             progress: called before each file and after the last.
 
         Raises:
-            NestlingError: a path does not exist, or a pattern is none; nothing was changed.
+            NestlingError: a path does not exist, a pattern is none, or the bundle has no such width; nothing was
+                changed.
         """
         # The readers and what they read with are a tenth of a process's start; a search does without.
         from . import folders, sync
@@ -259,7 +289,7 @@ class Library:
             writer = self._writing()
             meant = sync.mirrored(paths, tracked.folders(writer), ignore, max_bytes)
             folders.check(meant)
-            with Apart() as apart, self._taking_in(writer) as intake:
+            with Apart() as apart, self._taking_in(writer, width) as intake:
                 return sync.run(writer, intake, apart, meant, progress or (lambda _: None))
 
     def forget(self, path: str | Path) -> Report:
@@ -280,6 +310,54 @@ class Library:
                 writer.purge()
             writer.fold()
         return report
+
+    def refine(self, *, limit: int | None = None, order: Order = "newest", progress: Added | None = None) -> Report:
+        """Encode again at the document width what is of another width; afterwards the library answers as if all of it
+        had been encoded so.
+
+        Passages are committed a few dozen at a time, and where the process ends half way the next call goes on.
+        Searches and other changes go on meanwhile; what is added meanwhile is for the next call.
+
+        Args:
+            limit: passages at the most; None for all.
+            order: the newest documents first; or those that searches through this object returned most often, and
+                then the newest.
+            progress: called after each commit with the passages done and the passages there were to do.
+
+        Raises:
+            NestlingError: limit or order is not as described.
+            LibraryError: the file cannot be written, or is given another document width meanwhile.
+        """
+        refine.check(limit, order)
+        work = self._work(order)
+        try:
+            return Report(refined=refine.run(work, limit, progress))
+        finally:
+            work.store.close()
+
+    @contextmanager
+    def refining(self, *, order: Order = "newest") -> Iterator[None]:
+        """Refine in the background, in a thread of its own, for as long as the context lasts; see `refine`.
+
+        It takes up what is added meanwhile as well, waits while this object adds or removes, and stops after a
+        few passages at the end of the context or when the library is closed.
+
+        Raises:
+            NestlingError: it is being refined so already, or order is not as described.
+            Exception: what ended the thread, at the end of the context.
+        """
+        with self._changing:
+            refine.check(None, order)
+            if self._background is not None:
+                raise NestlingError(f"{self.path}: is being refined already; leave the first context before another")
+            background = self._background = Background(self._work(order))
+        try:
+            yield
+        finally:
+            background.stop()
+            self._background = None
+        if background.error is not None:
+            raise background.error
 
     def dump(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> int:
         """Write every passage with its text, metadata and vector to a `.jsonl` or `.parquet` file; returns how many.
@@ -304,14 +382,35 @@ class Library:
             self._writer = Store(self.path, create=False)
         return self._writer
 
+    def _work(self, order: Order) -> Work:
+        """What `refine` does, on a connection of its own."""
+        with self._changing:
+            remember_width(self._writing(), self.document_width)
+
+        def searched() -> list[str]:
+            with self._reading:
+                return [id for id, _ in self._found.most_common()]
+
+        return Work(
+            store=Store(self.path, create=False),
+            width=self.document_width,
+            encoder=lambda: self.encoder,
+            searched=searched if order == "searched" else list,
+            turn=self._changing,
+        )
+
     @contextmanager
-    def _taking_in(self, writer: Store, committed: Callable[[], None] = lambda: None) -> Iterator[Intake]:
+    def _taking_in(
+        self, writer: Store, width: str | None = None, committed: Callable[[], None] = lambda: None
+    ) -> Iterator[Intake]:
         """An intake; where it is stopped, what is encoded is committed.
 
         What was removed is taken out of the full-text index as well, once a call: it is rewritten for that. Not where
         it is stopped, as that may take its time; the next call does.
         """
-        intake = Intake(writer, lambda: self.encoder, committed)
+        self._encoders.check(width)
+        remember_width(writer, self.document_width)
+        intake = Intake(writer, lambda: self._encoders.of(width or self.document_width), committed)
         try:
             yield intake
         except BaseException as error:
@@ -322,46 +421,3 @@ class Library:
             with writer.writing():
                 writer.purge()
             writer.fold()
-
-    def _query_vector(self, query: str) -> Floats:
-        """(1, dim) float32, unit; a query longer than the encoder reads is the mean of its parts."""
-        tokens = self.encoder.tokens
-        parts = [query[start:stop] for start, stop in cut(query, tokens, tokens.room("query"), 0)]
-        mean = self.encoder.encode(parts, role="query").astype(np.float64).mean(axis=0, keepdims=True)
-        return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
-
-    def _check_query(self, query: str, k: int, mode: str, by: str) -> None:
-        if not isinstance(query, str):
-            raise TypeError(f"query is {type(query).__name__}, expected str")
-        if (place := lone_surrogate(query)) is not None:
-            raise QueryError(f"the query holds a lone surrogate at {place}; remove it")
-        if not query.strip():
-            raise QueryError("the query is empty; give a question or a few words")
-        if len(query) > lexical.MAX_CHARS:
-            raise QueryError(
-                f"the query has {len(query)} characters, at most {lexical.MAX_CHARS} are searched; shorten it"
-            )
-        if (count := len(lexical.words(query))) > lexical.MAX_WORDS:
-            raise QueryError(f"the query has {count} words, at most {lexical.MAX_WORDS} are searched; shorten it")
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise QueryError(f"k is {k!r}, expected a whole number of 1 or more")
-        if mode not in MODES:
-            raise QueryError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")
-        if by not in GROUPINGS:
-            raise QueryError(f"by is {by!r}, expected one of {', '.join(GROUPINGS)}")
-
-    def _adopt(self, bundle: Bundle) -> None:
-        """Check that the file's vectors can be compared with the encoder's; a new file takes the encoder's mark."""
-        mine = {"space": bundle.space, "dim": str(self.dim)}
-        theirs = {key: self._store.meta(key) for key in mine}
-        if theirs["space"] is None and not self._store.read_only:
-            with self._store.writing():
-                for key, value in {**mine, "bundle": bundle.name}.items():
-                    self._store.set_meta(key, value)
-        elif theirs != mine:
-            name = self._store.meta("bundle")
-            raise LibraryError(
-                f"{self.path}: was made with bundle {name} (space {str(theirs['space'])[:8]}, dim {theirs['dim']}), "
-                f"not {bundle.name} (space {bundle.space[:8]}, dim {self.dim}); open it with "
-                "that bundle, or make a new library"
-            )

@@ -23,7 +23,7 @@ class Resident:
         blocks: these, ready to be scanned.
     """
 
-    generation: str | None
+    generation: int
     dim: int
     keys: Keys
     documents: Keys
@@ -34,9 +34,10 @@ class Resident:
 def current(store: Store, dim: int, held: Resident | None) -> Resident:
     """The bits as the file has them now; of a file that has not changed, those that are held; inside `reading`.
 
-    A passage is never written over, and keys are not used again: what is new has larger keys, what is gone is missed.
+    Keys are not used again: what is new has larger keys, what is gone is missed, and what was encoded again has a
+    later revision.
     """
-    generation = store.meta("generation")
+    generation = store.generation
     if held is None:
         keys, documents, bits = store.bits(dim)
         return Resident(generation, dim, keys, documents, bits, blocks(bits))
@@ -47,12 +48,17 @@ def current(store: Store, dim: int, held: Resident | None) -> Resident:
     whole = 0
     if store.count("passages") == len(held.keys) + len(keys):
         kept = (held.keys, held.documents, held.bits)
-        whole = len(held.keys) // BLOCK_ROWS  # blocks that are full stay as they are
+        whole = len(held.keys) // BLOCK_ROWS  # blocks that are full stay as they are, unless codes in them changed
     else:
         here = np.isin(held.keys, store.keys(), assume_unique=True)
         kept = (held.keys[here], held.documents[here], held.bits[here])
     keys = np.concatenate([kept[0], keys])
     documents = np.concatenate([kept[1], documents])
     bits = np.concatenate([kept[2], bits])
-    ready = held.blocks[:whole] + blocks(bits[whole * BLOCK_ROWS :])
-    return Resident(generation, dim, keys, documents, bits, ready)
+    revised, codes = store.revised(dim, held.generation, last)
+    rows = np.searchsorted(keys, revised)
+    bits[rows] = codes
+    ready = held.blocks[:whole]
+    for number in np.unique(rows[rows < whole * BLOCK_ROWS] // BLOCK_ROWS).tolist():
+        (ready[number],) = blocks(bits[number * BLOCK_ROWS : (number + 1) * BLOCK_ROWS])
+    return Resident(generation, dim, keys, documents, bits, ready + blocks(bits[whole * BLOCK_ROWS :]))

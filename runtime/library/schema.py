@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 APPLICATION_ID = 0x4E455354  # "NEST"
-VERSION = 2
+VERSION = 3
+# What passages of versions 1 and 2 were encoded at, which did not say it.
+FIRST_WIDTH = "xl"
 # How FTS5 takes words apart: by their stems, without accents.
 WORDS = "porter unicode61 remove_diacritics 2"
 
@@ -55,13 +57,27 @@ ALTER TABLE files ADD COLUMN skips TEXT NOT NULL DEFAULT '[]';
 CREATE TABLE folders (path TEXT PRIMARY KEY, ignored TEXT NOT NULL, max_bytes INTEGER) WITHOUT ROWID;
 INSERT INTO full_text (full_text, rank) VALUES ('automerge', 8);
 """
+# A width is a small number in every passage, which is a byte. A revision is the generation in which a passage that was
+# there was given other codes, see `Store.recode`; most have none, and are not in the index.
+_SINCE_3 = f"""
+CREATE TABLE widths (key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+INSERT INTO widths VALUES (1, '{FIRST_WIDTH}');
+ALTER TABLE passages ADD COLUMN width INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE passages ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0;
+"""
 # Version 1 did not count how often the full text was optimized, see `Store.purge`: the next time it is rebuilt.
 _REBUILD_NEXT = "INSERT OR REPLACE INTO meta VALUES ('purges', '499')"
-# What a library of version 1 lacks, as it reads where it cannot be written.
-_LACKING = """
+# What a library of version 1, and what one of version 2 lacks, as it reads where it cannot be written.
+_LACKING_2 = """
 CREATE TEMP VIEW fine AS SELECT key, code, NULL AS digest FROM main.fine;
 CREATE TEMP VIEW files AS SELECT path, size, mtime_ns, NULL AS digest, '[]' AS skips FROM main.files;
 CREATE TEMP TABLE folders (path TEXT PRIMARY KEY, ignored TEXT NOT NULL, max_bytes INTEGER) WITHOUT ROWID;
+"""
+_LACKING_3 = f"""
+CREATE TEMP TABLE widths (key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+INSERT INTO widths VALUES (1, '{FIRST_WIDTH}');
+CREATE TEMP VIEW passages AS SELECT *, 1 AS width, 0 AS revision FROM main.passages;
 """
 METADATA_VALUES = """
 SELECT item.key AS name,
@@ -93,22 +109,24 @@ def stored_rows(metadata: str, document: int) -> list[tuple[str, str, Any, int]]
 
 def create(db: sqlite3.Connection) -> None:
     """Make the tables of a new library; inside a transaction."""
-    for statement in _statements(_TABLES.format(words=WORDS) + _METADATA + _SINCE_2):
+    for statement in _statements(_TABLES.format(words=WORDS) + _METADATA + _SINCE_2 + _SINCE_3):
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def update(db: sqlite3.Connection) -> None:
-    """Bring a library of version 1 up to date; inside a transaction."""
-    for statement in _statements(_METADATA + FILL_METADATA + ";" + _SINCE_2 + _REBUILD_NEXT):
+def update(db: sqlite3.Connection, version: int) -> None:
+    """Bring a library of an older version up to date; inside a transaction."""
+    since_2 = _METADATA + FILL_METADATA + ";" + _SINCE_2 + _REBUILD_NEXT + ";"
+    for statement in _statements((since_2 if version < 2 else "") + _SINCE_3):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def complete(db: sqlite3.Connection) -> None:
-    """Make a library of version 1 that cannot be written answer as one of today: what is lacking stands in memory."""
-    for statement in _statements(_LACKING + _METADATA.replace("CREATE TABLE", "CREATE TEMP TABLE") + FILL_METADATA):
+def complete(db: sqlite3.Connection, version: int) -> None:
+    """Make a library of an older version that cannot be written answer as one of today: what it lacks is in memory."""
+    since_2 = _LACKING_2 + _METADATA.replace("CREATE TABLE", "CREATE TEMP TABLE") + FILL_METADATA + ";"
+    for statement in _statements((since_2 if version < 2 else "") + _LACKING_3):
         db.execute(statement)
 
 

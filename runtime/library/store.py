@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,25 @@ _PURGES_A_REBUILD = 500
 
 Keys = npt.NDArray[np.int64]
 
+_STALE = (
+    "SELECT passages.key, title, source, substr(text, start + 1, stop - start) FROM passages"
+    " JOIN documents ON documents.key = document WHERE width NOT IN (SELECT key FROM widths WHERE name = ?)"
+)
+
+
+class Codes(NamedTuple):
+    """The codes of a passage.
+
+    Attributes:
+        bits: one a dimension.
+        record: the int8 code, see `FineCodes.records`.
+        width: of the encoder that the vector is of.
+    """
+
+    bits: bytes
+    record: bytes
+    width: str
+
 
 @dataclass(frozen=True)
 class Coded:
@@ -34,12 +53,27 @@ class Coded:
 
     Attributes:
         ranges: where each passage lies in the document's text.
-        codes: for each passage its bits and its int8 record, see `FineCodes.records`.
+        codes: of each passage.
     """
 
     document: Document
     ranges: Sequence[tuple[int, int]]
-    codes: Sequence[tuple[bytes, bytes]]
+    codes: Sequence[Codes]
+
+
+class Stale(NamedTuple):
+    """A passage whose codes are of another width than is wanted.
+
+    Attributes:
+        key: the passage's.
+        title, source: of its document.
+        text: its own.
+    """
+
+    key: int
+    title: str
+    source: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -81,10 +115,10 @@ class Store(Database):
         key = self._db.execute(insert, values).lastrowid
         assert key is not None
         self._put_metadata(document.metadata, key)
-        for (start, stop), (bits, record) in zip(coded.ranges, coded.codes, strict=True):
-            passage = self._db.execute(
-                "INSERT INTO passages (document, start, stop, bits) VALUES (?, ?, ?, ?)", (key, start, stop, bits)
-            ).lastrowid
+        widths = {name: self._width(name) for name in {codes.width for codes in coded.codes}}
+        insert = "INSERT INTO passages (document, start, stop, bits, width) VALUES (?, ?, ?, ?, ?)"
+        for (start, stop), (bits, record, width) in zip(coded.ranges, coded.codes, strict=True):
+            passage = self._db.execute(insert, (key, start, stop, bits, widths[width])).lastrowid
             digest = digest_of(document.title, document.text[start:stop], bits, record)
             self._db.execute("INSERT INTO fine (key, code, digest) VALUES (?, ?, ?)", (passage, record, digest))
         self._db.execute(
@@ -143,29 +177,69 @@ class Store(Database):
         """How many documents came from each source."""
         return dict(self.rows("SELECT source, count(*) FROM documents GROUP BY source"))
 
-    def codes_of(self, id: str) -> list[tuple[int, int, bytes, bytes]]:
-        """Start, stop, bits and int8 record of each passage of a document, in their order; without those that are not
-        what their digest says."""
+    def codes_of(self, id: str) -> list[tuple[int, int, Codes]]:
+        """Start, stop and codes of each passage of a document, in their order; without those that are not what their
+        digest says, and those of a width without a name."""
         rows = self.rows(
-            "SELECT documents.title, body, start, stop, bits, code, digest FROM passages JOIN fine USING (key)"
+            "SELECT documents.title, body, start, stop, bits, code, name, digest FROM passages JOIN fine USING (key)"
             " JOIN passage_text USING (key) JOIN documents ON documents.key = passages.document"
-            " WHERE id = ? ORDER BY passages.key",
+            " JOIN widths ON widths.key = width WHERE id = ? ORDER BY passages.key",
             (id,),
         )
         return [
-            (start, stop, bits, record)
-            for title, text, start, stop, bits, record, digest in rows
+            (start, stop, Codes(bits, record, width))
+            for title, text, start, stop, bits, record, width, digest in rows
             if digest is None or digest == digest_of(title, text, bits, record)
         ]
+
+    def widths(self) -> dict[str, int]:
+        """How many passages are of each width."""
+        counts = "SELECT width, count(*) AS passages FROM passages GROUP BY width"
+        select = f"SELECT coalesce(name, 'no name'), passages FROM ({counts}) LEFT JOIN widths ON widths.key = width"
+        return dict(self.rows(f"{select} ORDER BY 1"))
+
+    def stale(self, width: str, below: int, limit: int) -> list[Stale]:
+        """Passages of other widths than one with keys below another, the newest first, so many at the most."""
+        select = f"{_STALE} AND passages.key < ? ORDER BY passages.key DESC LIMIT ?"
+        return [Stale(*row) for row in self.rows(select, (width, below, limit))]
+
+    def stale_of(self, width: str, id: str) -> list[Stale]:
+        """Passages of a document that are of other widths than one."""
+        return [Stale(*row) for row in self.rows(f"{_STALE} AND id = ? ORDER BY passages.key", (width, id))]
+
+    def recode(self, stale: Stale, codes: Codes) -> bool:
+        """Write other codes for a passage; false where it is gone, reads otherwise than it did, or is of their width
+        by now; inside `writing`.
+
+        Its key and its words stay. That it has changed is seen by its revision: the generation that it is changed in.
+        """
+        if self.rows(f"{_STALE} AND passages.key = ?", (codes.width, stale.key)) != [tuple(stale)]:
+            return False
+        update = "UPDATE passages SET bits = ?, width = ?, revision = ? WHERE key = ?"
+        self._db.execute(update, (codes.bits, self._width(codes.width), self.generation + 1, stale.key))
+        digest = digest_of(stale.title, stale.text, codes.bits, codes.record)
+        replace = "INSERT OR REPLACE INTO fine (key, code, digest) VALUES (?, ?, ?)"
+        self._db.execute(replace, (stale.key, codes.record, digest))
+        return True
 
     def bits(self, dim: int, after: int = 0) -> tuple[Keys, Keys, Bytes]:
         """All passages with keys beyond one: (n,) int64 keys, ascending, their documents' keys, (n, dim / 8) uint8
         bits."""
-        select = "FROM passages WHERE key > ?"
-        count = int(self._db.execute(f"SELECT count(*) {select}", (after,)).fetchone()[0])
+        return self._bits(dim, "FROM passages WHERE key > ? ORDER BY key", (after,))
+
+    def revised(self, dim: int, since: int, last: int) -> tuple[Keys, Bytes]:
+        """Of the passages with keys up to one, those that were given other codes after a generation: (n,) int64 keys in
+        no order, (n, dim / 8) uint8 bits."""
+        # The plus keeps SQLite from going through all keys, rather than through the revisions.
+        select = "FROM passages WHERE revision > 0 AND revision > ? AND +key <= ?"
+        keys, _, bits = self._bits(dim, select, (since, last))
+        return keys, bits
+
+    def _bits(self, dim: int, select: str, parameters: Sequence[int]) -> tuple[Keys, Keys, Bytes]:
+        count = int(self._db.execute(f"SELECT count(*) {select}", parameters).fetchone()[0])
         keys, documents = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
         bits = np.empty((count, dim // 8), dtype=np.uint8)
-        found = self._db.execute(f"SELECT key, document, bits {select} ORDER BY key", (after,))
+        found = self._db.execute(f"SELECT key, document, bits {select}", parameters)
         begin = 0
         while rows := found.fetchmany(_ROWS_AT_ONCE):
             part = slice(begin, begin := begin + len(rows))
@@ -248,6 +322,11 @@ class Store(Database):
             key: PassageRow(Document(id, "", title, json.loads(metadata), source), text, start, number)
             for key, id, title, text, start, metadata, source, number in rows
         }
+
+    def _width(self, name: str) -> int:
+        """The number that stands for a width in the file; inside `writing`."""
+        self._db.execute("INSERT OR IGNORE INTO widths (name) VALUES (?)", (name,))
+        return int(self._db.execute("SELECT key FROM widths WHERE name = ?", (name,)).fetchone()[0])
 
     def _put_metadata(self, metadata: Mapping[str, Any], document: int) -> None:
         rows = schema.metadata_rows(metadata, document)

@@ -24,7 +24,7 @@ from machine import described, finished
 from nestling import Encoder, Library
 from nestling.encoding.bundle import read_bundle
 from nestling.evaluate import Collection, read_collection
-from nestling.library.library import Mode
+from nestling.library.query import Mode
 
 DOCUMENTS = 300
 QUERIES = 100

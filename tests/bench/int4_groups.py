@@ -78,14 +78,14 @@ def uniform(exact: Any, grid: Grid, work: Path, texts: Path | None, tokens: Any)
     """The model with one grid for all matrices; without a folder of texts they are fitted to fewer."""
     recipe = read_recipe(RECIPE)
     assert recipe.int4 is not None
-    drawn = [] if texts is None else drawn_texts(recipe.int4, texts, 0)
+    drawn = [] if texts is None else drawn_texts(recipe.texts, texts, recipe.int4.passages, 0)
     calibration = [tokens.ids(text, "document")[0] for text in [*own_texts(), *drawn]]
     model = onnx.ModelProto.FromString(exact.SerializeToString())
     of_table = Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)
     table = rounded_table(model, of_table, np.load(work / "gradients.npy"))
     put_values(model, table)
     found = found_matrices(model)
-    with_blocks(model, rounded_in_order(model, exact, calibration, found, [grid] * len(found)))
+    with_blocks(model, rounded_in_order(model, exact, calibration, found, [grid] * len(found), {}))
     compress_table(model, table)
     return model
 

@@ -41,6 +41,7 @@ from nestling import Encoder
 from nestling.encoding.bundle import read_bundle
 from nestling.encoding.golden import read_golden
 from nestling.evaluate import Collection, read_collection
+from nestling.export.activations import reach
 from nestling.export.calibration import own_texts
 from nestling.export.graph import optimized
 from nestling.export.int8 import quantize_int8
@@ -68,11 +69,12 @@ def main() -> None:
         return
     tokens = Encoder(threads=1).tokens
     calibration = [tokens.ids(text, "document")[0] for text in own_texts()]
+    reached = reach(onnx.load(arguments.graph), calibration)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
 
         def made(bits: int, outliers: float = OUTLIERS, far: float = FAR) -> Any:
-            return quantize_int8(onnx.load(arguments.graph), calibration, bits, outliers, far, work)
+            return quantize_int8(onnx.load(arguments.graph), reached, bits, outliers, far, work)
 
         seven, eight = made(7), made(8)
         models = {

@@ -93,12 +93,12 @@ def test_a_second_build_skips_what_is_done(built: tuple[Path, Path]) -> None:
     lines: list[str] = []
     build(read_recipe(recipe), bundle, recipe.parent / "work", force=False, say=lines.append)
     assert [line for line in lines if line.endswith("done before")] == [
-        "export and fuse: done before",
         "tokenizer: done before",
+        "export xl and fuse: done before",
         "gradients: done before",
-        "reference: done before",
         "quantize to int8: done before",
         "quantize to int4: done before",
+        "reference: done before",
     ]
 
 
@@ -113,7 +113,7 @@ def test_the_manifest_says_what_is_in_the_folder(built: tuple[Path, Path]) -> No
 def test_the_graph_is_fused_and_all_its_matrices_are_int8(built: tuple[Path, Path]) -> None:
     import onnx
 
-    kinds = [node.op_type for node in onnx.load(built[1] / "model.int8.onnx").graph.node]
+    kinds = [node.op_type for node in onnx.load(built[1] / "model.xl.int8.onnx").graph.node]
     assert kinds.count("QAttention") == 2
     assert kinds.count("DynamicQuantizeMatMul") == 6
     assert not {"MatMul", "Attention", "Softmax", "Erf"} & set(kinds)
@@ -123,7 +123,7 @@ def test_the_graph_is_fused_and_all_its_matrices_are_int8(built: tuple[Path, Pat
 def test_int4_computes_with_blocks_and_shares_the_token_table(built: tuple[Path, Path]) -> None:
     import onnx
 
-    models = [onnx.load(built[1] / f"model.{name}.onnx", load_external_data=False) for name in ("int4", "int8")]
+    models = [onnx.load(built[1] / f"model.xl.{name}.onnx", load_external_data=False) for name in ("int4", "int8")]
     kinds = [node.op_type for node in models[0].graph.node]
     assert (kinds.count("MatMulNBits"), kinds.count("MultiHeadAttention")) == (12, 2)
     places = [
@@ -165,8 +165,10 @@ def test_the_texts_of_a_recipe_decide_how_int4_is_rounded(built: tuple[Path, Pat
     texts = tmp_path / "texts"
     texts.mkdir()
     (texts / "more.txt").write_text("cool hands\nowls hunt at night\nwash it\n")
-    pinned = f'passages = 30\norigin = "notes"\ntexts = {{"more.txt" = "{hash_file(texts / "more.txt")}"}}'
-    recipe.write_text(RECIPE.replace("passages = 0\ntexts = {}", pinned))
+    pinned = (
+        f'[texts]\norigin = "notes"\n\n[texts.files]\n"more.txt" = "{hash_file(texts / "more.txt")}"\n\n[verify.int8]'
+    )
+    recipe.write_text(RECIPE.replace("passages = 0", "passages = 30").replace("[verify.int8]", pinned))
     command = ["build", str(recipe), "-o", str(tmp_path / "bundle"), "--work", str(tmp_path / "work")]
     result = CliRunner().invoke(commands, command)
     assert isinstance(result.exception, ExportError)
@@ -174,20 +176,20 @@ def test_the_texts_of_a_recipe_decide_how_int4_is_rounded(built: tuple[Path, Pat
         "more.txt: is not there; give the folder that holds the recipe's texts by --texts"
     )
     assert not (tmp_path / "bundle").exists()
-    assert not list((tmp_path / "work").rglob("*.onnx"))
+    assert not list((tmp_path / "work").rglob("int4/*"))
     assert CliRunner().invoke(commands, [*command, "--texts", str(texts)]).exit_code == 0
     assert "int4 besides on 30 passages of notes." in (tmp_path / "bundle" / "README.md").read_text()
-    before, after = (folder / "int4.bin" for folder in (built[1], tmp_path / "bundle"))
+    before, after = (folder / "xl.int4.bin" for folder in (built[1], tmp_path / "bundle"))
     assert before.stat().st_size == after.stat().st_size
     assert before.read_bytes() != after.read_bytes()
-    assert (built[1] / "int8.bin").read_bytes() == (tmp_path / "bundle" / "int8.bin").read_bytes()
+    assert (built[1] / "xl.int8.bin").read_bytes() == (tmp_path / "bundle" / "xl.int8.bin").read_bytes()
 
 
 def test_the_weights_have_seven_bits(built: tuple[Path, Path]) -> None:
     import onnx
     from onnx import numpy_helper
 
-    graph = onnx.load(built[1] / "model.int8.onnx").graph
+    graph = onnx.load(built[1] / "model.xl.int8.onnx").graph
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     matrices = [stored[node.input[1]] for node in graph.node if node.op_type in ("DynamicQuantizeMatMul", "QAttention")]
     assert len(matrices) == 8
@@ -210,7 +212,7 @@ def test_the_report_and_card_give_the_measured_figures(built: tuple[Path, Path])
     reports = json.loads((built[1] / "report.json").read_text())
     card = (built[1] / "README.md").read_text()
     for precision in ("int8", "int4"):
-        report = reports[precision]
+        report = reports[f"xl.{precision}"]
         assert report["sentences"] >= 500
         assert f"| {report['sentences']} | {report['cosine_mean']} | {report['cosine_min']} |" in card
     assert "Apache-2.0" in card
@@ -224,8 +226,10 @@ def test_verify_measures_a_bundle_again(built: tuple[Path, Path]) -> None:
     reports = json.loads((bundle / "report.json").read_text())
     assert result.exit_code == 0
     for precision in ("int8", "int4"):
-        report = reports[precision]
-        assert f"tiny {precision}: cosine {report['cosine_mean']} mean, {report['cosine_min']} worst" in result.output
+        report = reports[f"xl.{precision}"]
+        assert (
+            f"tiny xl.{precision}: cosine {report['cosine_mean']} mean, {report['cosine_min']} worst" in result.output
+        )
 
 
 def test_a_result_below_the_recipes_bar_is_not_written(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from nestling.encoding.bundle import hash_file
 from nestling.export.calibration import drawn_texts, own_texts
 from nestling.export.errors import ExportError
-from nestling.export.recipe import Int4Recipe
+from nestling.export.recipe import TextsRecipe
 
 LINES = [f"line {number} of the first file" for number in range(50)]
 
@@ -22,8 +22,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def recipe(folder: Path, passages: int, *names: str) -> Int4Recipe:
-    return Int4Recipe(1, passages, {name: hash_file(folder / name) for name in names})
+def recipe(folder: Path, *names: str) -> TextsRecipe:
+    return TextsRecipe("notes", {name: hash_file(folder / name) for name in names})
 
 
 def test_own_texts_are_of_many_lengths() -> None:
@@ -33,7 +33,7 @@ def test_own_texts_are_of_many_lengths() -> None:
 
 
 def test_passages_are_drawn_from_each_file_alike(folder: Path) -> None:
-    texts = drawn_texts(recipe(folder, 80, "plain.txt", "packed.txt.gz"), folder, seed=0)
+    texts = drawn_texts(recipe(folder, "plain.txt", "packed.txt.gz"), folder, 80, seed=0)
     assert len(texts) == 80
     assert sum("Wörter" in text for text in texts) == 40
     # Each is a line with none or some of those behind it, in their order.
@@ -45,15 +45,18 @@ def test_passages_are_drawn_from_each_file_alike(folder: Path) -> None:
 
 
 def test_the_same_seed_draws_the_same_passages_in_any_order_of_files(folder: Path) -> None:
-    one, other = (drawn_texts(recipe(folder, 40, *names), folder, seed=3) for names in (
+    one, other = (drawn_texts(recipe(folder, *names), folder, 40, seed=3) for names in (
         ("plain.txt", "packed.txt.gz"), ("packed.txt.gz", "plain.txt"),
     ))  # fmt: skip
     assert one == other
-    assert one != drawn_texts(recipe(folder, 40, "plain.txt", "packed.txt.gz"), folder, seed=4)
+    assert one != drawn_texts(recipe(folder, "plain.txt", "packed.txt.gz"), folder, 40, seed=4)
 
 
-def test_without_files_nothing_is_drawn(folder: Path) -> None:
-    assert drawn_texts(recipe(folder, 0), folder, seed=0) == []
+def test_a_passage_may_be_words_as_in_a_query(folder: Path) -> None:
+    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, lengths=(-4,))
+    whole = " ".join(LINES)
+    assert {len(text.split()) for text in texts} == {2, 3, 4}
+    assert all(text in whole for text in texts)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +71,12 @@ def test_without_files_nothing_is_drawn(folder: Path) -> None:
     ],
 )
 def test_files_that_are_not_as_pinned_are_refused(folder: Path, name: str, content: bytes | None, message: str) -> None:
-    pinned = recipe(folder, 4, name)
+    pinned = recipe(folder, name)
     if content is None:
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(content)
     if content != b"altered" and content is not None:
-        pinned = recipe(folder, 4, name)
+        pinned = recipe(folder, name)
     with pytest.raises(ExportError, match=f"^{re.escape(f'{folder / name}: {message}')}"):
-        drawn_texts(pinned, folder, seed=0)
+        drawn_texts(pinned, folder, 4, seed=0)

@@ -263,7 +263,7 @@ def test_rounding_in_order_makes_up_for_what_was_rounded_before(model: Any, text
     alone = {one.name: compensated(one.weights, second[one.activation], COARSEST) for one in found}
     expected = vectors(exact, texts)
     before = 1 - (vectors(with_values(exact, alone), texts) * expected).sum(axis=1).mean()
-    rounded = rounded_in_order(model, exact, texts, found, [COARSEST] * len(found))
+    rounded = rounded_in_order(model, exact, texts, found, [COARSEST] * len(found), {})
     after = 1 - (vectors(with_values(exact, rounded), texts) * expected).sum(axis=1).mean()
     assert set(rounded) == set(alone)
     assert after < 0.9 * before
@@ -275,7 +275,8 @@ def test_an_encoder_is_rounded_within_its_bytes(model: Any, texts: list[Ids], ma
     exact = vectors(model, texts)
     names = {one.name for one in found_matrices(model)}
     table = rounded_table(model, TABLE_GRID, np.eye(32, dtype=np.float32))
-    grids = quantize_int4(model, copied(model), texts, table, max_bytes)
+    rounded = quantize_int4(model, copied(model), texts, table, max_bytes, {})
+    grids = {name: blocks.grid for name, blocks in rounded.items()}
     assert set(grids) == names
     room_to_pack = 15_000
     assert model.ByteSize() <= max_bytes - room_to_pack
@@ -288,4 +289,4 @@ def test_an_encoder_that_does_not_fit_is_refused(model: Any, texts: list[Ids]) -
     with pytest.raises(
         ExportError, match=r"^the matrices may take -?\d+ bytes, expected \d+ or more, .*raise max_bytes$"
     ):
-        quantize_int4(model, copied(model), texts, table, 20_000)
+        quantize_int4(model, copied(model), texts, table, 20_000, {})

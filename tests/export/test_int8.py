@@ -104,7 +104,7 @@ def test_a_far_channel_spoils_products_where_it_is_not_taken_apart(texts: list[I
     expected = np.concatenate([rows(model, ids) for ids in texts])
     errors = {}
     for ratios in ((NEVER, NEVER), (2.0, NEVER), (2.0, 4.0)):
-        found = quantize_int8(copied(model), texts, 7, *ratios, tmp_path)
+        found = quantize_int8(copied(model), reach(model, texts), 7, *ratios, tmp_path)
         errors[ratios] = np.square(np.concatenate([rows(found, ids) for ids in texts]) - expected).mean()
     assert errors[2.0, 4.0] < 0.25 * errors[NEVER, NEVER]
     assert errors[2.0, 4.0] < 0.9 * errors[2.0, NEVER]
@@ -115,7 +115,7 @@ def test_every_matrix_is_int8_but_the_products_that_were_taken_apart(
     outlying: Any, texts: list[Ids], tmp_path: Path
 ) -> None:
     before = Counter(node.op_type for node in matrices(outlying))
-    found = quantize_int8(outlying, texts, 7, 2.0, 3.0, tmp_path)
+    found = quantize_int8(outlying, reach(outlying, texts), 7, 2.0, 3.0, tmp_path)
     after = Counter(node.op_type for node in found.graph.node)
     assert after["MatMulInteger"] == before["MatMul"]
     assert after["QAttention"] == before["Attention"]

@@ -12,7 +12,10 @@ import torch
 from nestling.export.activations import Floats, Ids
 from nestling.export.errors import ExportError
 from nestling.export.graph import load_model, pool
-from nestling.export.nest import hidden_units, importance, nest, sliced, use
+from nestling.export.nest import nest, read_plan, sliced, use
+
+SAME = np.eye(32, dtype=np.float32)
+TURN = np.linalg.qr(np.random.default_rng(0).standard_normal((32, 32)))[0].astype(np.float32)
 
 
 @pytest.fixture
@@ -26,74 +29,90 @@ def vectors(model: Any, texts: Sequence[Ids]) -> Floats:
     return np.stack([row.numpy() for row in rows])
 
 
-def test_nesting_changes_no_vector(encoder: Any, texts: list[Ids]) -> None:
+def nearness(model: Any, texts: Sequence[Ids], expected: Floats, *plan: str) -> float:
+    use(model, plan)
+    return float((vectors(model, texts) * expected).sum(axis=1).mean())
+
+
+def test_nesting_leaves_the_widest_as_it_is(encoder: Any, texts: list[Ids]) -> None:
     expected = vectors(encoder, texts)
-    nest(encoder, importance(encoder, texts))
-    assert np.abs(vectors(encoder, texts) - expected).max() < 1e-5
+    nest(encoder, ["s", "m"], texts, TURN)
+    assert (vectors(encoder, texts) == expected).all()
+    assert (encoder.rotation.numpy() == TURN).all()
 
 
-def test_the_important_neurons_come_first(encoder: Any, texts: list[Ids]) -> None:
+def test_the_most_important_neurons_are_kept(encoder: Any, texts: list[Ids]) -> None:
+    before = [layer.intermediate.dense.weight.clone() for layer in encoder.encoder.layer]
     for layer in encoder.encoder.layer:
         layer.output.dense.weight.data[:, 5] *= 100
         layer.output.dense.weight.data[:, 9] = 0
-    nest(encoder, importance(encoder, texts))
-    for found in importance(encoder, texts):
-        assert (np.diff(found) <= 1e-6).all()
-        assert found[0] > 2 * found[1]
-        assert found[-1] == 0
+    nest(encoder, ["s", "l"], texts, SAME)
+    for layer, weight in zip(encoder.encoder.layer, before, strict=True):
+        narrow, half = (layer.intermediate.dense.parts[width].weight for width in ("s", "l"))
+        assert torch.equal(narrow[0], weight[5])
+        assert torch.equal(narrow, half[:8])
+        assert not (half == weight[9]).all(dim=1).any()
 
 
 def test_neurons_that_add_nothing_can_be_left_out(encoder: Any, texts: list[Ids]) -> None:
     for layer in encoder.encoder.layer:
         layer.output.dense.weight.data[:, ::2] = 0
     expected = vectors(encoder, texts)
-    nest(encoder, importance(encoder, texts))
-    use(encoder, (32, 32))
-    assert np.abs(vectors(encoder, texts) - expected).max() < 1e-5
-    use(encoder, (16, 32))
-    assert np.abs(vectors(encoder, texts) - expected).max() > 1e-3
+    nest(encoder, ["s", "l"], texts, SAME)
+    assert nearness(encoder, texts, expected, "l", "l") > 0.9999
+    assert nearness(encoder, texts, expected, "s", "s") < 0.999
 
 
-@pytest.mark.parametrize("units", [(8, 8), (8, 32), (64, 64)])
+def test_fitted_parts_are_nearer_than_cut_ones(encoder: Any, texts: list[Ids]) -> None:
+    expected = vectors(encoder, texts)
+    nest(encoder, ["s"], texts, SAME)
+    fitted = nearness(encoder, texts, expected, "s", "s")
+    for layer in encoder.encoder.layer:
+        whole, part = layer.intermediate.dense.parts["xl"].weight, layer.intermediate.dense.parts["s"].weight
+        kept = [int((whole == row).all(dim=1).nonzero()[0, 0]) for row in part]
+        out = layer.output.dense.parts
+        out["s"].weight.data, out["s"].bias.data = out["xl"].weight.data[:, kept], out["xl"].bias.data.clone()
+    assert 1 - fitted < 0.8 * (1 - nearness(encoder, texts, expected, "s", "s"))
+
+
+@pytest.mark.parametrize("plan", [("s", "s"), ("s", "l"), ("xl", "xl")])
 def test_a_slice_is_a_plain_encoder_with_the_same_vectors(
-    encoder: Any, texts: list[Ids], units: tuple[int, ...]
+    encoder: Any, texts: list[Ids], plan: tuple[str, ...]
 ) -> None:
-    nest(encoder, importance(encoder, texts))
-    use(encoder, units)
-    plain = sliced(encoder, units)
-    kinds = {type(layer.intermediate.dense) for layer in plain.encoder.layer}
-    assert kinds == {torch.nn.Linear}
-    assert tuple(layer.intermediate.dense.out_features for layer in plain.encoder.layer) == units
+    nest(encoder, ["s", "l"], texts, SAME)
+    use(encoder, plan)
+    plain = sliced(encoder, plan)
+    assert {type(layer.intermediate.dense) for layer in plain.encoder.layer} == {torch.nn.Linear}
+    units = {"s": 8, "l": 32, "xl": 64}
+    assert [layer.intermediate.dense.out_features for layer in plain.encoder.layer] == [units[name] for name in plan]
     assert (vectors(plain, texts) == vectors(encoder, texts)).all()
 
 
-def test_only_what_is_used_is_trained(encoder: Any, texts: list[Ids]) -> None:
-    nest(encoder, importance(encoder, texts))
-    use(encoder, (8, 16))
+def test_only_the_parts_that_are_used_are_trained(encoder: Any, texts: list[Ids]) -> None:
+    nest(encoder, ["s", "m"], texts, SAME)
+    use(encoder, ("s", "m"))
     encoder(input_ids=torch.from_numpy(texts[-1][None, :])).last_hidden_state.square().sum().backward()
-    for layer, count in zip(encoder.encoder.layer, (8, 16), strict=True):
-        gradient = layer.intermediate.dense.weight.grad
-        assert gradient[:count].abs().sum() > 0
-        assert gradient[count:].abs().sum() == 0
+    trained = {name for name, value in encoder.named_parameters() if value.grad is not None}
+    parts = ("intermediate.dense", "output.dense", "output.LayerNorm")
+    assert {name.rpartition(".")[0] for name in trained} == {
+        f"encoder.layer.{layer}.{part}.parts.{width}" for layer, width in enumerate(("s", "m")) for part in parts
+    }
 
 
-def test_widths_are_shares_of_the_hidden_neurons() -> None:
-    assert [hidden_units(width, 2, 1536) for width in ("s", "m", "l", "xl")] == [
-        (192, 192), (384, 384), (768, 768), (1536, 1536),
-    ]  # fmt: skip
-    assert hidden_units([192, 384], 2, 1536) == (192, 384)
+def test_a_plan_is_a_width_or_one_a_layer() -> None:
+    assert read_plan("m", 3) == ("m", "m", "m")
+    assert read_plan(["s", "m", "xl"], 3) == ("s", "m", "xl")
 
 
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
         ("xs", "width is 'xs', expected one of s, m, l, xl"),
-        ([384, 192], "the plan is [384, 192], expected numbers that never fall from one layer to the next"),
-        ([384], "the plan is [384], expected 2 numbers from 1 to 1536"),
-        ([0, 384], "the plan is [0, 384], expected 2 numbers from 1 to 1536"),
-        ([384, 1537], "the plan is [384, 1537], expected 2 numbers from 1 to 1536"),
+        (["m", "static"], "width is 'static', expected one of s, m, l, xl"),
+        (["m", "s"], "the plan is m, s, expected widths that never fall from one layer to the next"),
+        (["m"], "the plan is m, expected a width for each of 2 layers"),
     ],
 )
-def test_a_plan_that_is_none_is_refused(plan: str | list[int], message: str) -> None:
+def test_a_plan_that_is_none_is_refused(plan: str | list[str], message: str) -> None:
     with pytest.raises(ExportError, match=f"^{re.escape(message)}$"):
-        hidden_units(plan, 2, 1536)
+        read_plan(plan, 2)

@@ -12,11 +12,15 @@ from nestling.export.recipe import (
     Int4Recipe,
     Int8Recipe,
     PypiSource,
+    StaticRecipe,
     TableRecipe,
+    TextsRecipe,
     VerifyRecipe,
     read_recipe,
 )
-from tiny import RECIPE
+from tiny import FAMILY, RECIPE
+
+BAR = "min_cosine_mean = 0.5\nmin_cosine = 0.1\nmin_top10_overlap = 0.1\n"
 
 
 def write(folder: Path, text: str) -> Path:
@@ -32,7 +36,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     assert recipe.encoder.query_prefix == "do "
     assert recipe.table == TableRecipe(bits=4, group=16, symmetric=False)
     assert recipe.int8 == Int8Recipe(weight_bits=7, outlier_ratio=2.0, float_ratio=4.0)
-    assert recipe.int4 == Int4Recipe(max_bytes=120000, passages=0, texts={})
+    assert recipe.int4 == Int4Recipe(max_bytes=120000, passages=0)
     assert recipe.verify == {"int8": VerifyRecipe(0.9, 0.8, 0.3), "int4": VerifyRecipe(0.8, 0.5, 0.2)}
     assert recipe.precisions == ("int8", "int4")
 
@@ -40,7 +44,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
 def test_recipes_of_older_bundles_are_read() -> None:
     recipe = read_recipe(Path(__file__).parents[1] / "format" / "v2" / "bundle" / "recipe.toml")
     assert recipe.int4 is not None
-    assert (recipe.int4.passages, recipe.int4.texts) == (0, {})
+    assert (recipe.int4.passages, recipe.texts, recipe.nest, recipe.static) == (0, None, None, None)
 
 
 def without(*tables: str) -> str:
@@ -121,22 +125,6 @@ def test_the_other_kinds_of_source_are_read(tmp_path: Path, lines: str, expected
         ("max_bytes = 120000", "max_bytes = 12e4", "int4.max_bytes is float, expected int"),
         ("max_bytes = 120000", "max_bytes = 120000\nbits = 4", "[int4] has the unknown key 'bits', expected max_bytes"),
         ("passages = 0", "passages = 5", "int4.passages is 5 of 0 texts, expected as many of each, one or"),
-        (
-            "texts = {}",
-            f'texts = {{"a.txt" = "{"0" * 64}"}}',
-            "int4.passages is 0 of 1 texts, expected as many",
-        ),
-        (
-            "passages = 0\ntexts = {}",
-            f'passages = 3\ntexts = {{"a.txt" = "{"0" * 64}", "b.txt" = "{"1" * 64}"}}',
-            "int4.passages is 3 of 2 texts, expected as many of each, one or more",
-        ),
-        ("texts = {}", "texts = 3", "int4.texts is int, expected dict"),
-        ("texts = {}", 'texts = {"../a.txt" = "00"}', "int4.texts has '../a.txt' = '00', expected a file's name and"),
-        ("texts = {}", f'texts = {{".." = "{"0" * 64}"}}', "int4.texts has '..' = '000"),
-        ("texts = {}", f'texts = {{"a\\nb" = "{"0" * 64}"}}', "int4.texts has 'a\\nb' = '000"),
-        ("texts = {}", 'texts = {"a.txt" = 7}', "int4.texts has 'a.txt' = 7, expected a file's name and sha256"),
-        ("texts = {}", 'texts = {"a.txt" = "00"}', "int4.texts has 'a.txt' = '00', expected a file's name and sha256"),
         ("outlier_ratio = 2.0", "outlier_ratio = nan", "outlier_ratio is nan, expected 1 or more"),
         ("float_ratio = 4.0", "float_ratio = nan", "float_ratio is nan, expected outlier_ratio, 2.0, or more"),
         ('kind = "folder"', "kind = []", "source.kind is missing or unknown, expected one of folder, pypi, hub"),
@@ -150,6 +138,62 @@ def test_a_wrong_recipe_says_what_is_wrong(tmp_path: Path, old: str, new: str, m
     with pytest.raises(ExportError, match=re.escape(message)) as caught:
         read_recipe(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+FAMILY_RECIPE = RECIPE.replace("[verify.int8]", FAMILY + "\n[verify.int8]")
+
+
+def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, FAMILY_RECIPE))
+    assert recipe.texts == TextsRecipe("notes", {"more.txt": "0" * 64})
+    assert recipe.nest is not None
+    assert (recipe.nest.widths, recipe.nest.dims) == ({"s": 1.0, "l": 0.5}, [32, 16])
+    assert recipe.static == StaticRecipe(bits=4, rank=16, passes=2, learning_rate=0.01, batch=8)
+    bars = FAMILY_RECIPE.replace("[verify.int4]", '[verify."s.int4"]\n' + BAR + "\n[verify.int4]")
+    assert set(read_recipe(write(tmp_path, bars)).verify) == {"int8", "int4", "s.int4"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"more.txt" = "' + "0" * 64 + '"', "", "texts.files is empty, expected a file's name and sha256, one or more"),
+        ('"more.txt" =', '"../a.txt" =', "texts.files has '../a.txt' = '000"),
+        ('"more.txt" =', '".." =', "texts.files has '..' = '000"),
+        ('"more.txt" =', '"a\\nb" =', "texts.files has 'a\\nb' = '000"),
+        ('"' + "0" * 64 + '"', "7", "texts.files has 'more.txt' = 7, expected a file's name and sha256"),
+        ('"' + "0" * 64 + '"', '"00"', "texts.files has 'more.txt' = '00', expected a file's name and sha256"),
+        ("passages = 40", "passages = 0", "nest.passages is 0, expected 1 or more"),
+        ("s = 1.0", "xs = 1.0", "nest.widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with how often"),
+        ("s = 1.0", "xl = 1.0", "nest.widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with how often"),
+        ("s = 1.0", "s = 0", "nest.widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with how often"),
+        ("s = 1.0", 's = "often"', "nest.widths is {'s': 'often', 'l': 0.5}, expected some of s, m, l, each with"),
+        ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
+        ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
+        ("steps = 20", "steps = 0", "nest.steps is 0, expected 1 or more"),
+        ("warmup = 5", "warmup = -1", "nest.warmup is -1, expected 0 or more"),
+        ("distance = 10.0", "distance = nan", "nest.distance is nan, expected 0 or more"),
+        ("bits = 4\nrank", "bits = 2\nrank", "static.bits is 2, expected 4 or 8"),
+        ("rank = 16", "rank = 15", "static.rank is 15, expected an even number of 2 or more"),
+        ("learning_rate = 0.01", "learning_rate = 0.0", "static.learning_rate is 0.0, expected more than 0"),
+        ("passes = 2", "passes = 0", "static.passes is 0, expected 1 or more"),
+    ],
+)
+def test_a_wrong_family_says_what_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in FAMILY_RECIPE
+    with pytest.raises(ExportError, match=re.escape(message)):
+        read_recipe(write(tmp_path, FAMILY_RECIPE.replace(old, new, 1)))
+
+
+def test_a_look_up_needs_what_the_family_is_trained_on(tmp_path: Path) -> None:
+    text = RECIPE.replace("[verify.int8]", FAMILY[FAMILY.index("[static]") :] + "\n[verify.int8]")
+    with pytest.raises(ExportError, match=re.escape("has [static] without [nest], which says what to train on; add")):
+        read_recipe(write(tmp_path, text))
+
+
+def test_passages_are_as_many_of_each_text(tmp_path: Path) -> None:
+    two = FAMILY_RECIPE.replace('"more.txt" =', f'"other.txt" = "{"1" * 64}"\n"more.txt" =')
+    with pytest.raises(ExportError, match=r"int4\.passages is 3 of 2 texts, expected as many of each, one or more"):
+        read_recipe(write(tmp_path, two.replace("passages = 0", "passages = 3")))
 
 
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:

@@ -80,7 +80,14 @@ def test_adding_again_reads_only_what_changed(nestling: Run, tmp_path: Path) -> 
     (notes / "b.txt").unlink()
     (notes / "d.txt").write_text("file d")
     result = nestling("add", tmp_path / "a.nest", notes, "--json")
-    assert json.loads(result.stdout) == {"added": 1, "changed": 1, "unchanged": 1, "removed": 1, "skipped": []}
+    assert json.loads(result.stdout) == {
+        "added": 1,
+        "changed": 1,
+        "unchanged": 1,
+        "removed": 1,
+        "skipped": [],
+        "refined": 0,
+    }
 
 
 def test_search_finds_the_answer_in_other_words(nestling: Run, library: Path, folder: Path) -> None:
@@ -134,7 +141,8 @@ def test_check_finds_a_sound_library_and_bundle_sound(nestling: Run, library: Pa
     assert result.returncode == 0
     for line, variant in zip(result.stdout.splitlines(), ("xl.int8", "xl.int4"), strict=True):
         assert line.startswith(f"{default_bundle()}: {variant}: sound; cosine ")
-        assert re.search(r"100% of nearest texts the same over 64 texts, \d+ tokens a second$", line)
+        # Where processors round otherwise, a nearest text out of a hundred may be another.
+        assert re.search(r"(9[5-9]|100)% of nearest texts the same over 64 texts, \d+ tokens a second$", line)
 
 
 def test_check_prints_what_it_measured_before_it_fails(nestling: Run, tmp_path: Path) -> None:
@@ -229,7 +237,8 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> None:
         said = child.communicate()[1]
         took = time.monotonic() - begin
     assert child.returncode == 130
-    assert said.strip() == "stopped; what was done is kept, and the same command goes on from there"
+    # On a slow machine there is a line of progress before.
+    assert said.splitlines()[-1] == "stopped; what was done is kept, and the same command goes on from there"
     assert took < 3  # a second, on a machine that does nothing else
     with Library(tmp_path / "a.nest", create=False) as library:
         kept = len(library)
@@ -347,7 +356,7 @@ def test_a_library_of_another_bundle_names_both(nestling: Run, library: Path, tm
         (lambda folder: (folder / "model.int8.onnx").unlink(), "model.int8.onnx: cannot be read (No such file or dir"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json: has 2 bytes, expected"),
         (lambda folder: swap(folder / "manifest.json", '"model.int8.onnx"', '"../model.onnx"'), "leaves the bundle's"),
-        (lambda folder: swap(folder / "manifest.json", '"format": 2', '"format": 3'), "has format 3, this Nestling re"),
+        (lambda folder: swap(folder / "manifest.json", '"format": 2', '"format": 9'), "has format 9, this Nestling re"),
     ],
 )
 def test_a_damaged_bundle_is_named(nestling: Run, tmp_path: Path, damage: object, message: str) -> None:

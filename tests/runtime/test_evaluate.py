@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bundles import tiny_family
 from nestling import Encoder
 from nestling.errors import NestlingError
 from nestling.evaluate import Run, evaluate, measure, read_collection
@@ -78,6 +79,30 @@ def test_eval_prints_a_table_or_json(nestling: RunCommand, tmp_path: Path) -> No
     values = json.loads(nestling("eval", folder, "--mode", "dense", "--dim", "64", "--json").stdout)
     assert (values["mode"], values["dim"], values["exact"], values["Recall@100"]) == ("dense", 64, False, 1.0)
     assert values["by_query"]["q1"]["MRR@10"] == 1.0
+
+
+def test_queries_are_evaluated_at_another_width(nestling: RunCommand, tmp_path: Path) -> None:
+    collection = read_collection(write_collection(tmp_path / "small", zipped=False))
+    family = tiny_family(tmp_path)
+    results = {
+        width: evaluate(collection, Encoder(family), [Run("dense")], query_width=width)[0]
+        for width in (None, "xl", "static")
+    }
+    assert [(result.width, result.query_width) for result in results.values()] == [
+        ("xl", "xl"),
+        ("xl", "xl"),
+        ("xl", "static"),
+    ]
+    assert results[None].by_query == results["xl"].by_query
+    asked = ("eval", tmp_path / "small", "--bundle", family, "--mode", "dense", "--json")
+    values = json.loads(nestling(*asked, "--query-width", "static").stdout)
+    assert (values["width"], values["query_width"]) == ("xl", "static")
+    assert values["by_query"] == results["static"].by_query
+    failed = nestling(*asked, "--query-width", "m")
+    assert (failed.returncode, failed.stderr) == (
+        1,
+        "error: bundle tiny has no width m; its widths are xl, s, static\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "library": {"errors", "encoding", "vectors"},
     "demo": {"library"},
     "evaluate": {"errors", "encoding", "library"},
-    "show": {"library"},
+    "show": {"encoding", "library"},
     "cli": {"errors", "encoding", "vectors", "library", "demo", "evaluate", "show"},
 }
 

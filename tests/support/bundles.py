@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from nestling.encoding.bundle import hash_file
+from nestling.encoding.bundle import FORMAT, File, Variant, hash_file, read_bundle
+from nestling.encoding.engine import load
+from nestling.encoding.golden import Golden, read_golden, stored
+from nestling.encoding.tokens import Tokens
 
 FORMATS = Path(__file__).parents[1] / "format"
 
@@ -41,3 +46,39 @@ def turn_golden(folder: Path, cosine: float, *names: str) -> None:
         arrays[name] = (cosine * rows + np.sqrt(1 - cosine**2) * across).astype(np.float16)
     np.savez(path, **arrays)
     listed_anew(folder, path.name)
+
+
+def tiny_family(folder: Path) -> Path:
+    """A bundle of format 3 whose widths xl, s and static share a space, in a folder that may be written.
+
+    Its xl is the int8 graph of the frozen bundle, its s the int4 graph as another encoder of nearly the same vectors,
+    and its table has for each token the vector that xl gives it alone.
+    """
+    bundle = tiny_bundle(folder)
+    manifest = read_bundle(bundle)
+    xl, other = manifest.variants
+    variants = (xl, Variant("s", "int8", other.graph, other.data), Variant("static", "int4", "static.npz"))
+    tokens = Tokens(bundle / manifest.tokenizer, dict(manifest.prefixes), manifest.max_tokens)
+    widest = load(bundle, xl, tokens, manifest.dim)
+    rows = np.stack([widest.vector(np.array([2, token, 3])) for token in range(tokens.highest_id + 1)])
+    rows[:5] = 0  # of the special tokens
+    np.savez(bundle / "static.npz", **token_table(rows))
+    golden = read_golden(manifest)
+    built = {}
+    for variant in variants:
+        engine = load(bundle, variant, tokens, manifest.dim)
+        built[variant.name] = np.stack([engine.run(text, "document")[0] for text in golden.texts])
+    arrays: dict[str, Any] = {**stored(Golden(golden.texts, golden.reference, built))}
+    np.savez(bundle / manifest.golden, **arrays)
+    names = [*manifest.files, "static.npz"]
+    files = {name: File((bundle / name).stat().st_size, hash_file(bundle / name)) for name in names}
+    family = replace(manifest, variants=variants, files=files, format=FORMAT)
+    (bundle / "manifest.json").write_text(family.manifest())
+    return bundle
+
+
+def token_table(rows: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """The arrays of a `static.npz` of 4 bits for rows of tokens, (tokens, dim) float32 with an even dim."""
+    scales = np.maximum(np.abs(rows).max(axis=1), 1e-6) / 7
+    raised = (np.rint(rows / scales[:, None]) + 8).astype(np.uint8)
+    return {"codes": raised[:, 0::2] | raised[:, 1::2] << 4, "factors": scales.astype(np.float16)}

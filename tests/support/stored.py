@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,26 +11,34 @@ from pathlib import Path
 import numpy as np
 
 from nestling import Document
-from nestling.library.store import Coded
+from nestling.library.store import Coded, Codes
 from nestling.vectors.codes import to_bits, to_fine
+from tiny import VOCABULARY
 
 DIM = 16
+WORDS = [word for word in VOCABULARY if len(word) > 2 and word.isalpha()]
 OWL = Document("owl", "Owls hunt at night. They hear a mouse under the snow.", "Owls", {"year": 2024, "kind": "bird"})
 BURN = Document("burn", "Cool the burn under running water.", "Burns", {"year": 2020})
 FRIDGE = Document("fridge", "Error E24 means that the drain is blocked.", metadata={"year": 2022})
 
 
-def codes(count: int, seed: int) -> list[tuple[bytes, bytes]]:
-    """Bits and int8 records of random vectors of `DIM` dimensions."""
+def codes(count: int, seed: int, width: str = "xl") -> list[Codes]:
+    """Codes of random vectors of `DIM` dimensions."""
     vectors = np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
     bits, records = to_bits(vectors), to_fine(vectors, "int8").records()
-    return [(one.tobytes(), other.tobytes()) for one, other in zip(bits, records, strict=True)]
+    return [Codes(one.tobytes(), other.tobytes(), width) for one, other in zip(bits, records, strict=True)]
 
 
-def coded(id: str, text: str, ranges: list[tuple[int, int]] | None = None, seed: int = 0) -> Coded:
+def told(number: int, words: int = 12, version: int = 0) -> Document:
+    """A document of words that the tiny bundles know, the same for the same numbers."""
+    drawn = random.Random(f"{number} {version}")
+    return Document(f"d{number}", " ".join(drawn.choices(WORDS, k=words)), f"note {number}", {"n": number})
+
+
+def coded(id: str, text: str, ranges: list[tuple[int, int]] | None = None, seed: int = 0, width: str = "xl") -> Coded:
     """A document with random codes, which the seed decides."""
     ranges = ranges or [(0, len(text))]
-    return Coded(Document(id, text, f"title {id}", {"n": seed}), ranges, codes(len(ranges), seed))
+    return Coded(Document(id, text, f"title {id}", {"n": seed}), ranges, codes(len(ranges), seed, width))
 
 
 @contextmanager

@@ -37,7 +37,6 @@ float_ratio = 4.0
 [int4]
 max_bytes = 120000
 passages = 0
-texts = {}
 
 [verify.int8]
 min_cosine_mean = 0.9
@@ -55,6 +54,36 @@ origin = "random numbers"
 licence = "Apache-2.0"
 languages = "none"
 training = "none"
+"""
+
+
+# What makes a family of the tiny encoder, in front of [verify.int8].
+FAMILY = f"""[texts]
+origin = "notes"
+
+[texts.files]
+"more.txt" = "{"0" * 64}"
+
+[nest]
+passages = 40
+steps = 20
+batch = 8
+learning_rate = 1e-3
+warmup = 5
+dims = [32, 16]
+distance = 10.0
+bits = 0.1
+
+[nest.widths]
+s = 1.0
+l = 0.5
+
+[static]
+bits = 4
+rank = 16
+passes = 2
+learning_rate = 0.01
+batch = 8
 """
 
 

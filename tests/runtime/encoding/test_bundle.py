@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -71,16 +72,85 @@ def test_the_first_variant_that_fits_is_taken(folder: Path) -> None:
     assert bundle.variant("s", None).width == "s"
     with pytest.raises(BundleError) as caught:
         bundle.variant("m", "int4")
-    assert str(caught.value) == (
-        "bundle small has no width m precision int4; it has width xl precision int8, width s precision int8"
+    assert str(caught.value) == "bundle small has no width m; its widths are xl, s"
+    with pytest.raises(BundleError) as caught:
+        bundle.variant("s", "int4")
+    assert str(caught.value) == "bundle small has no precision int4 of width s; it has int8"
+
+
+def family(folder: Path) -> Bundle:
+    """The bundle with more widths and a table."""
+    bundle = read_bundle(folder)
+    (folder / "static.npz").write_bytes(b"a table")
+    variants = (
+        Variant("xl", "int8", "model.onnx"),
+        Variant("xl", "int4", "model.onnx"),
+        Variant("s", "int4", "model.onnx"),
+        Variant("static", "int4", "static.npz"),
     )
+    files = {**bundle.files, "static.npz": File(7, hash_file(folder / "static.npz"))}
+    return replace(bundle, variants=variants, files=files)
+
+
+def test_the_table_is_there_in_every_precision_of_the_bundle(folder: Path) -> None:
+    bundle = family(folder)
+    (folder / "manifest.json").write_text(bundle.manifest())
+    bundle = read_bundle(folder)
+    assert bundle.widths == ("xl", "s", "static")
+    assert [bundle.precisions(width) for width in bundle.widths] == [("int8", "int4"), ("int4",), ("int4", "int8")]
+    table = Variant("static", "int4", "static.npz")
+    assert [bundle.variant("static", precision) for precision in (None, "int8", "int4")] == [table] * 3
+    assert [variant.is_static for variant in bundle.variants] == [False, False, False, True]
+    assert bundle.variant(None, "int4").name == "xl.int4"
+    with pytest.raises(BundleError, match=r"^bundle small has no precision int2 of width static; it has int4, int8$"):
+        bundle.variant("static", "int2")
+
+
+@pytest.mark.parametrize(
+    ("variants", "format", "message"),
+    [
+        (
+            [Variant("s", "int4", "static.npz")],
+            3,
+            "s.int4 is 'static.npz', expected a file that ends in .npz for width",
+        ),
+        (
+            [Variant("static", "int4", "model.onnx")],
+            3,
+            "static.int4 is 'model.onnx', expected a file that ends in .npz",
+        ),
+        ([Variant("static", "int4", "static.npz")], 2, "has a token table in format 2, expected 3; build the bundle"),
+        (
+            [Variant("static", "int2", "static.npz", ("weights.bin",))],
+            3,
+            "static.int2 has 1 data files, expected none, and precision int8 or int4; build the bundle again",
+        ),
+        (
+            [Variant("static", "int4", "static.npz"), Variant("static", "int8", "static.npz")],
+            3,
+            "has several token tables, expected one; build the bundle again",
+        ),
+    ],
+)
+def test_a_table_that_is_not_as_it_must_be_is_refused(
+    folder: Path, variants: list[Variant], format: int, message: str
+) -> None:
+    with pytest.raises(BundleError) as caught:
+        replace(family(folder), variants=tuple(variants), format=format)
+    assert str(caught.value).startswith(f"{folder / 'manifest.json'}: {message}")
+
+
+def test_a_manifest_of_format_2_stays_as_it_is(folder: Path) -> None:
+    change(folder, "format", value=2)
+    bundle = read_bundle(folder)
+    assert (bundle.format, json.loads(bundle.manifest())["format"]) == (2, 2)
 
 
 @pytest.mark.parametrize(
     ("trail", "value", "message"),
     [
-        (["format"], 3, "has format 3, this Nestling reads 1 to 2; update Nestling"),
-        (["format"], 0, "has format 0, this Nestling reads 1 to 2; build the bundle again"),
+        (["format"], 4, "has format 4, this Nestling reads 1 to 3; update Nestling"),
+        (["format"], 0, "has format 0, this Nestling reads 1 to 3; build the bundle again"),
         (["format"], 1, "a variant has the unknown key 'data'; update Nestling or build again"),
         (["format"], "1", "has no format number; it is not a bundle's manifest"),
         (["format"], None, "has no format number; it is not a bundle's manifest"),

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from nestling.encoding import remembered
 from nestling.encoding.bundle import Bundle, Variant, default_bundle, read_bundle
-from nestling.encoding.remembered import cache_folder, is_noted, note_of, remember
+from nestling.encoding.remembered import is_noted, note_of, remember
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_note_is_an_empty_file_that_speaks_for_one_state(bundle: Bundle) -> No
 def test_another_processor_or_runtime_is_another_note(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     variant, notes = bundle.variants[0], set()
     notes.add(note_of(bundle, variant))
-    monkeypatch.setattr(remembered.onnxruntime, "__version__", "0.0")
+    monkeypatch.setattr(onnxruntime, "__version__", "0.0")
     notes.add(note_of(bundle, variant))
     cpu = bundle.folder / "cpuinfo"
     for flags in ("sse2", "sse2 avx2"):
@@ -71,17 +71,6 @@ def test_where_nothing_can_be_written_nothing_happens(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="where Linux keeps what can be made again")
-def test_the_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/a/cache")
-    assert cache_folder() == Path("/a/cache")
-    monkeypatch.setenv("XDG_CACHE_HOME", "no/absolute/path")
-    assert cache_folder() is None
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert cache_folder() == Path("/home/somebody/.cache")
-
-
 def test_the_default_bundle_is_in_the_package() -> None:
     assert (default_bundle() / "manifest.json").is_file()
 
@@ -89,16 +78,6 @@ def test_the_default_bundle_is_in_the_package() -> None:
 def test_a_note_that_may_not_be_looked_at_stands_for_nothing(tmp_path: Path) -> None:
     assert not is_noted(tmp_path / ("x" * 5000) / "note")
     assert not is_noted(tmp_path / "nul\0")
-
-
-def test_a_user_without_a_home_has_no_place_for_notes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(path: Path) -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "expanduser", nobody)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert cache_folder() is None
 
 
 def test_a_file_changed_in_place_with_its_time_put_back_is_another_state(bundle: Bundle) -> None:

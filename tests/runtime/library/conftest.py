@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bundles import tiny_family
 from nestling import Encoder, Library
 from nestling.demo import demo_documents
+from nestling.encoding.bundle import Bundle, read_bundle
 from nestling.library.store import Store
 from stored import BURN, FRIDGE, OWL, coded
 
@@ -40,6 +42,12 @@ def counting(_counting: CountingEncoder) -> CountingEncoder:
     """An encoder whose `encoded` has the passages that were encoded in this test."""
     _counting.encoded.clear()
     return _counting
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of three widths, xl, s and static, that runs in a moment."""
+    return read_bundle(tiny_family(tmp_path_factory.mktemp("family")))
 
 
 @pytest.fixture

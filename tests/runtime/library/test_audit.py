@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from nestling import Document, Encoder, Library
+from nestling.encoding.bundle import Bundle
 from nestling.errors import LibraryError
 from nestling.library import audit
 from nestling.library import database as database_module
 from nestling.library import store as store_module
 from nestling.library.audit import damage
 from nestling.library.store import Store
-from stored import BURN, DIM, FRIDGE, OWL, coded, opened
+from stored import BURN, DIM, FRIDGE, OWL, coded, opened, told
 
 
 def sentences(path: Path) -> list[str]:
@@ -144,6 +145,10 @@ DAMAGE = {
     "metadata values of none": ["INSERT INTO metadata VALUES ('year', 'n', 2020, 99)"],
     "an empty full text": ["INSERT INTO full_text (full_text) VALUES ('delete-all')"],
     "a full text of other words": ["INSERT INTO full_text (rowid, title, body) VALUES (1, 'heron', 'burn E24')"],
+    "a width without a name": ["UPDATE passages SET width = 9 WHERE key = 2"],
+    "a width that is no number": ["UPDATE passages SET width = 'xl' WHERE key IN (1, 5)"],
+    "a width whose name is lost": ["UPDATE widths SET name = ''"],
+    "widths without names": ["DELETE FROM widths"],
     "several at once": [
         "DELETE FROM fine WHERE key = 1",
         "UPDATE passages SET bits = x'' WHERE key = 2",
@@ -247,3 +252,38 @@ def test_sizes_are_told_by_what_takes_them(library: Library) -> None:
     assert (told["documents"], told["passages"], told["files"], told["folders"], told["failures"]) == (3, 3, 0, [], 0)
     assert (told["bytes of text"], told["bytes of bits"], told["bytes of fine codes"]) == (text, 3 * 48, 3 * 388)
     assert told["bytes"] >= sum(size for name, size in told.items() if name.startswith("bytes of "))
+
+
+def test_what_is_mended_is_of_the_document_width_and_all_else_keeps_its_own(tmp_path: Path, family: Bundle) -> None:
+    with Library(tmp_path / "a.nest", encoder=family) as library:
+        library.add([told(number) for number in range(6)], width="static")
+        library.refine(limit=1)
+        with opened(library.path) as db:
+            db.execute("UPDATE fine SET code = zeroblob(length(code)) WHERE key = 2")
+            db.execute("UPDATE passages SET width = 9 WHERE key = 3")
+        assert library.unrefined == {"no name": 1, "static": 4}
+        assert "1 passages are of a width without a name" in library.problems()
+        assert library.repair() == []
+        assert library.unrefined == {"static": 3}
+        assert library.refine().refined == 3
+
+
+def test_refining_mends_a_width_without_a_name(tmp_path: Path, family: Bundle) -> None:
+    with Library(tmp_path / "a.nest", encoder=family) as library:
+        library.add([told(number) for number in range(3)])
+        with opened(library.path) as db:
+            db.execute("UPDATE passages SET width = 9 WHERE key = 3")
+        assert library.refine().refined == 1
+        assert library.problems(full=True) == []
+
+
+def test_codes_that_were_refined_and_are_damaged_since_are_found(tmp_path: Path, family: Bundle) -> None:
+    with Library(tmp_path / "a.nest", encoder=family) as library:
+        library.add([told(number) for number in range(3)], width="static")
+        library.refine()
+        assert library.problems(full=True) == []
+        with opened(library.path) as db:
+            select = "(SELECT {0} FROM {1} WHERE key = 1)"
+            db.execute(f"UPDATE passages SET bits = {select.format('bits', 'passages')} WHERE key = 2")
+            db.execute(f"UPDATE fine SET code = {select.format('code', 'fine')} WHERE key = 2")
+        assert library.problems(full=True) == ["1 passages have codes that are not those of their text"]

@@ -46,29 +46,37 @@ def nearest(store: Store, held: Resident, query: Floats) -> list[tuple[int, floa
     return list(found)
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["put", "remove", "look"]), st.integers(0, 7)), max_size=16))
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["put", "recode", "remove"]), st.integers(0, 2), st.booleans()), max_size=16))
 def test_what_is_held_is_brought_up_to_what_a_fresh_load_gives(
-    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int]]
+    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int, bool]]
 ) -> None:
     folder = tmp_path_factory.mktemp("resident")
     writer = Store(folder / "a.nest", create=True)
     reader = Store(folder / "a.nest", create=False)
     held = now(reader, None)
-    for number, (action, place) in enumerate(actions):
-        if action == "look":
-            held = now(reader, held)
-            assert_fresh(reader, held)
-            continue
+    for number, (action, place, look) in enumerate(actions):
         with writer.writing():
             if action == "put":
                 ranges = [(0, 1)] * (1 + place % 3)
                 writer.put(coded(f"d{place}", "some text", ranges, seed=number))
-            else:
+            elif action == "remove":
                 writer.remove(f"d{place}")
+            else:
+                recoded(writer, f"d{place}", seed=number)
+        if look:
+            held = now(reader, held)
+            assert_fresh(reader, held)
     assert_fresh(reader, now(reader, held))
     reader.close()
     writer.close()
+
+
+def recoded(store: Store, id: str, seed: int) -> None:
+    """Give every other passage of a document other codes, of a width of its own; inside `writing`."""
+    stale = store.stale_of(f"w{seed}", id)[::2]
+    for one, other in zip(stale, codes(len(stale), seed, f"w{seed}"), strict=True):
+        assert store.recode(one, other)
 
 
 def test_of_a_file_that_has_not_changed_the_same_is_held(store: Store) -> None:
@@ -96,6 +104,26 @@ def test_full_blocks_stay_as_they_are_where_only_new_passages_came(tmp_path: Pat
         held = now(store, held)
         assert_fresh(store, held)
     assert len(held.keys) == 0
+    store.close()
+
+
+def test_of_full_blocks_those_alone_are_made_again_in_which_codes_changed(tmp_path: Path) -> None:
+    store = Store(tmp_path / "a.nest", create=True)
+    with store.writing():
+        for number in range(3):
+            store.put(many(f"d{number}", BLOCK_ROWS, number))
+        store.put(coded("last", "x"))
+    held = now(store, None)
+    middle = store.stale("other", 2 * BLOCK_ROWS, 2)
+    for changed in (middle, store.stale_of("other", "last")):
+        with store.writing():
+            for stale, other in zip(changed, codes(len(changed), 7, "other"), strict=True):
+                assert store.recode(stale, other)
+        before, held = held, now(store, held)
+        assert_fresh(store, held)
+        kept = [old is new for old, new in zip(before.blocks[:3], held.blocks, strict=False)]
+        assert kept == ([True, False, True] if changed is middle else [True, True, True])
+        assert not np.array_equal(before.bits, held.bits)  # what a search may still read is not written over
     store.close()
 
 

@@ -35,10 +35,10 @@ def test_what_was_put_can_be_read(store: Store) -> None:
     keys, documents, bits = store.bits(DIM)
     first = codes(2, seed=1)
     assert (keys.tolist(), documents.tolist()) == ([1, 2, 3], [1, 1, 2])
-    assert [row.tobytes() for row in bits[:2]] == [one for one, _ in first]
+    assert [row.tobytes() for row in bits[:2]] == [one.bits for one in first]
     fine = store.fine(np.array([2, 1]), DIM)
-    assert [row.tobytes() for row in fine.records()] == [record for _, record in first[::-1]]
-    assert store.codes_of("owl") == [(0, 17, *first[0]), (10, 34, *first[1])]
+    assert [row.tobytes() for row in fine.records()] == [one.record for one in first[::-1]]
+    assert store.codes_of("owl") == [(0, 17, first[0]), (10, 34, first[1])]
     assert store.owners(np.array([3, 1, 2])).tolist() == [2, 1, 1]
     assert store.ids(documents) == {1: "owl", 2: "burn"}
 
@@ -330,3 +330,66 @@ def test_a_condition_picks_passages_for_either_half(store: Store) -> None:
         assert store.allow(condition).tolist() == keys
         assert sorted(key for key, _ in store.lexical('"title"', 10, allowed=True)) == keys
     assert len(store.lexical('"title"', 10, allowed=False)) == 3
+
+
+def test_a_passage_is_given_other_codes_in_its_place(store: Store, path: Path) -> None:
+    before = store.generation
+    keys, full_text = store.keys().tolist(), words(store, '"owls" OR "water"')
+    stale = store.stale("s", 2**63 - 1, 10)
+    assert [(one.key, one.text) for one in stale] == [
+        (3, "cool the burn with water"),
+        (2, "at night over the fields"),
+        (1, "owls hunt at night"[:17]),
+    ]
+    assert store.stale("s", 3, 1) == stale[1:2]
+    assert store.stale_of("s", "owl") == stale[:0:-1]
+    assert store.stale("xl", 2**63 - 1, 10) == []
+    (other,) = codes(1, 9, "s")
+    with store.writing():
+        assert store.recode(stale[1], other)
+    assert store.widths() == {"s": 1, "xl": 2}
+    assert store.codes_of("owl")[1] == (10, 34, other)
+    revised, bits = store.revised(DIM, before, 3)
+    assert (revised.tolist(), bits[0].tobytes()) == ([2], other.bits)
+    assert store.revised(DIM, store.generation, 3)[0].tolist() == store.revised(DIM, before, 1)[0].tolist() == []
+    assert (store.keys().tolist(), words(store, '"owls" OR "water"')) == (keys, full_text)
+    assert damage(store, DIM, full=True).sentences == ()
+
+
+def test_a_passage_that_is_not_as_it_was_read_keeps_its_codes(store: Store) -> None:
+    stale = store.stale("s", 2**63 - 1, 10)
+    (other,) = codes(1, 9, "s")
+    before = store.codes_of("owl")
+    with store.writing():
+        store.remove("burn")
+        for one in (
+            *stale[:1],
+            stale[1]._replace(text="other"),
+            stale[1]._replace(title="x"),
+            stale[1]._replace(key=9),
+        ):
+            assert not store.recode(one, other)
+        assert store.recode(stale[1], other)
+        assert not store.recode(stale[1], other)  # is of this width by now
+    assert store.codes_of("owl") == [before[0], (10, 34, other)]
+
+
+def test_a_transaction_that_is_taken_back_leaves_no_width_behind(store: Store, path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), store.writing():
+        store.put(coded("new", "text", width="s"))
+        raise ZeroDivisionError
+    assert rows(path, "widths") == 1
+    with store.writing():
+        store.put(coded("new", "text", width="s"))
+    assert store.widths() == {"s": 1, "xl": 3}
+
+
+def test_what_was_revised_is_looked_up_and_not_looked_for(store: Store) -> None:
+    asked: list[str] = []
+    store._db.set_trace_callback(asked.append)
+    store.revised(DIM, 1, 3)
+    store._db.set_trace_callback(None)
+    assert len(asked) == 2
+    for sql in asked:
+        (plan,) = store.rows(f"EXPLAIN QUERY PLAN {sql}")
+        assert re.search(r"SEARCH passages USING (COVERING )?INDEX passages_revision \(revision>\?\)", plan[3])

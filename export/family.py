@@ -1,0 +1,173 @@
+"""A recipe's source to the encoders of its bundle in float32: the source itself, or a family that one training gave."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BertModel
+
+from ..encoding.tokens import Tokens
+from . import static
+from .activations import ROTATION, Floats, Ids
+from .calibration import drawn_texts, own_texts
+from .distil import Course, distil
+from .errors import ExportError
+from .graph import export_graph, load_model
+from .nest import WIDEST, nest, read_plan, sliced
+from .recipe import WIDTHS, NestRecipe, Recipe, TextsRecipe
+from .steps import Work
+from .targets import fitted_rotation, vectors
+
+LOOK_UP = "static.npz"
+
+# What a training passage is, see `calibration.drawn_texts`: words as in a query, a line, or some lines.
+_LENGTHS = (-8, -8, 0, 0, 0, 0, 0, 0, 200, 500)
+_TARGETS_A_STEP = 16384
+_EVERY = 100
+_FITTED_ON = 700
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The encoders of a bundle.
+
+    Attributes:
+        models: transformers encoders by width, the widest first.
+        rotation: (dim, dim) float32, what their vectors are turned by against those of the source; None for nothing.
+        static: `static.npz`; None where the recipe asks for none.
+        space: sha256 of the weights.
+    """
+
+    models: Mapping[str, Any]
+    rotation: Floats | None
+    static: Path | None
+    space: str
+
+
+def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work) -> Family:
+    """Train what a recipe asks for; where it asks for nothing, the source's own weights are the only encoder.
+
+    Args:
+        source: a folder of weights.
+        texts: where the files are that the recipe names.
+
+    Raises:
+        ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim that the source
+            has not.
+    """
+    model = load_model(source)
+    if recipe.nest is None or recipe.texts is None:
+        return Family({WIDEST: model}, None, None, weights_hash({WIDEST: model}))
+    nested = recipe.nest
+    if max(nested.dims) > model.config.hidden_size:
+        raise ExportError(f"{recipe.path}: nest.dims is {nested.dims}, the source has {model.config.hidden_size}")
+    passages = _passages(recipe.texts, nested.passages, tokens, texts, work)
+    targets, single = _targets(recipe, model, passages, tokens, work)
+    rotation = _array(work, "rotation.npy", "rotation", lambda: fitted_rotation(targets, nested.dims, _SEED))
+    fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[:_FITTED_ON]
+
+    widths = sorted([WIDEST, *nested.widths], key=lambda name: -WIDTHS[name])
+
+    def train(path: Path) -> None:
+        student = copy.deepcopy(model)
+        nest(student, widths[1:], fitted_on, rotation)
+        distil(student, passages, targets @ rotation, _course(nested), work.folder / "distil", work.say)
+        layers = model.config.num_hidden_layers
+        torch.save({name: sliced(student, read_plan(name, layers)).state_dict() for name in widths}, path)
+
+    states = torch.load(work.step("students.pt", "nest and train", train), weights_only=True)
+    models = {name: _encoder(model.config, name, states[name]) for name in widths}
+    table = None
+    if recipe.static is not None:
+        asked = recipe.static
+
+        def look_up(path: Path) -> None:
+            found = static.trained(passages, targets @ rotation, single @ rotation, asked, _SEED)
+            path.write_bytes(static.packed(found, asked.bits))
+
+        table = work.step(LOOK_UP, "train the look-up", look_up)
+    return Family(models, rotation, table, weights_hash(models))
+
+
+def weights_hash(models: Mapping[str, Any]) -> str:
+    """sha256 of the weights of all models."""
+    digest = hashlib.sha256()
+    for width, model in models.items():
+        for name, values in sorted(model.state_dict().items()):
+            digest.update(f"{width} {name}".encode())
+            digest.update(values.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _encoder(config: Any, width: str, state: Mapping[str, torch.Tensor]) -> Any:
+    """A plain encoder of a width, of the source's form but for its feed-forward parts, with the rotation."""
+    narrow = copy.deepcopy(config)
+    narrow.intermediate_size = int(config.intermediate_size * WIDTHS[width])
+    model: Any = BertModel(narrow, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+    model.register_buffer(ROTATION, torch.empty_like(state[ROTATION]))
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _passages(recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, work: Work) -> list[Ids]:
+    """Token ids of the training texts; the files are read once."""
+
+    def draw(path: Path) -> None:
+        drawn = [tokens.ids(text, "document")[0] for text in drawn_texts(recipe, folder, count, _SEED, _LENGTHS)]
+        with path.open("wb") as stream:
+            np.savez(stream, ids=np.concatenate(drawn).astype(np.int32), counts=[len(ids) for ids in drawn])
+
+    with np.load(work.step("passages.npz", f"draw {count} passages", draw)) as stored:
+        ids, ends = stored["ids"].astype(np.int64), np.cumsum(stored["counts"])
+    return np.split(ids, ends[:-1])
+
+
+def _targets(recipe: Recipe, model: Any, passages: list[Ids], tokens: Tokens, work: Work) -> tuple[Floats, Floats]:
+    """The source's vectors of the training texts and of each token by itself, made in steps that are kept."""
+    encoder = recipe.encoder
+    graph = work.step(
+        "source.onnx",
+        "export the source",
+        lambda path: export_graph(model, encoder.pooling, encoder.max_tokens, path),
+    )
+    parts = []
+    for begin in range(0, len(passages), _TARGETS_A_STEP):
+        part = passages[begin : begin + _TARGETS_A_STEP]
+        what = f"targets {begin + len(part)} of {len(passages)}"
+        parts.append(_array(work, f"targets-{begin}.npy", what, lambda part=part: vectors(graph, part)))  # type: ignore[misc]
+    first, last = passages[0][[0, -1]]
+    single = [np.array([first, id, last]) for id in range(tokens.highest_id + 1)]
+    return np.concatenate(parts), _array(work, "single.npy", "targets of tokens", lambda: vectors(graph, single))
+
+
+def _array(work: Work, name: str, what: str, make: Callable[[], Floats]) -> Floats:
+    """An array that is a step."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.save(stream, make())
+
+    return np.asarray(np.load(work.step(name, what, write)), dtype=np.float32)
+
+
+def _course(recipe: NestRecipe) -> Course:
+    return Course(
+        steps=recipe.steps,
+        batch=recipe.batch,
+        learning_rate=recipe.learning_rate,
+        warmup=recipe.warmup,
+        widths=recipe.widths,
+        dims=tuple(recipe.dims),
+        distance=recipe.distance,
+        bits=recipe.bits,
+        every=_EVERY,
+        seed=_SEED,
+    )

@@ -1,0 +1,118 @@
+"""The encoders of a bundle to graphs at each precision; what widths have in common is rounded once, and alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from ..encoding.tokens import Tokens
+from .activations import Floats, Ids, reach
+from .blocks import Blocks, Grid
+from .calibration import drawn_texts, own_texts
+from .embedding import compress_table, put_values, rounded_table
+from .gradients import embedding_moments
+from .graph import export_graph, optimized, write
+from .int4 import quantize_int4
+from .int8 import quantize_int8
+from .recipe import Int8Recipe, Recipe
+from .steps import Work
+
+FLOAT32 = "float32"
+
+_SEED = 0
+
+
+def quantized(
+    recipe: Recipe, models: Mapping[str, Any], tokens: Tokens, texts: Path, precisions: Sequence[str], work: Work
+) -> dict[str, Path]:
+    """Graphs by the name of their variant, the widths of the first precision first.
+
+    Args:
+        models: transformers encoders by width, the widest first.
+        texts: where the files are that the recipe draws passages from.
+
+    Raises:
+        ExportError: a text file is not there or another than the recipe pins, or int4 is allowed too few bytes.
+    """
+    encoder = recipe.encoder
+    fused = {
+        width: work.step(
+            f"{width}.onnx",
+            f"export {width} and fuse",
+            partial(export_graph, model, encoder.pooling, encoder.max_tokens),
+        )
+        for width, model in models.items()
+    }
+    widest = next(iter(models))
+    calibration = [tokens.ids(text, "document")[0] for text in own_texts()]
+
+    def write_moments(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.save(stream, embedding_moments(models[widest], encoder.pooling, calibration, _SEED))
+
+    second = work.step("gradients.npy", "gradients", write_moments)
+
+    @cache
+    def table() -> Blocks:
+        grid = Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)
+        return rounded_table(onnx.load(fused[widest]), grid, np.load(second))
+
+    def to_int8(folder: Path) -> None:
+        assert recipe.int8 is not None
+        folder.mkdir(exist_ok=True)
+        reached: dict[str, Floats] = {}
+        for path in fused.values():
+            model = onnx.load(path)
+            put_values(model, table())
+            reached = _common(reached, reach(model, calibration))
+            model = _int8(model, reached, recipe.int8, work.folder)
+            compress_table(model, table())
+            write(optimized(model, work.folder), folder / path.name)
+
+    def to_int4(folder: Path) -> None:
+        assert recipe.int4 is not None
+        folder.mkdir(exist_ok=True)
+        drawn: list[str] = []
+        if recipe.texts is not None:
+            drawn = drawn_texts(recipe.texts, texts, recipe.int4.passages, _SEED)
+        ids: list[Ids] = [*calibration, *(tokens.ids(text, "document")[0] for text in drawn)]
+        wider: dict[str, Blocks] = {}
+        for width, path in fused.items():
+            work.say(f"int4 of {width}")
+            model = onnx.load(path)
+            put_values(model, table())
+            found = quantize_int4(model, onnx.load(path), ids, table(), recipe.int4.max_bytes, wider)
+            if not wider:
+                grids = Counter(str(blocks.grid) for blocks in found.values())
+                work.say("; ".join(f"{count} matrices in {grid}" for grid, count in grids.items()))
+            wider = wider or found
+            write(optimized(model, work.folder), folder / path.name)
+
+    graphs: dict[str, Path] = {}
+    for precision in precisions:
+        if precision == FLOAT32:
+            found = dict(fused)
+        else:
+            folder = work.step(precision, f"quantize to {precision}", {"int8": to_int8, "int4": to_int4}[precision])
+            found = {width: folder / path.name for width, path in fused.items()}
+        graphs |= {f"{width}.{precision}": path for width, path in found.items()}
+    return graphs
+
+
+def _common(wider: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, Floats]:
+    """How far channels reach, as in the wider model where it has the same channels: matrices that both have come out
+    alike then."""
+    return {
+        name: wider[name] if name in wider and wider[name].shape == values.shape else values
+        for name, values in found.items()
+    }
+
+
+def _int8(model: Any, reached: Mapping[str, Floats], recipe: Int8Recipe, work: Path) -> Any:
+    return quantize_int8(model, reached, recipe.weight_bits, recipe.outlier_ratio, recipe.float_ratio, work)

@@ -1,0 +1,114 @@
+"""The widths that are ONNX graphs, run by ONNX Runtime.
+
+One text a run, unpadded, on a session of one thread: dynamic int8 quantization takes its scales from the whole input
+tensor, so a padded batch would change a text's vector. Throughput comes from worker threads that share the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ..errors import BundleError
+from .tokens import Role, Tokens
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_FLOATS = "tensor(float)"
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxEngine:
+    """What a graph runs with, see `engine.Engine`.
+
+    Attributes:
+        tokens: the bundle's tokenizer.
+        session: one graph on one thread.
+        name: what errors call the graph.
+    """
+
+    tokens: Tokens
+    session: Any
+    name: str
+
+    def run(self, text: str, role: Role) -> tuple[Floats, int]:
+        """One text's vector, (dim,) float32 of unit length, and how many of its characters were left out."""
+        ids, left_out = self.tokens.ids(text, role)
+        return self.vector(ids), left_out
+
+    def vector(self, ids: Ids) -> Floats:
+        """The vector of a text's token ids, (dim,) float32 of unit length."""
+        try:
+            (vectors,) = self.session.run(["vector"], {"input_ids": ids[None, :]})
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            raise BundleError(
+                f"{self.name}: ONNX Runtime cannot run it on {len(ids)} token ids up to {ids.max(initial=0)} "
+                f"({_reason(error)}); build the bundle again"
+            ) from error
+        return np.asarray(vectors[0], dtype=np.float32)
+
+    def run_all(self, texts: Sequence[str], role: Role, threads: int, vectors: Floats, left_out: Ids) -> None:
+        """Fill a row for each text, on so many threads."""
+        # Long texts first, so that no worker is left alone with one at the end.
+        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+        position = count()
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                while not failures and (place := next(position)) < len(order):
+                    row = order[place]
+                    vectors[row], left_out[row] = self.run(texts[row], role)
+            except BaseException as error:  # handed to the caller's thread below
+                failures.append(error)
+
+        workers = [Thread(target=work, daemon=True) for _ in range(min(threads, len(texts)) - 1)]
+        for worker in workers:
+            worker.start()
+        work()
+        for worker in workers:
+            worker.join()
+        if failures:
+            raise failures[0]
+
+
+def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
+    """One session on one thread, without ONNX Runtime's memory arena, which never gives memory back.
+
+    Graphs were optimized when they were built, so what is computed does not depend on the version that runs them.
+    """
+    onnxruntime.disable_telemetry_events()  # on Windows; elsewhere `nestling/__init__.py` does
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.log_severity_level = 4  # errors are raised as well
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no public base class
+        raise BundleError(f"{graph}: ONNX Runtime cannot load it ({_reason(error)}); build the bundle again") from error
+    inputs = [(value.name, value.type) for value in session.get_inputs()]
+    outputs = [(value.name, value.type, value.shape) for value in session.get_outputs()]
+    fits = [(name, kind, len(shape), *shape[-1:]) for name, kind, shape in outputs] == [("vector", _FLOATS, 2, dim)]
+    if inputs != [("input_ids", "tensor(int64)")] or not fits:
+        raise BundleError(f"{graph}: has {inputs} -> {outputs}, expected input_ids -> vector of {dim}")
+    return session
+
+
+def _reason(error: Exception) -> str:
+    """What an error of ONNX Runtime says, in one line."""
+    lines = str(error).splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,141 @@
+"""A family of encoders from one recipe: trained, exported, quantized, searched across widths."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the contract needs the export extra")
+
+from nestling import Document, Encoder, Library
+from nestling.encoding.bundle import hash_file, read_bundle
+from nestling.errors import BundleError
+from nestling.export.build import build, verify_bundle
+from nestling.export.errors import ExportError
+from nestling.export.recipe import read_recipe
+from tiny import FAMILY, RECIPE, VOCABULARY, make_tiny
+
+VARIANTS = ["xl.int8", "l.int8", "s.int8", "xl.int4", "l.int4", "s.int4", "static.int4"]
+
+
+def family_recipe(folder: Path) -> Path:
+    """The tiny encoder's recipe for a family, with the text that it is trained on beside it."""
+    recipe = make_tiny(folder)
+    words = np.random.default_rng(0).choice(VOCABULARY[5:46], size=(60, 8))
+    (folder / "more.txt").write_text("\n".join(" ".join(line) for line in words))
+    pinned = FAMILY.replace("0" * 64, hash_file(folder / "more.txt"))
+    recipe.write_text(RECIPE.replace("[verify.int8]", pinned + "\n[verify.int8]"))
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A recipe and the bundle that was built from it."""
+    folder = tmp_path_factory.mktemp("family")
+    recipe = family_recipe(folder)
+    build(read_recipe(recipe), folder / "bundle", folder / "work", force=False, say=lambda line: None)
+    return recipe, folder / "bundle"
+
+
+def test_the_bundle_holds_every_width_at_every_precision(built: tuple[Path, Path]) -> None:
+    bundle = read_bundle(built[1])
+    bundle.verify()
+    assert [variant.name for variant in bundle.variants] == VARIANTS
+    report = json.loads((built[1] / "report.json").read_text())
+    assert set(report) == {*VARIANTS, "versions"}
+
+
+def test_widths_share_their_attention(built: tuple[Path, Path]) -> None:
+    import onnx
+
+    bundle = read_bundle(built[1])
+    places: dict[str, dict[str, set[tuple[str, str]]]] = {"int8": {}, "int4": {}}
+    for variant in bundle.variants[:-1]:
+        for tensor in onnx.load(built[1] / variant.graph, load_external_data=False).graph.initializer:
+            if tensor.external_data:
+                entries = {entry.key: entry.value for entry in tensor.external_data}
+                found = places[variant.precision].setdefault(tensor.name, set())
+                found.add((entries["location"], entries["offset"]))
+    for precision, words in (("int8", "qkv|attention"), ("int4", "query|key|value|attention")):
+        kept = places[precision]
+        assert len(kept["rotation"]) == 1
+        attention = [name for name in kept if any(word in name.lower() for word in words.split("|"))]
+        assert attention
+        assert all(len(kept[name]) == 1 for name in attention), precision
+        assert any(len(found) > 1 for found in kept.values())
+
+
+def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:
+    texts = ["cool the burn under running water", "owls hunt at night", "wash hands with clean water before you"]
+    vectors = {}
+    for name in VARIANTS:
+        width, precision = name.split(".")
+        with Encoder(built[1], width=width, precision=precision) as encoder:
+            vectors[name] = encoder.encode(texts, role="document")
+    cosines = {name: float((found * vectors["xl.int8"]).sum(axis=1).mean()) for name, found in vectors.items()}
+    assert cosines["xl.int4"] > 0.95
+    assert cosines["l.int8"] > 0.8
+    assert cosines["l.int8"] > cosines["s.int8"] > 0.5
+    assert cosines["static.int4"] > 0.2
+
+
+def test_the_reference_is_the_source_turned(built: tuple[Path, Path]) -> None:
+    """Turning keeps the cosines of whole vectors, so two texts are as near as they are to the source."""
+    reports = verify_bundle(read_bundle(built[1]), read_recipe(built[0]), built[0].parent / "work")
+    assert reports["xl.int8"].cosine_mean > 0.95
+    kept = json.loads((built[1] / "report.json").read_text())
+    assert kept["s.int8"]["cosine_mean"] == reports["s.int8"].cosine_mean < reports["l.int8"].cosine_mean
+
+
+@pytest.mark.parametrize("query_width", ["xl", "s", "static"])
+def test_a_library_is_asked_by_another_width_than_its_documents_have(
+    built: tuple[Path, Path], tmp_path: Path, query_width: str
+) -> None:
+    bundle = read_bundle(built[1])
+    texts = {"owl": "owls hunt at night", "burn": "cool burns under running water", "hands": "wash hands with water"}
+    with Library(tmp_path / "tiny.nest", encoder=bundle, document_width="xl", query_width=query_width) as library:
+        library.add([Document(id, text) for id, text in texts.items()])
+        scores = {hit.id: hit.score for hit in library.search("clean water", mode="dense")}
+    query = Encoder(bundle, width=query_width).encode(["clean water"], role="query")
+    expected = (query @ Encoder(bundle, width="xl").encode(list(texts.values()), role="document").T)[0]
+    assert scores == pytest.approx(dict(zip(texts, expected, strict=True)), abs=0.01)
+
+
+def test_an_unknown_width_names_those_that_there_are(built: tuple[Path, Path]) -> None:
+    with pytest.raises(BundleError, match="has no width m; its widths are xl, l, s, static"):
+        Encoder(built[1], width="m")
+
+
+def test_a_second_build_trains_nothing_anew(built: tuple[Path, Path], tmp_path: Path) -> None:
+    recipe, bundle = built
+    changed = recipe.with_name("changed.toml")
+    changed.write_text(recipe.read_text().replace("min_cosine_mean = 0.9", "min_cosine_mean = 0.91"))
+    lines: list[str] = []
+    build(read_recipe(changed), tmp_path / "again", recipe.parent / "work", force=False, say=lines.append)
+    assert "nest and train: done before" in lines
+    assert "train the look-up: done before" in lines
+    assert read_bundle(tmp_path / "again").space == read_bundle(bundle).space
+
+
+def test_building_a_family_twice_gives_the_same_bytes(built: tuple[Path, Path], tmp_path: Path) -> None:
+    recipe, bundle = built
+    build(read_recipe(recipe), tmp_path / "again", tmp_path / "work", force=False, say=lambda line: None)
+    for path in bundle.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_missing_training_text_is_named(tmp_path: Path) -> None:
+    recipe = family_recipe(tmp_path)
+    (tmp_path / "more.txt").unlink()
+    with pytest.raises(ExportError, match=r"more\.txt: is not there; give the folder that holds the recipe's texts by"):
+        build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+
+
+def test_a_dim_that_the_source_has_not_is_refused(tmp_path: Path) -> None:
+    recipe = family_recipe(tmp_path)
+    recipe.write_text(recipe.read_text().replace("dims = [32, 16]", "dims = [64, 16]"))
+    with pytest.raises(ExportError, match=r"nest.dims is \[64, 16\], the source has 32"):
+        build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)

@@ -1,0 +1,76 @@
+"""Libraries of versions 1 and 2 are brought up to date, and answer where they may not be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bundles import tiny_family
+from nestling import Document, Encoder, Library, Report
+from nestling.encoding.bundle import read_bundle
+
+VERSIONS = ["v1", "v2"]
+
+
+@pytest.fixture(params=VERSIONS)
+def folder(request: pytest.FixtureRequest) -> Path:
+    """What one version wrote."""
+    return Path(__file__).parent / str(request.param)
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """Its library."""
+    return Path(shutil.copy(folder / "library.nest", tmp_path / "library.nest"))
+
+
+def test_its_passages_are_of_the_width_that_there_was(folder: Path, copy: Path) -> None:
+    with Library(copy, encoder=Encoder(folder / "bundle"), create=False) as library:
+        info = library.info()
+        assert (library.document_width, library.unrefined) == ("xl", {})
+        assert (info["passages of xl"], info["document width"], info["unrefined"]) == (info["passages"], "xl", 0)
+        assert library.refine() == Report()
+        assert library.problems(full=True) == []
+        assert library.add([Document("new", "owls again")]) == Report(added=1)
+        assert library.remove(["owl"]) == Report(removed=1)
+        assert library.problems(full=True) == []
+    with closing(sqlite3.connect(copy)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        new = "CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0"
+        assert db.execute("SELECT sql FROM sqlite_master WHERE name = 'passages_revision'").fetchone() == (new,)
+
+
+def test_it_answers_as_before_where_it_may_not_be_written(
+    folder: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Library(Path(shutil.copy(copy, f"{copy}.2")), encoder=Encoder(folder / "bundle")) as library:
+        expected = [library.search(query, mode=mode) for query in ("owls", "water") for mode in ("hybrid", "dense")]  # type: ignore[arg-type]
+    before = copy.read_bytes()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with Library(copy, encoder=Encoder(folder / "bundle"), create=False) as library:
+        assert [
+            library.search(query, mode=mode) for query in ("owls", "water") for mode in ("hybrid", "dense")
+        ] == expected  # type: ignore[arg-type]
+        assert (library.document_width, library.unrefined) == ("xl", {})
+        assert library.info()["passages of xl"] == library.info()["passages"]
+        assert library.problems(full=True) == []
+    assert copy.read_bytes() == before
+
+
+def test_a_library_of_version_2_is_refined_to_another_width_of_its_space(tmp_path: Path) -> None:
+    copy = Path(shutil.copy(Path(__file__).parent / "v2" / "library.nest", tmp_path / "library.nest"))
+    family = read_bundle(tiny_family(tmp_path))
+    with (
+        Library(copy, encoder=family, document_width="s") as library,
+        Library(tmp_path / "b.nest", encoder=family, document_width="s") as whole,
+    ):
+        whole.add(filter(None, map(library.get, ("owl", "burn", "hands"))))
+        assert library.unrefined == {"xl": (passages := library.info()["passages"])}
+        assert library.refine() == Report(refined=passages)
+        for query in ("owls at night", "clean water"):
+            assert library.search(query) == whole.search(query)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from nestling.demo import demo_documents
+from nestling.encoding import words
+from nestling.encoding.bundle import default_bundle
+from nestling.encoding.tokens import Role, Tokens
+from nestling.encoding.words import words_of
+
+TOKENIZER = default_bundle() / "tokenizer.json"
+TOKENS = {most: Tokens(TOKENIZER, {"document": "", "query": "query:  "}, most) for most in (16, 256)}
+PIECES = st.sampled_from(
+    "owls Owls hunt unbelievableness naïve e\u0301 \u0301 日本 字 😀 [SEP] [MASK]x [ SEP ] ## ##s . , -- a.b don't "
+    "\u200b \u00a0 \u2028 \x00 \x1c \x1f \t \n \r \ufffd ß İ ﬁ ΑΣ Å 한글 नमस्ते \u202e".split(" ")
+)
+TEXTS = st.lists(PIECES | st.just(" ") | st.just("") | st.text(max_size=6)).flatmap(
+    lambda parts: st.sampled_from([" ".join(parts), "".join(parts)])
+)
+
+
+@settings(max_examples=400)
+@given(text=TEXTS, role=st.sampled_from(["document", "query"]), most=st.sampled_from([16, 256]))
+def test_ids_by_words_are_those_of_the_whole_text(text: str, role: Role, most: int) -> None:
+    expected, expected_out = TOKENS[most].ids(text, role)
+    for _ in range(2):  # learned, and known
+        ids, left_out = TOKENS[most].word_ids(text, role)
+        assert ids.dtype == np.int64
+        assert (ids.tolist(), left_out) == (expected.tolist(), expected_out)
+
+
+@pytest.mark.parametrize("length", [4095, 4096, 4097, 70_000])
+@pytest.mark.parametrize("word", ["owl ", "字", "\u200b", "unbelievableness"])
+def test_ids_of_long_texts_are_those_of_the_exact_way(word: str, length: int) -> None:
+    text = (word * length)[:length]
+    for role in ("document", "query"):
+        expected, expected_out = TOKENS[256].ids(text, role)  # type: ignore[arg-type]
+        ids, left_out = TOKENS[256].word_ids(text, role)  # type: ignore[arg-type]
+        assert (ids.tolist(), left_out) == (expected.tolist(), expected_out)
+
+
+def test_real_texts_are_read_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens(TOKENIZER, {"document": "", "query": ""}, 512)
+    texts = [document.text for document in demo_documents()]
+    expected = [tokens.ids(text, "document")[0].tolist() for text in texts]
+    for text in texts:
+        tokens.word_ids(text, "document")
+    monkeypatch.setattr(Tokens, "ids", None)  # not asked for any more
+    assert [tokens.word_ids(text, "document")[0].tolist() for text in texts] == expected
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "_MOST_WORDS", 10)
+    known = words_of(Tokenizer.from_file(str(TOKENIZER)))
+    assert known is not None
+    text = " ".join(f"word{number}" for number in range(99)) + " " + "x" * 99
+    expected = known.ids(text).tolist()
+    assert 0 < len(known._known) <= 10
+    assert "x" * 99 not in known._known
+    assert known.ids(text).tolist() == expected
+
+
+def bert(**changes: Any) -> Tokenizer:
+    """A small BERT tokenizer with other parts."""
+    vocabulary = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3, "b": 4, "##b": 5}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    for name, value in changes.items():
+        setattr(tokenizer, name, value)
+    return tokenizer
+
+
+def with_token(token: AddedToken) -> Tokenizer:
+    tokenizer = bert()
+    tokenizer.add_tokens([token])
+    return tokenizer
+
+
+def twice() -> Tokenizer:
+    return bert(post_processor=processors.TemplateProcessing(single="[CLS] $A $A [SEP]",
+                                                            special_tokens=[("[CLS]", 1), ("[SEP]", 2)]))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "ids"),
+    [
+        (bert(), [1, 3, 5, 4, 2]),
+        (bert(post_processor=None), [3, 5, 4]),
+        (with_token(AddedToken("[X]", normalized=False)), [1, 3, 5, 4, 2]),
+        (with_token(AddedToken("a b", normalized=False)), None),
+        (with_token(AddedToken("[X]", lstrip=True)), None),
+        (with_token(AddedToken("[X]", rstrip=True)), None),
+        (with_token(AddedToken("[X]", single_word=True)), None),
+        (with_token(AddedToken("字")), None),
+        (bert(normalizer=normalizers.NFKC()), None),
+        (bert(pre_tokenizer=pre_tokenizers.Metaspace()), None),
+        (bert(model=models.BPE({"a": 0, "b": 1}, [])), None),
+        (twice(), None),
+    ],
+)
+def test_only_tokenizers_whose_words_are_apart_have_words(tokenizer: Tokenizer, ids: list[int] | None) -> None:
+    found = words_of(tokenizer)
+    assert ids == (None if found is None else found.ids("ab b").tolist())
+    assert ids in (None, tokenizer.encode("ab b").ids)
+
+
+def test_other_tokenizers_are_asked_for_the_whole_text(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    bert(pre_tokenizer=pre_tokenizers.WhitespaceSplit()).save(str(path))
+    tokens = Tokens(path, {"document": "", "query": ""}, 16)
+    assert tokens.word_ids("ab b", "query")[0].tolist() == [1, 3, 5, 4, 2]
