@@ -113,7 +113,8 @@ def sliced(model: Any, plan: Sequence[str]) -> Any:
 def _importance(hidden: Sequence[torch.Tensor], weight: torch.Tensor) -> torch.Tensor:
     """What each neuron adds, (units,): the spread of its values over all tokens times its output weights' norm."""
     spread: torch.Tensor = torch.cat([one[0] for one in hidden]).std(dim=0)
-    return spread * weight.norm(dim=0)
+    found: torch.Tensor = spread * weight.norm(dim=0)
+    return found
 
 
 def _narrow(
