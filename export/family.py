@@ -78,10 +78,12 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
 
     def train(path: Path) -> None:
         student = copy.deepcopy(model)
-        nest(student, widths[1:], fitted_on, rotation)
+        nest(student, widths[1:], fitted_on, rotation, nested.attention)
         distil(student, passages, targets @ rotation, _course(nested), work.folder / "distil", work.say)
         layers = model.config.num_hidden_layers
-        torch.save({name: sliced(student, read_plan(name, layers)).state_dict() for name in widths}, path)
+        states = {name: sliced(student, read_plan(name, layers)).state_dict() for name in widths[1:]}
+        states[WIDEST] = {**model.state_dict(), ROTATION: torch.from_numpy(rotation)}
+        torch.save(states, path)
 
     states = torch.load(work.step("students.pt", "nest and train", train), weights_only=True)
     models = {name: _encoder(model.config, name, states[name]) for name in widths}

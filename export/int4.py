@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,22 @@ class Matrix:
     weights: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """The matrices of a family of models that were rounded so far.
+
+    Attributes:
+        grids: by the name of a matrix.
+        blocks: by the sha256 of its weights.
+    """
+
+    grids: dict[str, Grid]
+    blocks: dict[str, Blocks]
+
+
 def quantize_int4(
-    model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, max_bytes: int, wider: Mapping[str, Blocks]
-) -> dict[str, Blocks]:
+    model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, max_bytes: int, wider: Rounded | None = None
+) -> Rounded:
     """Round a model's matrices to 4 bits and put in its rounded token table, in place.
 
     Args:
@@ -62,31 +76,32 @@ def quantize_int4(
         exact: the float32 graph, which the rounded one is to follow.
         texts: token ids of the calibration texts, (n,) int64 each.
         max_bytes: what all files of the widest model may take together.
-        wider: what a wider model of the family was rounded to: matrices of the same form are taken over, so that both
-            share them, and the others get the grids of the wider. Empty for the widest.
+        wider: of the wider models of a family: equal matrices are taken over, so that all share them, and the others
+            get the grids of the widest. None for the widest.
 
     Returns:
-        The matrices as they were rounded.
+        The matrices as they were rounded, those of wider models among them.
 
     Raises:
         ExportError: `max_bytes` is below what the coarsest groups take.
     """
     found = found_matrices(model)
-    if wider:
-        grids = [wider[matrix.name].grid for matrix in found]
-    else:
-        grids = chosen_grids(model, found, texts, table, max_bytes)
-    shared = {matrix.name: wider[matrix.name] for matrix in found if wider and _is_form_of(wider[matrix.name], matrix)}
-    rounded = rounded_in_order(model, exact, texts, found, grids, shared)
+    names = [sha256(matrix.weights.tobytes()).hexdigest() for matrix in found]
+    if wider is None:
+        wider = Rounded(chosen_grids(model, found, texts, table, max_bytes), {})
+    known = wider.blocks
+    shared = {matrix.name: known[name] for matrix, name in zip(found, names, strict=True) if name in known}
+    rounded = rounded_in_order(model, exact, texts, found, [wider.grids[matrix.name] for matrix in found], shared)
     with_blocks(model, rounded)
     compress_table(model, table)
-    return rounded
+    blocks = {name: rounded[matrix.name] for matrix, name in zip(found, names, strict=True)}
+    return Rounded(wider.grids, {**known, **blocks})
 
 
 def chosen_grids(
     model: Any, found: Sequence[Matrix], texts: Sequence[Ids], table: Blocks, max_bytes: int
-) -> list[Grid]:
-    """A grid for each matrix, so that all files take `max_bytes` at most, see `allocate`."""
+) -> dict[str, Grid]:
+    """A grid for each matrix by its name, so that all files take `max_bytes` at most, see `allocate`."""
     smallest = onnx.ModelProto()
     smallest.CopyFrom(model)
     with_blocks(smallest, {matrix.name: nearest(matrix.weights, COARSEST) for matrix in found})
@@ -98,7 +113,8 @@ def chosen_grids(
         {grid: loss(matrix.weights, nearest(matrix.weights, grid), second[matrix.activation]) for grid in GRIDS}
         for matrix in found
     ]
-    return allocate(found, losses, sensitivities(model, found, losses, texts[:: -(-len(texts) // _PROBES)]), budget)
+    weights = sensitivities(model, found, losses, texts[:: -(-len(texts) // _PROBES)])
+    return dict(zip((matrix.name for matrix in found), allocate(found, losses, weights, budget), strict=True))
 
 
 def rounded_in_order(
@@ -125,10 +141,12 @@ def rounded_in_order(
         # Both models are run on from the last place that all of the activation depends on.
         start = next((flow for flow in flows if follows(model, flow.name, activation)), flows[-1])
         here = [(matrix, grid) for matrix, grid in zip(found, grids, strict=True) if matrix.activation == activation]
-        if all(matrix.name in shared for matrix, _ in here):
-            for matrix, _ in here:
+        for matrix, _ in here:
+            if matrix.name in shared:
                 rounded[matrix.name] = shared[matrix.name]
                 _put(model, matrix, shared[matrix.name])
+        here = [(matrix, grid) for matrix, grid in here if matrix.name not in shared]
+        if not here:
             continue
         keep = later is not None and follows(model, activation, later)
         second, cross, flow = paired_moments(exact, model, start, activation, keep)
@@ -137,11 +155,6 @@ def rounded_in_order(
             _put(model, matrix, rounded[matrix.name])
         flows = [*([flow] if flow else []), start, flows[-1]]
     return rounded
-
-
-def _is_form_of(blocks: Blocks, matrix: Matrix) -> bool:
-    inputs, outputs = matrix.weights.shape
-    return blocks.codes.shape == (-(-inputs // blocks.grid.group) * blocks.grid.group, outputs)
 
 
 def fitted_weights(weights: Floats, second: Floats, cross: Floats) -> Floats:

@@ -3,7 +3,7 @@
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
 their own ways, with a layer norm each: with weights in common the widest encoder, which must stay as it is, was pulled
-away by the narrow ones. Attention, two thirds of what is shared, and the token table are those of the source.
+away by the narrow ones. The token table is that of the source; attention too, or one that the narrow widths share.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
     return names
 
 
-def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floats) -> None:
+def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floats, attention: bool = False) -> None:
     """Give a model narrow feed-forward parts beside its own, in place; it computes what it did before, turned.
 
     A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
@@ -71,6 +71,7 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floa
         widths: which parts, besides those that are there.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
         rotation: (dim, dim) orthogonal; what a text's mean state is multiplied by, see `targets.fitted_rotation`.
+        attention: let attention be trained, which the widths share; the widest is then to be had from the source.
     """
     model.register_buffer("rotation", torch.from_numpy(rotation))
     for value in model.parameters():
@@ -92,6 +93,7 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floa
         layer.intermediate.dense = OfWidth({WIDEST: into} | {width: part[0] for width, part in parts.items()})
         layer.output.dense = OfWidth({WIDEST: out} | {width: part[1] for width, part in parts.items()})
         layer.output.LayerNorm = OfWidth({WIDEST: norm} | {width: part[2] for width, part in parts.items()})
+        layer.attention.requires_grad_(attention)
 
 
 def use(model: Any, plan: Sequence[str]) -> None:

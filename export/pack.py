@@ -22,7 +22,8 @@ _ALIGNED = 64
 
 
 def pack(models: Mapping[str, Any], folder: Path) -> dict[str, tuple[str, ...]]:
-    """Write graphs as `model.NAME.onnx`, with what one alone holds in `NAME.bin` and what several hold in `shared.bin`.
+    """Write graphs as `model.NAME.onnx`, with what all hold in `shared.bin`, and what one alone or some hold in a file
+    of their own, so that none is given a file of which it needs nothing.
 
     Args:
         models: graphs by name, with all their arrays in them; changed on the way.
@@ -41,7 +42,7 @@ def pack(models: Mapping[str, Any], folder: Path) -> dict[str, tuple[str, ...]]:
         for tensor in _large(model):
             digest, raw = _digest(tensor), tensor.raw_data
             if digest not in places:
-                file = SHARED if len(holders[digest]) > 1 else f"{name}.bin"
+                file = _file(holders[digest], list(models))
                 content = contents.setdefault(file, bytearray())
                 content.extend(bytes(-len(content) % _ALIGNED))
                 places[digest] = file, len(content)
@@ -58,6 +59,13 @@ def pack(models: Mapping[str, Any], folder: Path) -> dict[str, tuple[str, ...]]:
     for name, model in models.items():
         write(model, folder / graph_name(name))
     return {name: tuple(sorted(files)) for name, files in used.items()}
+
+
+def _file(holders: set[str], names: list[str]) -> str:
+    """The data file of what some graphs hold."""
+    if len(holders) == len(names) > 1:
+        return SHARED
+    return f"{'-'.join(name for name in names if name in holders)}.bin"
 
 
 def graph_name(name: str) -> str:

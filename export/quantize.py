@@ -18,7 +18,7 @@ from .calibration import drawn_texts, own_texts
 from .embedding import compress_table, put_values, rounded_table
 from .gradients import embedding_moments
 from .graph import export_graph, optimized, write
-from .int4 import quantize_int4
+from .int4 import Rounded, quantize_int4
 from .int8 import quantize_int8
 from .recipe import Int8Recipe, Recipe
 from .steps import Work
@@ -82,17 +82,16 @@ def quantized(
         if recipe.texts is not None:
             drawn = drawn_texts(recipe.texts, texts, recipe.int4.passages, _SEED)
         ids: list[Ids] = [*calibration, *(tokens.ids(text, "document")[0] for text in drawn)]
-        wider: dict[str, Blocks] = {}
+        wider: Rounded | None = None
         for width, path in fused.items():
             work.say(f"int4 of {width}")
             model = onnx.load(path)
             put_values(model, table())
-            found = quantize_int4(model, onnx.load(path), ids, table(), recipe.int4.max_bytes, wider)
-            if not wider:
-                grids = Counter(str(blocks.grid) for blocks in found.values())
-                work.say("; ".join(f"{count} matrices in {grid}" for grid, count in grids.items()))
-            wider = wider or found
+            wider = quantize_int4(model, onnx.load(path), ids, table(), recipe.int4.max_bytes, wider)
             write(optimized(model, work.folder), folder / path.name)
+        if wider is not None:
+            grids = Counter(map(str, wider.grids.values()))
+            work.say("; ".join(f"{count} matrices in {grid}" for grid, count in grids.items()))
 
     graphs: dict[str, Path] = {}
     for precision in precisions:

@@ -136,11 +136,13 @@ class NestRecipe:
     Attributes:
         passages: how many are drawn from the texts to train on.
         widths: those besides `xl`, which stays as it is: by name how often each is trained.
+        attention: whether the narrow widths have an attention of their own, which they share and which is trained.
         steps, batch, learning_rate, warmup, dims, distance, bits: see `distil.Course`.
     """
 
     passages: int
     widths: dict[str, float]
+    attention: bool
     steps: int
     batch: int
     learning_rate: float

@@ -48,24 +48,45 @@ def test_the_bundle_holds_every_width_at_every_precision(built: tuple[Path, Path
     assert set(report) == {*VARIANTS, "versions"}
 
 
-def test_widths_share_their_attention(built: tuple[Path, Path]) -> None:
+def places(bundle: Path, precision: str) -> dict[str, list[tuple[str, str]]]:
+    """By array, where each width of a precision has it, the widest first."""
     import onnx
 
-    bundle = read_bundle(built[1])
-    places: dict[str, dict[str, set[tuple[str, str]]]] = {"int8": {}, "int4": {}}
-    for variant in bundle.variants[:-1]:
-        for tensor in onnx.load(built[1] / variant.graph, load_external_data=False).graph.initializer:
-            if tensor.external_data:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for variant in read_bundle(bundle).variants:
+        if variant.precision == precision and variant.width != "static":
+            for tensor in onnx.load(bundle / variant.graph, load_external_data=False).graph.initializer:
                 entries = {entry.key: entry.value for entry in tensor.external_data}
-                found = places[variant.precision].setdefault(tensor.name, set())
-                found.add((entries["location"], entries["offset"]))
-    for precision, words in (("int8", "qkv|attention"), ("int4", "query|key|value|attention")):
-        kept = places[precision]
-        assert len(kept["rotation"]) == 1
-        attention = [name for name in kept if any(word in name.lower() for word in words.split("|"))]
-        assert attention
-        assert all(len(kept[name]) == 1 for name in attention), precision
-        assert any(len(found) > 1 for found in kept.values())
+                if entries:
+                    found.setdefault(tensor.name, []).append((entries["location"], entries["offset"]))
+    return found
+
+
+def of_attention(kept: dict[str, list[tuple[str, str]]]) -> list[list[tuple[str, str]]]:
+    return [found for name, found in kept.items() if any(word in name.lower() for word in ("qkv", "attention"))]
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_widths_share_their_attention(built: tuple[Path, Path], precision: str) -> None:
+    kept = places(built[1], precision)
+    assert len(set(kept["rotation"])) == 1
+    assert of_attention(kept)
+    assert all(len(set(found)) == 1 for found in of_attention(kept))
+    assert any(len(set(found)) > 1 for found in kept.values())
+
+
+def test_narrow_widths_may_have_an_attention_of_their_own(built: tuple[Path, Path], tmp_path: Path) -> None:
+    recipe = family_recipe(tmp_path)
+    recipe.write_text(recipe.read_text().replace("attention = false", "attention = true"))
+    found = build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+    texts = ["cool the burn under running water", "owls hunt at night"]
+    for width in ("xl", "s"):
+        before, after = (Encoder(one, width=width).encode(texts, role="document") for one in (built[1], found))
+        assert (width == "xl") == bool((before == after).all())
+    for precision in ("int8", "int4"):
+        attention = of_attention(places(tmp_path / "bundle", precision))
+        assert any(widest != narrow for widest, narrow, _ in attention)
+        assert all(narrow == narrowest for _, narrow, narrowest in attention)
 
 
 def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:

@@ -275,8 +275,7 @@ def test_an_encoder_is_rounded_within_its_bytes(model: Any, texts: list[Ids], ma
     exact = vectors(model, texts)
     names = {one.name for one in found_matrices(model)}
     table = rounded_table(model, TABLE_GRID, np.eye(32, dtype=np.float32))
-    rounded = quantize_int4(model, copied(model), texts, table, max_bytes, {})
-    grids = {name: blocks.grid for name, blocks in rounded.items()}
+    grids = quantize_int4(model, copied(model), texts, table, max_bytes).grids
     assert set(grids) == names
     room_to_pack = 15_000
     assert model.ByteSize() <= max_bytes - room_to_pack
@@ -289,4 +288,4 @@ def test_an_encoder_that_does_not_fit_is_refused(model: Any, texts: list[Ids]) -
     with pytest.raises(
         ExportError, match=r"^the matrices may take -?\d+ bytes, expected \d+ or more, .*raise max_bytes$"
     ):
-        quantize_int4(model, copied(model), texts, table, 20_000, {})
+        quantize_int4(model, copied(model), texts, table, 20_000)

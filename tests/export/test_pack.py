@@ -78,6 +78,16 @@ def test_what_two_graphs_hold_is_stored_once_and_the_rest_apart(tmp_path: Path) 
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
+def test_what_some_hold_is_no_file_of_the_others(tmp_path: Path) -> None:
+    models = {"one": graph({"a": BOTH}), "two": graph({"a": BOTH, "b": MINE}), "three": graph({"a": BOTH, "b": MINE})}
+    assert pack(models, tmp_path) == {
+        "one": (SHARED,),
+        "two": (SHARED, "two-three.bin"),
+        "three": (SHARED, "two-three.bin"),
+    }
+    assert (tmp_path / "two-three.bin").read_bytes() == MINE.tobytes()
+
+
 def test_small_arrays_stay_in_the_graph(tmp_path: Path) -> None:
     pack(two(), tmp_path)
     assert set(places(tmp_path / graph_name("one"))) == {"both", "mine"}

@@ -66,6 +66,7 @@ origin = "notes"
 
 [nest]
 passages = 40
+attention = false
 steps = 20
 batch = 8
 learning_rate = 1e-3
