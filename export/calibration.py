@@ -29,7 +29,7 @@ def own_texts() -> list[str]:
 
 
 def drawn_texts(
-    recipe: TextsRecipe, folder: Path, count: int, seed: int, lengths: Sequence[int] = PASSAGES
+    recipe: TextsRecipe, folder: Path, count: int, seed: int, lengths: Sequence[int] = PASSAGES, most: int | None = None
 ) -> list[str]:
     """Passages of the files that a recipe names, as many of each.
 
@@ -37,6 +37,7 @@ def drawn_texts(
         folder: where the files are: UTF-8, gzip'd or not, a passage a line.
         lengths: each passage has at least so many characters, drawn for each; of a negative one it has 2 to so many
             words out of a line, as in a query.
+        most: longer passages end with the last word within so many characters; None for as long as they are.
 
     Raises:
         ExportError: a file is missing, is another than the recipe pins, or is no text.
@@ -55,6 +56,8 @@ def drawn_texts(
             while len(text) < least and place + 1 < len(lines):
                 place += 1
                 text += f" {lines[place]}"
+            if most is not None and len(text) > most:
+                text = text[: max(text.rfind(" ", 0, most), 1)]
             texts.append(text)
     return texts
 

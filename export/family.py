@@ -29,6 +29,7 @@ LOOK_UP = "static.npz"
 
 # What a training passage is, see `calibration.drawn_texts`: words as in a query, a line, or some lines.
 _LENGTHS = (-8, -8, 0, 0, 0, 0, 0, 0, 200, 500)
+_MOST_CHARS = 600
 _TARGETS_A_STEP = 16384
 _EVERY = 100
 _FITTED_ON = 700
@@ -123,7 +124,8 @@ def _passages(recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, wor
     """Token ids of the training texts; the files are read once."""
 
     def draw(path: Path) -> None:
-        drawn = [tokens.ids(text, "document")[0] for text in drawn_texts(recipe, folder, count, _SEED, _LENGTHS)]
+        passages = drawn_texts(recipe, folder, count, _SEED, _LENGTHS, _MOST_CHARS)
+        drawn = [tokens.ids(text, "document")[0] for text in passages]
         with path.open("wb") as stream:
             np.savez(stream, ids=np.concatenate(drawn).astype(np.int32), counts=[len(ids) for ids in drawn])
 

@@ -59,6 +59,14 @@ def test_a_passage_may_be_words_as_in_a_query(folder: Path) -> None:
     assert all(text in whole for text in texts)
 
 
+def test_a_passage_that_is_too_long_ends_with_a_word(folder: Path) -> None:
+    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, lengths=(0, 200), most=100)
+    words = set(" ".join(LINES).split())
+    assert max(map(len, texts)) <= 100
+    assert max(map(len, texts)) > 80
+    assert {word for text in texts for word in text.split()} <= words
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
