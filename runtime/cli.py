@@ -7,20 +7,21 @@ Answers go to stdout, messages and progress to stderr. Exit codes: 0 fine, 1 a k
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import show
+from . import options, show
 from .errors import NestlingError
 from .library.document import clean
+from .measuring import evaluate_command, tune
 
 if TYPE_CHECKING:
     from .encoding.bundle import Bundle
@@ -29,54 +30,20 @@ if TYPE_CHECKING:
 
 _STOPPED = 130
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
-_bundle_option = click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the default.")
-_width_option = click.option("--width", help="The encoder's width for documents; remembered by the library.")
-_query_width_option = click.option(
-    "--query-width", help="The encoder's width for queries; that of documents by default."
-)
-_mode_option = click.option(
-    "--mode", type=click.Choice(["hybrid", "dense", "lexical"]), default="hybrid", show_default=True,
-    help="By meaning and words together, or by one of them.",
-)  # fmt: skip
-
-
-def _bytes(context: Any, parameter: Any, value: str | None) -> int | None:
-    """A size as 500KB, 20MB or 1GB."""
-    match = re.fullmatch(r"(\d{1,15})\s*([kmg]?)b?", (value or "").strip().lower())
-    if match is None and value is not None:
-        raise click.BadParameter(f"{value!r} is no size; give for example 500KB or 20MB", context, parameter)
-    return None if match is None else int(match[1]) * int(1000 ** " kmg".index(match[2] or " "))
-
-
-def _sync_options(command: Any) -> Any:
-    """The options that `add` and `sync` share."""
-    for option in (
-        _json_option,
-        _bundle_option,
-        _width_option,
-        click.option("--fast", is_flag=True, help="Encode at width static: thousands a second; see refine."),
-        click.option(
-            "--max-size", callback=_bytes, help="Pass over larger files, as 20MB; remembered for these paths."
-        ),
-        click.option("--ignore", multiple=True, help="A pattern as in a .gitignore; remembered for these paths."),
-    ):
-        command = option(command)
-    return command
-
-
-def _examples(*lines: str) -> str:
-    """The end of a command's help: commands as they are typed."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_examples("nestling demo", "nestling add notes.nest ~/Documents", 'nestling search notes.nest "burns"'),
+    epilog=options.examples(
+        "nestling demo", "nestling add notes.nest ~/Documents", 'nestling search notes.nest "burns"'
+    ),
 )
 @click.version_option(package_name="nestling")
 def commands() -> None:
     """Search your documents on this machine: no network, no GPU."""
+
+
+commands.add_command(tune)
+commands.add_command(evaluate_command)
 
 
 @commands.command()
@@ -102,7 +69,7 @@ def demo() -> None:
 
 
 @commands.command(
-    epilog=_examples(
+    epilog=options.examples(
         "nestling add notes.nest ~/Documents",
         "nestling add notes.nest ~/Documents --ignore '*.log' --ignore 'old/' --max-size 20MB",
         "nestling add notes.nest cases.jsonl mail.mbox",
@@ -111,7 +78,7 @@ def demo() -> None:
 )
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@_sync_options
+@options.sync
 def add(
     library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, fast: bool,
     width: str | None, bundle: Path | None, as_json: bool,
@@ -128,10 +95,10 @@ def add(
     _sync(library, paths, ignore, max_size, fast, width, bundle, as_json, create=True)
 
 
-@commands.command(epilog=_examples("nestling sync notes.nest", "nestling sync notes.nest ~/Documents/letters"))
+@commands.command(epilog=options.examples("nestling sync notes.nest", "nestling sync notes.nest ~/Documents/letters"))
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@_sync_options
+@options.sync
 def sync(
     library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, fast: bool,
     width: str | None, bundle: Path | None, as_json: bool,
@@ -140,12 +107,12 @@ def sync(
     _sync(library, paths, ignore, max_size, fast, width, bundle, as_json, create=False)
 
 
-@commands.command(epilog=_examples("nestling refine notes.nest", "nestling refine notes.nest --limit 1000"))
+@commands.command(epilog=options.examples("nestling refine notes.nest", "nestling refine notes.nest --limit 1000"))
 @click.argument("library", type=click.Path(path_type=Path))
 @click.option("--limit", type=int, help="So many passages at the most.")
-@_width_option
-@_bundle_option
-@_json_option
+@options.width
+@options.bundle
+@options.json
 def refine(library: Path, limit: int | None, width: str | None, bundle: Path | None, as_json: bool) -> None:
     """Encode again, at the document width of LIBRARY, what `add --fast` took in; the newest first.
 
@@ -159,10 +126,10 @@ def refine(library: Path, limit: int | None, width: str | None, bundle: Path | N
     show.say(f"{report.refined} passages refined, {left} left")
 
 
-@commands.command(epilog=_examples("nestling forget notes.nest ~/Documents/old"))
+@commands.command(epilog=options.examples("nestling forget notes.nest ~/Documents/old"))
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("path", type=click.Path(path_type=Path))
-@_bundle_option
+@options.bundle
 def forget(library: Path, path: Path, bundle: Path | None) -> None:
     """Stop following PATH, and remove the documents of all files at or below it."""
     with _open(library, bundle, create=False) as opened:
@@ -171,7 +138,7 @@ def forget(library: Path, path: Path, bundle: Path | None) -> None:
 
 
 @commands.command(
-    epilog=_examples(
+    epilog=options.examples(
         'nestling search notes.nest "how long do I cool a burn?"',
         "nestling search notes.nest CR-7891234 --mode lexical",
         "nestling search notes.nest insulin -k 3 --where 'year>=2020' --where 'lang in en,de'",
@@ -181,13 +148,13 @@ def forget(library: Path, path: Path, bundle: Path | None) -> None:
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("query")
 @click.option("-k", "k", type=int, default=10, show_default=True, help="How many answers.")
-@_mode_option
+@options.mode
 @click.option("--where", multiple=True, help="A condition on metadata, as year>=2020; all given must hold.")
 @click.option("--by", type=click.Choice(["document", "passage"]), default="document", show_default=True,
               help="One answer a document, or one a passage.")  # fmt: skip
-@_query_width_option
-@_bundle_option
-@_json_option
+@options.query_width
+@options.bundle
+@options.json
 def search(
     library: Path, query: str, k: int, mode: Any, where: tuple[str, ...], by: Any, query_width: str | None,
     bundle: Path | None, as_json: bool,
@@ -203,10 +170,10 @@ def search(
         show.say("nothing found")
 
 
-@commands.command(epilog=_examples("nestling remove notes.nest note-12 note-13"))
+@commands.command(epilog=options.examples("nestling remove notes.nest note-12 note-13"))
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1, required=True)
-@_bundle_option
+@options.bundle
 def remove(library: Path, ids: tuple[str, ...], bundle: Path | None) -> None:
     """Remove documents from LIBRARY by their ids, all or none."""
     with _open(library, bundle, create=False) as opened:
@@ -214,10 +181,10 @@ def remove(library: Path, ids: tuple[str, ...], bundle: Path | None) -> None:
     show.say(f"{report.removed} removed")
 
 
-@commands.command(epilog=_examples("nestling info notes.nest", "nestling info notes.nest --json"))
+@commands.command(epilog=options.examples("nestling info notes.nest", "nestling info notes.nest --json"))
 @click.argument("path", type=click.Path(path_type=Path))
-@_bundle_option
-@_json_option
+@options.bundle
+@options.json
 def info(path: Path, bundle: Path | None, as_json: bool) -> None:
     """Say what a library, an index or a bundle holds."""
     from .vectors.files import is_index
@@ -248,11 +215,11 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
     show.values(values, as_json)
 
 
-@commands.command(epilog=_examples("nestling check notes.nest --full", "nestling check notes.nest --repair"))
+@commands.command(epilog=options.examples("nestling check notes.nest --full", "nestling check notes.nest --repair"))
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--full", is_flag=True, help="Of a library: compare the codes of every passage with its text.")
 @click.option("--repair", is_flag=True, help="Of a library: make what is damaged again from the documents.")
-@_bundle_option
+@options.bundle
 def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     """Check a library, an index or a bundle for damage; exit 1 where there is any.
 
@@ -293,10 +260,12 @@ def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     click.echo(f"{path}: sound")
 
 
-@commands.command(epilog=_examples("nestling dump notes.nest notes.jsonl", "nestling dump notes.nest notes.parquet"))
+@commands.command(
+    epilog=options.examples("nestling dump notes.nest notes.jsonl", "nestling dump notes.nest notes.parquet")
+)
 @click.argument("library", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
-@_bundle_option
+@options.bundle
 def dump(library: Path, output: Path, bundle: Path | None) -> None:
     """Write every passage of LIBRARY with its text, metadata and vector to OUTPUT, .jsonl or .parquet."""
     with _open(library, bundle, create=False) as opened:
@@ -305,7 +274,7 @@ def dump(library: Path, output: Path, bundle: Path | None) -> None:
 
 
 @commands.command(
-    epilog=_examples(
+    epilog=options.examples(
         'eval "$(nestling completion bash)"', "nestling completion fish > ~/.config/fish/completions/nestling.fish"
     )
 )
@@ -317,81 +286,6 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(commands, {}, "nestling", "_NESTLING_COMPLETE").source())
-
-
-@commands.command(
-    epilog=_examples("nestling tune", "nestling tune --query-ms 5", "nestling tune --memory-mb 100 --query-ms 2 --json")
-)
-@click.option("--query-ms", type=click.FloatRange(0, min_open=True), help="Most milliseconds to encode a query.")
-@click.option("--memory-mb", type=click.FloatRange(0, min_open=True), help="Most memory with the encoders loaded.")
-@_bundle_option
-@_json_option
-def tune(query_ms: float | None, memory_mb: float | None, bundle: Path | None, as_json: bool) -> None:
-    """Measure the bundle's widths on this device, and remember the best ones within the limits.
-
-    New libraries and searches of this user take them from then on; without limits, the bundle's default. The quality is
-    of documents and of queries in percent of the original float32 weights, where the bundle says it.
-    """
-    from .encoding.bundle import read_bundle
-    from .encoding.measure import measure
-    from .encoding.plan import choose, write_plan
-    from .encoding.quality import read_quality
-
-    found = read_bundle(bundle)
-    quality = read_quality(found)
-    costs, count = [], show.counted("variants measured")
-    for variant in found.variants:
-        costs.append(measure(found, variant))
-        count(len(costs), len(found.variants))
-    show.costs(costs, quality, as_json)
-    choice = choose(found, costs, quality, query_ms, memory_mb)
-    path = write_plan(found, choice.plan)
-    show.choice(choice, as_json)
-    show.say(f"remembered in {path}")
-
-
-@commands.command(name="eval", epilog=_examples("nestling eval scifact --mode hybrid --json"))
-@click.argument("folder", type=click.Path(path_type=Path))
-@_mode_option
-@click.option("--exact", is_flag=True, help="Rescore every passage, not only the nearest by their bits.")
-@_bundle_option
-@click.option("--width", help="The encoder's width.")
-@_query_width_option
-@click.option("--precision", help="The weights' precision.")
-@click.option("--dim", type=int, help="Length of the vectors.")
-@click.option("--threads", type=int, help="Texts encoded at the same time; all processors by default.")
-@_json_option
-def evaluate_command(
-    folder: Path,
-    mode: Any,
-    exact: bool,
-    bundle: Path | None,
-    width: str | None,
-    query_width: str | None,
-    precision: str | None,
-    dim: int | None,
-    threads: int | None,
-    as_json: bool,
-) -> None:
-    """Measure quality and speed on a collection in BEIR layout: FOLDER/corpus.jsonl, queries.jsonl, qrels/test.tsv."""
-    from .encoding.encoder import Encoder
-    from .evaluate import Run, evaluate, read_collection
-
-    collection = read_collection(folder)
-    encoder = Encoder(bundle, width=width, precision=precision, dim=dim, threads=threads)
-    counts = {what: show.counted(what) for what in ("documents", "queries")}
-
-    def progress(what: str, done: int, total: int) -> None:
-        counts[what](done, total)
-
-    (result,) = evaluate(collection, encoder, [Run(mode, exact)], progress, query_width=query_width)
-    values = {**asdict(result), **result.measures}
-    del values["measures"]
-    if as_json:
-        click.echo(json.dumps(values))
-        return
-    del values["by_query"]
-    show.values({key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}, False)
 
 
 def main() -> None:
@@ -418,55 +312,61 @@ def main() -> None:
     sys.exit(code)
 
 
+@contextmanager
 def _open(
-    path: Path, bundle: Path | None, create: bool, *, width: str | None = None, query_width: str | None = None
-) -> Library:
-    """A library, with what is not said as the plan of `tune` has it; one that is there keeps its document width."""
+    path: Path,
+    bundle: Path | None,
+    create: bool,
+    *,
+    width: str | None = None,
+    query_width: str | None = None,
+    once: str | None = None,
+) -> Iterator[Library]:
+    """A library, with what is not said as the plan of `tune` has it; one that is there keeps its document width.
+
+    Args:
+        once: what documents are encoded at this time, if not at the document width.
+    """
     from .encoding.bundle import read_bundle
     from .encoding.plan import read_plan
     from .library.library import Library
 
-    found = read_bundle(bundle)
+    found, new = read_bundle(bundle), create and not path.exists()
     plan = read_plan(found)
     if plan is not None:
-        width = width or (None if path.exists() else plan.document_width)
+        width = width or (plan.document_width if new else None)
         query_width = query_width or plan.query_width
     precision = None if plan is None else plan.precision
-    return Library(
-        path, encoder=found, document_width=width, query_width=query_width, precision=precision, create=create
-    )
+    # An encoder that does not work is found before a library is made for nothing; what it loads is shared.
+    with _encoder(found, once or width, precision) if new else nullcontext():
+        library = Library(
+            path, encoder=found, document_width=width, query_width=query_width, precision=precision, create=create
+        )
+        with library:
+            yield library
+
+
+def _encoder(bundle: Bundle, width: str | None, precision: str | None) -> Encoder:
+    """The encoder of a width, of the precision where the width has it."""
+    from .encoding.encoder import Encoder
+
+    has_it = precision in bundle.precisions(width or bundle.widths[0])
+    return Encoder(bundle, width=width, precision=precision if has_it else None)
 
 
 def _sync(
     library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, fast: bool,
     width: str | None, bundle: Path | None, as_json: bool, create: bool,
 ) -> None:  # fmt: skip
-    from .encoding.bundle import STATIC, read_bundle
+    from .encoding.bundle import STATIC
 
     once = STATIC if fast else None
-    found = read_bundle(bundle)
-    found.variant(once, None)  # before a library is made for nothing, as is the encoder of a new one
-    tried = nullcontext() if library.exists() or not create else _encoder(found, once or width)
-    with tried, _open(library, bundle, create, width=width) as opened, show.synced() as progress:
+    with _open(library, bundle, create, width=width, once=once) as opened, show.synced() as progress:
         report = opened.sync(*paths, ignore=list(ignore) or None, max_bytes=max_size, width=once, progress=progress)
     show.report(report, as_json)
     if report.skipped and not report.added + report.changed + report.unchanged + report.removed:
         first = report.skipped[0]
         raise NestlingError(f"nothing could be taken in; first: {first.source}: {first.reason}")
-
-
-def _encoder(bundle: Bundle, width: str | None) -> Encoder:
-    """The encoder that a new library will have; what it loads is shared."""
-    from .encoding.encoder import Encoder
-    from .encoding.plan import read_plan
-
-    plan = read_plan(bundle)
-    if plan is None:
-        return Encoder(bundle, width=width)
-    width = width or plan.document_width
-    return Encoder(
-        bundle, width=width, precision=plan.precision if plan.precision in bundle.precisions(width) else None
-    )
 
 
 if __name__ == "__main__":

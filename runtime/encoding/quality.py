@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -36,7 +35,7 @@ class Quality:
         for value in (self.documents, self.queries):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"{value!r} is no number")
-            if not math.isfinite(value) or not 0 <= value <= _MOST_PERCENT:
+            if not 0 <= value <= _MOST_PERCENT:
                 raise ValueError(f"{value} is no share in percent")
 
 

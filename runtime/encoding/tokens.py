@@ -57,13 +57,13 @@ class Tokens:
     def __init__(self, path: Path, prefixes: dict[Role, str], max_tokens: int) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer.no_padding()
+            self._tokenizer.no_truncation()
+            self._words = words_of(self._tokenizer)
+            self._reserved = {role: len(self._tokenizer.encode(prefixes[role]).ids) for role in ROLES}
         except Exception as error:  # the tokenizers library raises bare Exception
             raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._words = words_of(self._tokenizer)
         self._prefixes = dict(prefixes)
-        self._reserved = {role: len(self._tokenizer.encode(prefixes[role]).ids) for role in ROLES}
         self.max_tokens = max_tokens
         for role in ROLES:
             if self.room(role) < _MIN_ROOM:
@@ -78,8 +78,9 @@ class Tokens:
 
     @property
     def highest_id(self) -> int:
-        """The highest id that a text can have."""
-        return int(max(self._tokenizer.get_vocab(with_added_tokens=True).values()))
+        """The highest id that a text can have; special tokens need not be in the vocabulary."""
+        known = self._tokenizer.get_vocab(with_added_tokens=True).values()
+        return int(max([*known, *self._tokenizer.encode("").ids]))
 
     def ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
         """The ids of one text, cut at `max_tokens`.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 _PROBES = ("a", "", "a a b")
-# What is kept takes about 10 MB at the most: English text has its words again and again.
+# English text has its words again and again; so many take about 10 MB, and of the worst kind a few times that.
 _MOST_WORDS = 1 << 16
 _LONGEST_WORD = 32
 

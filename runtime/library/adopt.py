@@ -26,13 +26,13 @@ def adopt(store: Store, encoders: Encoders, width: str | None) -> str:
     bundle = encoders.bundle
     width = width or encoders.width
     mine = {"space": bundle.space, "dim": str(encoders.dim)}
-    theirs = {key: store.meta(key) for key in mine}
-    if theirs["space"] is None and not store.read_only:
-        width = width or bundle.widths[0]
+    if store.meta("space") is None and not store.read_only:
         with store.writing():
-            for key, value in {**mine, "bundle": bundle.name, _WIDTH: width}.items():
-                store.set_meta(key, value)
-    elif theirs != mine:
+            if store.meta("space") is None:  # unless another process was first
+                for key, value in {**mine, "bundle": bundle.name, _WIDTH: width or bundle.widths[0]}.items():
+                    store.set_meta(key, value)
+    theirs = {key: store.meta(key) for key in mine}
+    if theirs != mine:
         name = store.meta("bundle")
         raise LibraryError(
             f"{store.path}: was made with bundle {name} (space {str(theirs['space'])[:8]}, dim {theirs['dim']}), "

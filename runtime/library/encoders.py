@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..encoding.bundle import Bundle, read_bundle
-from ..errors import BundleError
+from ..errors import BundleError, LibraryError
 from ..vectors.codes import to_bits, to_fine
 from .store import Codes
 
@@ -34,6 +34,7 @@ class Encoders:
             raise BundleError(f"bundle {self.bundle.name} has no precision {precision}; it has {', '.join(known)}")
         self._precision = precision
         self._made: dict[str, Encoder] = {}
+        self._closed = False
         self._making = Lock()
 
     @property
@@ -45,16 +46,24 @@ class Encoders:
         """Raise BundleError where the bundle has no such width."""
         self.bundle.variant(width, None)
 
+    def require_open(self) -> None:
+        """Raise LibraryError where they were closed with their library."""
+        if self._closed:
+            raise LibraryError("the library is closed; open it again")
+
     def of(self, width: str) -> Encoder:
         """The encoder of a width.
 
         Raises:
             BundleError: the bundle has none, or is damaged.
+            LibraryError: they were closed with their library.
         """
+        self.require_open()
         given = self._given
         if given is not None and given.width == width and self._precision in (None, given.precision):
             return given
         with self._making:
+            self.require_open()
             if width not in self._made:
                 # ONNX Runtime is half of a process's start; a search by words alone does without.
                 from ..encoding.encoder import Encoder
@@ -68,8 +77,9 @@ class Encoders:
             return self._made[width]
 
     def close(self) -> None:
-        """Close those that were made here."""
+        """Close those that were made here; none is given out any more."""
         with self._making:
+            self._closed = True
             for encoder in self._made.values():
                 encoder.close()
             self._made.clear()

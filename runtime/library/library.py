@@ -376,6 +376,7 @@ class Library:
 
     def _writing(self) -> Store:
         """The connection that changes are made on."""
+        self._encoders.require_open()
         if self._writer is None:
             if self._store.read_only:
                 raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")

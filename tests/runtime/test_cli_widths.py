@@ -154,6 +154,16 @@ def test_a_plan_decides_what_is_not_said(nestling: Run, notes: Path, family: Pat
     assert info(nestling, tmp_path / "told", family)["passages of xl"] == 6
 
 
+def test_a_plan_that_is_none_is_said_once(nestling: Run, notes: Path, family: Path, tmp_path: Path) -> None:
+    plan = write_plan(read_bundle(family), Plan("s", "static", "int8"))
+    plan.write_text("{}")
+    added = nestling("add", tmp_path / "a", notes, "--bundle", family)
+    said, counts = added.stderr.splitlines()
+    assert said == f"{plan}: is passed over (holds no plan); make a new plan with: nestling tune"
+    assert (added.returncode, counts) == (0, "6 added, 0 changed, 0 unchanged, 0 removed, 0 skipped")
+    assert info(nestling, tmp_path / "a", family)["passages of xl"] == 6
+
+
 def test_ctrl_c_keeps_what_is_refined(nestling: Run, family: Path, tmp_path: Path) -> None:
     with Library(tmp_path / "a.nest", encoder=read_bundle(family)) as library:
         library.add([told(number, words=50) for number in range(6000)], width="static")

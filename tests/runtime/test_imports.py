@@ -24,7 +24,9 @@ MAY_IMPORT = {
     "demo": {"library"},
     "evaluate": {"errors", "encoding", "library"},
     "show": {"encoding", "library"},
-    "cli": {"errors", "encoding", "vectors", "library", "demo", "evaluate", "show"},
+    "options": set(),
+    "measuring": {"encoding", "evaluate", "options", "show"},
+    "cli": {"errors", "encoding", "vectors", "library", "demo", "measuring", "options", "show"},
 }
 
 

@@ -49,6 +49,8 @@ def test_a_bundle_without_a_report_says_nothing_of_it(tmp_path: Path) -> None:
         ({"quality": {"xl.int8": {"documents": 9, "queries": "9"}}}, "'9' is no number"),
         ({"quality": {"xl.int8": {"documents": True, "queries": 9}}}, "True is no number"),
         ({"quality": {"xl.int8": {"documents": float("nan"), "queries": 9}}}, "nan is no share in percent"),
+        ({"quality": {"xl.int8": {"documents": float("inf"), "queries": 9}}}, "inf is no share in percent"),
+        ({"quality": {"xl.int8": {"documents": 10**400, "queries": 9}}}, "1000000000"),
         ({"quality": {"xl.int8": {"documents": -1, "queries": 9}}}, "-1 is no share in percent"),
         ({"quality": {"m.int8": {"documents": 9, "queries": 9}}}, "the bundle has no 'm.int8'"),
         ({"more": "x" * (1 << 20)}, "it has over 1048576 bytes"),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, processors
 
 from nestling.encoding.bundle import default_bundle
 from nestling.encoding.tokens import Role, Tokens
@@ -143,3 +145,21 @@ def test_a_file_that_is_no_tokenizer_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text('{"version": "1.0"}')
     with pytest.raises(BundleError, match=r"tokenizer\.json: not a tokenizer file \(.*\); build the bundle again"):
         Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256)
+
+
+def test_a_tokenizer_that_cannot_name_unknown_words_is_an_error(tmp_path: Path) -> None:
+    values = json.loads(TOKENIZER.read_text())
+    values["model"]["vocab"] = {"owls": 0, "[CLS]": 101, "[SEP]": 102}
+    values["added_tokens"] = []
+    (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+    with pytest.raises(BundleError, match=r"tokenizer\.json: not a tokenizer file \(.*UNK.*\); build the bundle again"):
+        Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256)
+
+
+def test_the_highest_id_may_be_of_a_token_put_before_every_text(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 102), ("[CLS]", 999_999))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    tokens = Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256)
+    assert tokens.highest_id == tokens.ids("owls", "document")[0].max() == 999_999
+    assert Tokens(TOKENIZER, {"document": "", "query": ""}, 256).highest_id == 30521

@@ -328,6 +328,24 @@ def test_closing_stops_what_is_in_the_background(tmp_path: Path, family: Bundle)
         again.refine()
 
 
+@pytest.mark.parametrize("given", ["bundle", "encoder"])
+def test_a_library_that_is_closed_is_not_refined_on_nor_changed(tmp_path: Path, family: Bundle, given: str) -> None:
+    with Library(tmp_path / "a.nest", encoder=family) as library:
+        library.add([told(number) for number in range(100)], width="static")
+    library = Library(tmp_path / "a.nest", encoder=family if given == "bundle" else Encoder(family))
+    with pytest.raises(LibraryError, match=r"^the library is closed; open it again$"):
+        library.refine(progress=lambda done, total: library.close())
+    # One that has changed nothing before it is closed has no connection yet to do so.
+    never = Library(tmp_path / "a.nest", encoder=family)
+    never.close()
+    changes: list[Callable[[], object]] = [never.refine, lambda: never.add([told(1)]), lambda: never.remove(["1"])]
+    for change in changes:
+        with pytest.raises(LibraryError, match=r"^the library is closed; open it again$"):
+            change()
+    with Library(tmp_path / "a.nest", encoder=family) as again:
+        assert again.unrefined == {"static": 68}
+
+
 def test_what_ends_the_background_is_raised_at_the_end_of_the_context(
     tmp_path: Path, family: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,29 @@ def test_a_new_library_takes_the_default_width_of_its_bundle(tmp_path: Path, fam
         made = library.encoder
     with pytest.raises(ValueError, match="the encoder is closed; make a new one"):
         made.encode(["closed with the library"], role="query")
+
+
+def test_two_that_make_a_library_at_once_agree_on_its_space(tmp_path: Path, family: Bundle) -> None:
+    first = Store(tmp_path / "a.nest", create=True)
+    errors: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            Library(tmp_path / "a.nest", encoder=family).close()
+        except LibraryError as error:
+            errors.append(error)
+
+    thread = Thread(target=other)
+    with first.writing():  # the other sees a file without a space, and waits
+        for key, value in {"space": "0" * 64, "dim": "32", "bundle": "first", "width": "xl"}.items():
+            first.set_meta(key, value)
+        thread.start()
+        thread.join(0.5)
+    thread.join()
+    assert [first.meta(key) for key in ("space", "bundle")] == ["0" * 64, "first"]
+    first.close()
+    (error,) = errors
+    assert f"was made with bundle first (space 00000000, dim 32), not tiny (space {family.space[:8]}" in str(error)
 
 
 def test_the_document_width_is_remembered(tmp_path: Path, family: Bundle) -> None:
