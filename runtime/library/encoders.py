@@ -56,9 +56,8 @@ class Encoders:
 
         Raises:
             BundleError: the bundle has none, or is damaged.
-            LibraryError: they were closed with their library.
+            LibraryError: it is not made yet, and they were closed with their library.
         """
-        self.require_open()
         given = self._given
         if given is not None and given.width == width and self._precision in (None, given.precision):
             return given
@@ -77,7 +76,7 @@ class Encoders:
             return self._made[width]
 
     def close(self) -> None:
-        """Close those that were made here; none is given out any more."""
+        """Close those that were made here; none is made any more."""
         with self._making:
             self._closed = True
             for encoder in self._made.values():

@@ -388,6 +388,10 @@ class Library:
         with self._changing:
             remember_width(self._writing(), self.document_width)
 
+        def encoder() -> Encoder:
+            self._encoders.require_open()  # so that nothing is refined after `close`
+            return self.encoder
+
         def searched() -> list[str]:
             with self._reading:
                 return [id for id, _ in self._found.most_common()]
@@ -395,7 +399,7 @@ class Library:
         return Work(
             store=Store(self.path, create=False),
             width=self.document_width,
-            encoder=lambda: self.encoder,
+            encoder=encoder,
             searched=searched if order == "searched" else list,
             turn=self._changing,
         )
