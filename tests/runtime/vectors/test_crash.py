@@ -63,7 +63,7 @@ from nestling import Index
 query = np.full((1, 64), 0.125, dtype=np.float32)
 print("ready", flush=True)
 sizes = []
-for _ in range(150):
+while len(sizes) < 150 or len(set(sizes)) < 2:  # the writer may be slow to start
     index = Index.open(sys.argv[1])
     (found,) = index.search(query, 10**4, oversample=None)
     assert len(found) == len(index)
