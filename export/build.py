@@ -83,14 +83,14 @@ def build(
     found = family(recipe, source, tokens, texts, steps)
     graphs = quantized(recipe, found.models, tokens, texts, precisions, steps)
     measured = sentences()
-    expected = steps.step("reference.npy", "reference", lambda path: _write_reference(source, recipe, measured, path))
-    expected_vectors = turned(np.load(expected), found.rotation)
+    exact = steps.array("reference.npy", "reference", lambda: reference(source, recipe, measured))
+    expected = turned(exact, found.rotation)
 
     say("pack and verify")
     staged = folder / "bundle"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
-    dim = expected_vectors.shape[1]
+    dim = expected.shape[1]
     data = pack({name: onnx.load(path) for name, path in graphs.items()}, staged)
     shutil.copyfile(tokenizer, staged / TOKENIZER)
     shutil.copyfile(recipe.path, staged / RECIPE)
@@ -106,7 +106,7 @@ def build(
     _write_golden(staged, tokens, variants, texts_kept, turned(reference(source, recipe, texts_kept), found.rotation))
     names = (TOKENIZER, *dict.fromkeys(name for v in variants for name in v.files), GOLDEN, RECIPE)
     bundle = _write_manifest(staged, recipe, _space(found.space, tokenizer, recipe), dim, variants, names)
-    reports = _reports(bundle, recipe, measured, expected_vectors)
+    reports = _reports(bundle, recipe, measured, expected)
     (staged / REPORT).write_text(report_text(reports))
     sizes = {v.name: sum((staged / name).stat().st_size for name in v.files) for v in variants}
     (staged / CARD).write_text(card(recipe, reports, sizes, dim))
@@ -223,11 +223,6 @@ def _write_tokenizer(source: Path, path: Path) -> None:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(path), pretty=False)
-
-
-def _write_reference(source: Path, recipe: Recipe, texts: list[str], path: Path) -> None:
-    with path.open("wb") as stream:
-        np.save(stream, reference(source, recipe, texts))
 
 
 def _write_golden(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from .activations import Ids
 from .errors import ExportError
 from .losses import bits, distance, matryoshka
 from .nest import WIDEST, read_plan, use
+from .schedule import cosine
 from .steps import Say
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
@@ -122,7 +122,7 @@ def learning_rate(course: Course, step: int) -> float:
     if step < course.warmup:
         return course.learning_rate * (step + 1) / course.warmup
     done = (step - course.warmup) / max(1, course.steps - course.warmup)
-    return course.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    return cosine(course.learning_rate, done)
 
 
 def padded(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,18 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     if max(nested.dims) > model.config.hidden_size:
         raise ExportError(f"{recipe.path}: nest.dims is {nested.dims}, the source has {model.config.hidden_size}")
     passages = _passages(recipe.texts, nested.passages, tokens, texts, work)
-    targets, single = _targets(recipe, model, passages, tokens, work)
-    rotation = _array(work, "rotation.npy", "rotation", lambda: fitted_rotation(targets, nested.dims, _SEED))
-    fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[:_FITTED_ON]
-
+    encoder = recipe.encoder
+    graph = work.step(
+        "source.onnx",
+        "export the source",
+        lambda path: export_graph(model, encoder.pooling, encoder.max_tokens, path),
+    )
+    targets = _targets(graph, passages, work)
+    rotation = work.array("rotation.npy", "rotation", lambda: fitted_rotation(targets, nested.dims, _SEED))
     widths = sorted([WIDEST, *nested.widths], key=lambda name: -WIDTHS[name])
 
     def train(path: Path) -> None:
+        fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[:_FITTED_ON]
         student = copy.deepcopy(model)
         nest(student, widths[1:], fitted_on, rotation, nested.attention)
         distil(student, passages, targets @ rotation, _course(nested), work.folder / "distil", work.say)
@@ -93,6 +99,8 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
         asked = recipe.static
 
         def look_up(path: Path) -> None:
+            first, last = passages[0][[0, -1]]
+            single = vectors(graph, [np.array([first, id, last]) for id in range(tokens.highest_id + 1)])
             found = static.trained(passages, targets @ rotation, single @ rotation, asked, _SEED)
             path.write_bytes(static.packed(found, asked.bits))
 
@@ -134,32 +142,14 @@ def _passages(recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, wor
     return np.split(ids, ends[:-1])
 
 
-def _targets(recipe: Recipe, model: Any, passages: list[Ids], tokens: Tokens, work: Work) -> tuple[Floats, Floats]:
-    """The source's vectors of the training texts and of each token by itself, made in steps that are kept."""
-    encoder = recipe.encoder
-    graph = work.step(
-        "source.onnx",
-        "export the source",
-        lambda path: export_graph(model, encoder.pooling, encoder.max_tokens, path),
-    )
+def _targets(graph: Path, passages: list[Ids], work: Work) -> Floats:
+    """The source's vectors of the training texts, made in steps that are kept."""
     parts = []
     for begin in range(0, len(passages), _TARGETS_A_STEP):
         part = passages[begin : begin + _TARGETS_A_STEP]
         what = f"targets {begin + len(part)} of {len(passages)}"
-        parts.append(_array(work, f"targets-{begin}.npy", what, lambda part=part: vectors(graph, part)))  # type: ignore[misc]
-    first, last = passages[0][[0, -1]]
-    single = [np.array([first, id, last]) for id in range(tokens.highest_id + 1)]
-    return np.concatenate(parts), _array(work, "single.npy", "targets of tokens", lambda: vectors(graph, single))
-
-
-def _array(work: Work, name: str, what: str, make: Callable[[], Floats]) -> Floats:
-    """An array that is a step."""
-
-    def write(path: Path) -> None:
-        with path.open("wb") as stream:
-            np.save(stream, make())
-
-    return np.asarray(np.load(work.step(name, what, write)), dtype=np.float32)
+        parts.append(work.array(f"targets-{begin}.npy", what, partial(vectors, graph, part)))
+    return np.concatenate(parts)
 
 
 def _course(recipe: NestRecipe) -> Course:

@@ -8,7 +8,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from ..encoding.tokens import Tokens
@@ -20,7 +19,7 @@ from .gradients import embedding_moments
 from .graph import export_graph, optimized, write
 from .int4 import Rounded, quantize_int4
 from .int8 import quantize_int8
-from .recipe import Int8Recipe, Recipe
+from .recipe import Recipe
 from .steps import Work
 
 FLOAT32 = "float32"
@@ -51,27 +50,27 @@ def quantized(
     }
     widest = next(iter(models))
     calibration = [tokens.ids(text, "document")[0] for text in own_texts()]
-
-    def write_moments(path: Path) -> None:
-        with path.open("wb") as stream:
-            np.save(stream, embedding_moments(models[widest], encoder.pooling, calibration, _SEED))
-
-    second = work.step("gradients.npy", "gradients", write_moments)
+    second = work.array(
+        "gradients.npy",
+        "gradients",
+        lambda: embedding_moments(models[widest], encoder.pooling, calibration, _SEED),
+    )
 
     @cache
     def table() -> Blocks:
         grid = Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)
-        return rounded_table(onnx.load(fused[widest]), grid, np.load(second))
+        return rounded_table(onnx.load(fused[widest]), grid, second)
 
     def to_int8(folder: Path) -> None:
-        assert recipe.int8 is not None
+        int8 = recipe.int8
+        assert int8 is not None
         folder.mkdir(exist_ok=True)
         reached: dict[str, Floats] = {}
         for path in fused.values():
             model = onnx.load(path)
             put_values(model, table())
             reached = _common(reached, reach(model, calibration))
-            model = _int8(model, reached, recipe.int8, work.folder)
+            model = quantize_int8(model, reached, int8.weight_bits, int8.outlier_ratio, int8.float_ratio, work.folder)
             compress_table(model, table())
             write(optimized(model, work.folder), folder / path.name)
 
@@ -111,7 +110,3 @@ def _common(wider: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[st
         name: wider[name] if name in wider and wider[name].shape == values.shape else values
         for name, values in found.items()
     }
-
-
-def _int8(model: Any, reached: Mapping[str, Floats], recipe: Int8Recipe, work: Path) -> Any:
-    return quantize_int8(model, reached, recipe.weight_bits, recipe.outlier_ratio, recipe.float_ratio, work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from collections.abc import Mapping, Set
@@ -205,7 +204,6 @@ class Recipe:
 
     Attributes:
         path: where it was read from.
-        sha256: of its bytes; finished steps of another recipe are not used.
         int8, int4: None where the bundle is without that precision; one is there.
         texts: None where nothing is drawn.
         nest: None where the bundle holds one encoder, of the source's own weights.
@@ -214,7 +212,6 @@ class Recipe:
     """
 
     path: Path
-    sha256: str
     name: str
     source: Source
     encoder: EncoderRecipe
@@ -316,13 +313,12 @@ def read_recipe(path: str | Path) -> Recipe:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
-        values = tomllib.loads(data.decode())
+        values = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise ExportError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from error
     except (ValueError, RecursionError) as error:
         raise ExportError(f"{path}: is not TOML ({error})") from error
-    names = {field.name for field in fields(Recipe)} - {"path", "sha256"}
+    names = {field.name for field in fields(Recipe)} - {"path"}
     _same_keys(path, "the recipe", values, names, set(OPTIONAL))
     if "int8" not in values and "int4" not in values:
         raise ExportError(f"{path}: has neither [int8] nor [int4], expected one at least")
@@ -332,7 +328,6 @@ def read_recipe(path: str | Path) -> Recipe:
     rest = {key: value for key, value in source.items() if key != "kind"}
     return Recipe(
         path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
         name=_typed(path, "name", values["name"], "str"),
         source=_table(path, "source", rest, _SOURCES[source["kind"]]),
         encoder=_table(path, "encoder", values["encoder"], EncoderRecipe),

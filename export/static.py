@@ -20,6 +20,7 @@ from .activations import Floats, Ids
 from .blocks import pairs
 from .losses import bits, distance, neighbours
 from .recipe import StaticRecipe
+from .schedule import cosine
 
 # A token that is every thousandth weighs half as much as one that is never seen.
 _FREQUENT = 1e-3
@@ -60,7 +61,7 @@ def trained(texts: Sequence[Ids], targets: npt.NDArray[Any], single: Floats, rec
     steps = len(texts) // recipe.batch * recipe.passes
     for step, batch in enumerate(_batches(len(texts), recipe, seed)):
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * 0.5 * (1 + np.cos(np.pi * step / steps))
+            group["lr"] = cosine(recipe.learning_rate, step / steps)
         ids = [texts[place] for place in batch]
         begins = torch.from_numpy(np.cumsum([0, *map(len, ids[:-1])]))
         flat = torch.from_numpy(np.concatenate(ids))

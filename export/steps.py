@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 Say = Callable[[str], None]
 
@@ -32,3 +36,13 @@ class Work:
         make(unfinished)
         unfinished.replace(path)
         return path
+
+    def array(self, name: str, what: str, make: Callable[[], npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        """The array of a step, which `make` gives where it is not there yet."""
+
+        def write(path: Path) -> None:
+            with path.open("wb") as stream:
+                np.save(stream, make())
+
+        found: npt.NDArray[Any] = np.load(self.step(name, what, write))
+        return np.asarray(found, dtype=np.float32)

@@ -11,6 +11,7 @@ import torch
 
 from .activations import Floats, Ids
 from .losses import bits, matryoshka
+from .schedule import cosine
 
 _TOKENS_A_RUN = 2048
 _STEPS, _BATCH, _LEARNING_RATE = 500, 384, 3e-3
@@ -53,7 +54,7 @@ def fitted_rotation(targets: Floats, dims: Sequence[int], seed: int) -> Floats:
     rotation = torch.linalg.qr(torch.randn(dim, dim, generator=random))[0].requires_grad_(True)
     optimizer = torch.optim.Adam([rotation], lr=_LEARNING_RATE)
     for step in range(_STEPS):
-        optimizer.param_groups[0]["lr"] = _LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / _STEPS))
+        optimizer.param_groups[0]["lr"] = cosine(_LEARNING_RATE, step / _STEPS)
         places = torch.randint(len(targets), (min(_BATCH, len(targets)),), generator=random)
         expected = torch.from_numpy(targets[places.numpy()])
         turned = expected @ rotation

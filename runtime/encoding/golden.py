@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BundleError
+from . import archive
 from .bundle import Bundle, Variant
 
 Floats = npt.NDArray[np.float32]
@@ -52,14 +53,9 @@ def read_golden(bundle: Bundle) -> Golden:
     Raises:
         BundleError: the file is missing or altered, is not what it must be, or lacks the vectors of a variant.
     """
-    from zipfile import ZipFile
-
     path = bundle.verified(bundle.golden)
     try:
-        with ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
-                raise ValueError(f"it unpacks to over {_MOST_BYTES} bytes")
-        with np.load(path, allow_pickle=False) as stored:
+        with archive.opened(path, _MOST_BYTES) as stored:
             texts = _texts(json.loads(stored["texts"].tobytes()))
             vectors = {name: _unit(stored[name]) for name in stored.files if name != "texts"}
             reference = vectors.pop("vectors")

@@ -16,12 +16,15 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from stat import S_ISREG
+from typing import TYPE_CHECKING
 
 from ..errors import NestlingError
 from .bundle import Bundle, Variant
 from .folders import config_folder
-from .measure import Cost
-from .quality import Quality
+
+if TYPE_CHECKING:
+    from .measure import Cost
+    from .quality import Quality
 
 _FORMAT = 1
 _MOST_BYTES = 1 << 16

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BundleError
+from . import archive
 from .tokens import Role, Tokens
 
 Ids = npt.NDArray[np.int64]
@@ -93,13 +94,8 @@ def read_table(path: Path, precision: str, dim: int, highest_id: int) -> Table:
     Raises:
         BundleError: the file is missing or is not what it must be.
     """
-    from zipfile import ZipFile
-
     try:
-        with ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
-                raise ValueError(f"it unpacks to over {_MOST_BYTES} bytes")
-        with np.load(path, allow_pickle=False) as stored:
+        with archive.opened(path, _MOST_BYTES) as stored:
             if set(stored.files) - {"map"} != {"codes", "factors"}:
                 raise ValueError(f"it has {sorted(stored.files)}, expected codes, factors and perhaps map")
             arrays = {name: stored[name] for name in stored.files}
