@@ -21,6 +21,7 @@ from ..encoding.bundle import MANIFEST, STATIC, Bundle, File, Variant, hash_file
 from ..encoding.encoder import Encoder
 from ..encoding.engine import load
 from ..encoding.golden import Golden, stored
+from ..encoding.quality import REPORT
 from ..encoding.tokens import Tokens
 from .activations import Floats
 from .calibration import own_texts
@@ -30,13 +31,14 @@ from .family import LOOK_UP, family
 from .graph import stored_rotation
 from .nest import WIDEST
 from .pack import graph_name, pack
+from .place import put_in_place
 from .quantize import FLOAT32, quantized
 from .recipe import OPTIONAL, FolderSource, Recipe
 from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
 from .steps import Say, Work
 from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions, turned
 
-GOLDEN, REPORT, CARD, RECIPE = "golden.npz", "report.json", "README.md", "recipe.toml"
+GOLDEN, CARD, RECIPE = "golden.npz", "README.md", "recipe.toml"
 
 
 def build(
@@ -113,7 +115,7 @@ def build(
     names = (*names, REPORT, CARD)
     _write_manifest(staged, recipe, bundle.space, dim, variants, names)
 
-    _put_in_place(staged, output, (*names, MANIFEST))
+    put_in_place(staged, output, (*names, MANIFEST))
     bundle = read_bundle(output)
     bundle.verify()
     for name, report in reports.items():
@@ -122,24 +124,6 @@ def build(
             f"{report.cosine_min} worst, top-10 overlap {report.top10_overlap} over {report.sentences} texts"
         )
     return bundle
-
-
-def _put_in_place(staged: Path, output: Path, names: Sequence[str]) -> None:
-    """Copy a bundle's files and then put them in place, the manifest last.
-
-    They are replaced rather than overwritten: an encoder that is open has the old files mapped.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    fresh = {name: output / f"unfinished-{name}" for name in names}
-    try:
-        for name, path in fresh.items():
-            shutil.copyfile(staged / name, path)
-        (output / MANIFEST).unlink(missing_ok=True)
-        for name, path in fresh.items():
-            path.replace(output / name)
-    finally:
-        for path in fresh.values():
-            path.unlink(missing_ok=True)
 
 
 def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> dict[str, Report]:

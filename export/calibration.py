@@ -18,8 +18,10 @@ from ..encoding.bundle import hash_file
 from .errors import ExportError
 from .recipe import TextsRecipe
 
-# A passage is of at least so many characters, drawn for each: a line, and the lines behind it until they suffice.
-PASSAGES = (0, 0, 200, 500, 1000)
+# What a passage is, drawn for each: at least so many characters, and at most so many or None for all of them; it is a
+# line, and the lines behind it until they suffice.
+Kind = tuple[int, int | None]
+PASSAGES: tuple[Kind, ...] = ((0, None), (0, None), (200, None), (500, None), (1000, None))
 
 
 def own_texts() -> list[str]:
@@ -29,15 +31,14 @@ def own_texts() -> list[str]:
 
 
 def drawn_texts(
-    recipe: TextsRecipe, folder: Path, count: int, seed: int, lengths: Sequence[int] = PASSAGES, most: int | None = None
+    recipe: TextsRecipe, folder: Path, count: int, seed: int, kinds: Sequence[Kind] = PASSAGES
 ) -> list[str]:
     """Passages of the files that a recipe names, as many of each.
 
     Args:
         folder: where the files are: UTF-8, gzip'd or not, a passage a line.
-        lengths: each passage has at least so many characters, drawn for each; of a negative one it has 2 to so many
-            words out of a line, as in a query.
-        most: longer passages end with the last word within so many characters; None for as long as they are.
+        kinds: the fewest and the most characters of a passage, drawn for each; a longer one ends with the last word
+            within. Where the fewest is negative it has 2 to so many words out of a line, as in a query.
 
     Raises:
         ExportError: a file is missing, is another than the recipe pins, or is no text.
@@ -47,7 +48,7 @@ def drawn_texts(
     for name, pinned in sorted(recipe.files.items()):
         lines = _lines(folder / name, pinned)
         for _ in range(count // len(recipe.files)):
-            place, least = random.randrange(len(lines)), random.choice(lengths)
+            place, (least, most) = random.randrange(len(lines)), random.choice(kinds)
             text = lines[place]
             if least < 0:
                 words, size = text.split(), random.randint(2, -least)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -68,6 +69,23 @@ def verify(bundle: Path, work: Path) -> None:
             f"{found.name} {variant}: cosine {report.cosine_mean} mean, {report.cosine_min} worst, "
             f"top-10 overlap {report.top10_overlap} over {report.sentences} texts"
         )
+
+
+@commands.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("study", type=click.Path(path_type=Path))
+def rate(bundle: Path, study: Path) -> None:
+    """Write into BUNDLE what STUDY, a JSON file, says under `quality` of its variants: percent of the original's.
+
+    `nestling tune` shows it and chooses by it. `python tests/bench/study.py` measures it.
+    """
+    from .rate import rate as rate_bundle
+
+    try:
+        quality = json.loads(study.read_bytes())["quality"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ExportError(f'{study}: is no study ({error}); expected JSON with "quality" by variant') from error
+    click.echo(f"{rate_bundle(bundle, quality).name}: rated {', '.join(quality)}")
 
 
 def main() -> None:

@@ -1,7 +1,10 @@
-"""A nested student after its teacher: all widths, dims and bits in one run.
+"""A nested student after its teacher: all widths in one run.
 
 Each step takes one batch and one width. The teacher's vectors are the targets of all of them, so that they share one
-space. A run that breaks off goes on from its last checkpoint and ends with the same weights.
+space, and its prefixes and signs with it: these are what the rotation is for, see `targets.fitted_rotation`. Losses on
+prefixes and bits of their own pulled a student away from its teacher, whose prefixes are not without loss either.
+
+A run that breaks off goes on from its last checkpoint and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import torch
 
 from .activations import Ids
 from .errors import ExportError
-from .losses import bits, distance, matryoshka
+from .losses import distance, neighbours
 from .nest import WIDEST, read_plan, use
 from .schedule import cosine
 from .steps import Say
@@ -43,9 +46,7 @@ class Course:
         batch: texts in one.
         learning_rate: at its highest, after `warmup` steps; from there it falls to nothing as a cosine.
         widths: by name, how often each is drawn, in proportion.
-        dims: the prefixes of the vectors that are trained, see `losses.matryoshka`.
-        distance: weight of `losses.distance`, beside that of 1 which `losses.matryoshka` has.
-        bits: weight of `losses.bits`.
+        distance: weight of `losses.distance`, beside that of 1 which `losses.neighbours` has.
         every: steps between checkpoints.
         seed: of the order of texts and widths.
     """
@@ -55,9 +56,7 @@ class Course:
     learning_rate: float
     warmup: int
     widths: dict[str, float]
-    dims: tuple[int, ...]
     distance: float
-    bits: float
     every: int
     seed: int
 
@@ -97,10 +96,9 @@ def distil(
             found = vectors(student, ids, mask)
         losses = {
             "distance": distance(found, expected),
-            "prefixes": matryoshka(found, expected, course.dims),
-            "bits": bits(found, expected),
+            "neighbours": neighbours(found, expected),
         }
-        total = course.distance * losses["distance"] + losses["prefixes"] + course.bits * losses["bits"]
+        total = course.distance * losses["distance"] + losses["neighbours"]
         optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ from .targets import fitted_rotation, vectors
 
 LOOK_UP = "static.npz"
 
-# What a training passage is, see `calibration.drawn_texts`: words as in a query, a line, or some lines.
-_LENGTHS = (-8, -8, 0, 0, 0, 0, 0, 0, 200, 500)
-_MOST_CHARS = 600
+# What a training passage is, see `calibration.drawn_texts`: words as in a query, a line or its beginning, or some
+# lines. Most are short, so that there are more of them in the same time.
+_KINDS = (*[(-8, None)] * 2, *[(0, 150)] * 15, *[(200, 300)] * 2, (500, 600))
 _TARGETS_A_STEP = 16384
 _EVERY = 100
 _FITTED_ON = 700
@@ -93,7 +94,7 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
         torch.save(states, path)
 
     states = torch.load(work.step("students.pt", "nest and train", train), weights_only=True)
-    models = {name: _encoder(model.config, name, states[name]) for name in widths}
+    models = {name: encoder_of(model.config, name, states[name]) for name in widths}
     table = None
     if recipe.static is not None:
         asked = recipe.static
@@ -108,6 +109,16 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     return Family(models, rotation, table, weights_hash(models))
 
 
+def encoder_of(config: Any, width: str, state: Mapping[str, torch.Tensor]) -> Any:
+    """A plain encoder of a width, of the source's form but for its feed-forward parts, with the rotation."""
+    narrow = copy.deepcopy(config)
+    narrow.intermediate_size = int(config.intermediate_size * WIDTHS[width])
+    model: Any = BertModel(narrow, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+    model.register_buffer(ROTATION, torch.empty_like(state[ROTATION]))
+    model.load_state_dict(state)
+    return model.eval()
+
+
 def weights_hash(models: Mapping[str, Any]) -> str:
     """sha256 of the weights of all models."""
     digest = hashlib.sha256()
@@ -118,21 +129,12 @@ def weights_hash(models: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _encoder(config: Any, width: str, state: Mapping[str, torch.Tensor]) -> Any:
-    """A plain encoder of a width, of the source's form but for its feed-forward parts, with the rotation."""
-    narrow = copy.deepcopy(config)
-    narrow.intermediate_size = int(config.intermediate_size * WIDTHS[width])
-    model: Any = BertModel(narrow, add_pooling_layer=False)  # type: ignore[no-untyped-call]
-    model.register_buffer(ROTATION, torch.empty_like(state[ROTATION]))
-    model.load_state_dict(state)
-    return model.eval()
-
-
 def _passages(recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, work: Work) -> list[Ids]:
     """Token ids of the training texts; the files are read once."""
 
     def draw(path: Path) -> None:
-        passages = drawn_texts(recipe, folder, count, _SEED, _LENGTHS, _MOST_CHARS)
+        passages = drawn_texts(recipe, folder, count, _SEED, _KINDS)
+        Random(_SEED).shuffle(passages)  # they come file by file, and the first ones are fitted to
         drawn = [tokens.ids(text, "document")[0] for text in passages]
         with path.open("wb") as stream:
             np.savez(stream, ids=np.concatenate(drawn).astype(np.int32), counts=[len(ids) for ids in drawn])
@@ -159,9 +161,7 @@ def _course(recipe: NestRecipe) -> Course:
         learning_rate=recipe.learning_rate,
         warmup=recipe.warmup,
         widths=recipe.widths,
-        dims=tuple(recipe.dims),
         distance=recipe.distance,
-        bits=recipe.bits,
         every=_EVERY,
         seed=_SEED,
     )

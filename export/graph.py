@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 from optimum.exporters.onnx import export
@@ -24,7 +24,7 @@ from optimum.utils import NormalizedTextConfig
 from transformers import AutoModel, logging
 
 from .activations import ROTATION
-from .embedding import plain_embedding
+from .embedding import plain_embedding, replace
 
 OPSET = 17
 
@@ -96,9 +96,24 @@ def stored_rotation(model: Any) -> npt.NDArray[np.float32] | None:
     """What a graph turns its vectors by, (dim, dim); None where it does not."""
     for node in model.graph.node:
         if node.name == ROTATION:
-            (values,) = (tensor for tensor in model.graph.initializer if tensor.name == node.input[1])
-            return np.asarray(numpy_helper.to_array(values))
+            names = {node.input[1], f"{ROTATION}.half"}
+            (values,) = (tensor for tensor in model.graph.initializer if tensor.name in names)
+            return numpy_helper.to_array(values).astype(np.float32)
     return None
+
+
+def half_rotation(model: Any) -> None:
+    """Store what a graph turns its vectors by, if it does, in float16; it is multiplied in float32 as before."""
+    values, half, whole = stored_rotation(model), f"{ROTATION}.half", f"{ROTATION}.float"
+    if values is None or any(tensor.name == half for tensor in model.graph.initializer):
+        return
+    nodes = []
+    for node in model.graph.node:
+        if node.name == ROTATION:
+            nodes.append(helper.make_node("Cast", [half], [whole], name=whole, to=onnx.TensorProto.FLOAT))
+            node.input[1] = whole
+        nodes.append(node)
+    replace(model, nodes, {half: values.astype(np.float16)})
 
 
 def optimized(model: Any, work: Path) -> Any:

@@ -20,6 +20,7 @@ from .activations import Floats, Flow, Ids, follows, matrices, moments, paired_m
 from .blocks import Blocks, Grid, compensated, loss, nearest
 from .embedding import compress_table, replace
 from .errors import ExportError
+from .graph import half_rotation
 
 GRIDS = (
     *(Grid(4, group, symmetric) for group in (128, 64, 32, 16) for symmetric in (True, False)),
@@ -106,6 +107,7 @@ def chosen_grids(
     smallest.CopyFrom(model)
     with_blocks(smallest, {matrix.name: nearest(matrix.weights, COARSEST) for matrix in found})
     compress_table(smallest, table)
+    half_rotation(smallest)
     least = sum(COARSEST.bytes(*matrix.weights.shape) for matrix in found)
     budget = max_bytes - _PACKING_BYTES - (smallest.ByteSize() - least)
     second = moments(model, texts)

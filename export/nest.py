@@ -85,7 +85,7 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floa
             hidden = [layer.intermediate(middle) for middle in middles]
             sums = [layer.output.dense(one) + middle for one, middle in zip(hidden, middles, strict=True)]
             exact = [layer.output.LayerNorm(one) for one in sums]
-            order = torch.argsort(_importance(hidden, layer.output.dense.weight), descending=True, stable=True)
+            order = important(layer, hidden)
         parts = {}
         for width in widths:
             parts[width], narrow[width] = _narrow(layer, order, width, narrow[width], sums)
@@ -112,11 +112,20 @@ def sliced(model: Any, plan: Sequence[str]) -> Any:
     return result
 
 
-def _importance(hidden: Sequence[torch.Tensor], weight: torch.Tensor) -> torch.Tensor:
-    """What each neuron adds, (units,): the spread of its values over all tokens times its output weights' norm."""
-    spread: torch.Tensor = torch.cat([one[0] for one in hidden]).std(dim=0)
-    found: torch.Tensor = spread * weight.norm(dim=0)
-    return found
+def important(layer: Any, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The order of a layer's neurons, (units,): by the spread of their values times their output weights' norm.
+
+    Args:
+        hidden: the neurons' values for each text, (1, tokens, units).
+    """
+    spread = torch.cat([one[0] for one in hidden]).std(dim=0)
+    return torch.argsort(spread * layer.output.dense.weight.norm(dim=0), descending=True, stable=True)
+
+
+def prefix(layer: Any, order: torch.Tensor, width: str) -> tuple[torch.nn.Linear, torch.nn.Linear]:
+    """The first neurons of an order, as many as the width has: what leads into them, and out of them."""
+    kept, into, out = order[: int(len(order) * WIDTHS[width])], layer.intermediate.dense, layer.output.dense
+    return _linear(into.weight[kept], into.bias[kept]), _linear(out.weight[:, kept], out.bias)
 
 
 def _narrow(
@@ -129,15 +138,11 @@ def _narrow(
         states: what the narrow layers before give for each text, (1, tokens, dim).
         sums: what the whole model has for each text before the layer's last norm.
     """
-    units = int(len(order) * WIDTHS[width])
-    kept, whole = order[:units], layer.intermediate.dense
-    into = _linear(whole.weight[kept], whole.bias[kept])
+    into, cut = prefix(layer, order, width)
     with torch.inference_mode():
         middles = torch.cat([layer.attention(state)[0][0] for state in states])
         hidden = layer.intermediate.intermediate_act_fn(into(middles))
-        weight, bias = _fitted(
-            hidden, torch.cat([one[0] for one in sums]) - middles, layer.output.dense.weight[:, kept]
-        )
+        weight, bias = _fitted(hidden, torch.cat([one[0] for one in sums]) - middles, cut.weight)
     out, norm = _linear(weight, bias), copy.deepcopy(layer.output.LayerNorm).requires_grad_(True)
     with torch.inference_mode():
         found = norm(out(hidden) + middles)

@@ -16,7 +16,7 @@ from .blocks import Blocks, Grid
 from .calibration import drawn_texts, own_texts
 from .embedding import compress_table, put_values, rounded_table
 from .gradients import embedding_moments
-from .graph import export_graph, optimized, write
+from .graph import export_graph, half_rotation, optimized, write
 from .int4 import Rounded, quantize_int4
 from .int8 import quantize_int8
 from .recipe import Recipe
@@ -61,6 +61,11 @@ def quantized(
         grid = Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)
         return rounded_table(onnx.load(fused[widest]), grid, second)
 
+    def finish(model: Any, path: Path) -> None:
+        model = optimized(model, work.folder)
+        half_rotation(model)  # behind the optimizer, which would undo it
+        write(model, path)
+
     def to_int8(folder: Path) -> None:
         int8 = recipe.int8
         assert int8 is not None
@@ -72,7 +77,7 @@ def quantized(
             reached = _common(reached, reach(model, calibration))
             model = quantize_int8(model, reached, int8.weight_bits, int8.outlier_ratio, int8.float_ratio, work.folder)
             compress_table(model, table())
-            write(optimized(model, work.folder), folder / path.name)
+            finish(model, folder / path.name)
 
     def to_int4(folder: Path) -> None:
         assert recipe.int4 is not None
@@ -87,7 +92,7 @@ def quantized(
             model = onnx.load(path)
             put_values(model, table())
             wider = quantize_int4(model, onnx.load(path), ids, table(), recipe.int4.max_bytes, wider)
-            write(optimized(model, work.folder), folder / path.name)
+            finish(model, folder / path.name)
         if wider is not None:
             grids = Counter(map(str, wider.grids.values()))
             work.say("; ".join(f"{count} matrices in {grid}" for grid, count in grids.items()))

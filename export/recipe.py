@@ -136,7 +136,8 @@ class NestRecipe:
         passages: how many are drawn from the texts to train on.
         widths: those besides `xl`, which stays as it is: by name how often each is trained.
         attention: whether the narrow widths have an attention of their own, which they share and which is trained.
-        steps, batch, learning_rate, warmup, dims, distance, bits: see `distil.Course`.
+        dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
+        steps, batch, learning_rate, warmup, distance: see `distil.Course`.
     """
 
     passages: int
@@ -148,7 +149,6 @@ class NestRecipe:
     warmup: int
     dims: list[int]
     distance: float
-    bits: float
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class Recipe:
         for key in ("passages", "steps", "batch"):
             if getattr(nest, key) < 1:
                 raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 1 or more")
-        for key in ("learning_rate", "warmup", "distance", "bits"):
+        for key in ("learning_rate", "warmup", "distance"):
             if not getattr(nest, key) >= 0:
                 raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 0 or more")
 

@@ -18,13 +18,13 @@ import torch
 
 from .activations import Floats, Ids
 from .blocks import pairs
-from .losses import bits, distance, neighbours
+from .losses import distance, neighbours
 from .recipe import StaticRecipe
 from .schedule import cosine
 
 # A token that is every thousandth weighs half as much as one that is never seen.
 _FREQUENT = 1e-3
-_DISTANCE_WEIGHT, _BITS_WEIGHT = 10.0, 0.5
+_DISTANCE_WEIGHT = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,8 @@ def trained(texts: Sequence[Ids], targets: npt.NDArray[Any], single: Floats, rec
     frequencies = np.bincount(np.concatenate(texts), minlength=len(single)) / sum(map(len, texts))
     start = torch.from_numpy(single)
     axes = torch.linalg.svd(start, full_matrices=False).Vh[: recipe.rank]
+    # Turned, so that no number of a row stands out: a row has one scale for all.
+    axes = torch.linalg.qr(torch.randn(len(axes), len(axes), generator=torch.Generator().manual_seed(seed)))[0] @ axes
     rows, onto = torch.nn.Parameter(start @ axes.T), torch.nn.Parameter(axes.clone())
     # As logarithms, so that a step changes a small weight and a large one by the same part.
     logarithms = torch.nn.Parameter(torch.from_numpy(np.log(_FREQUENT / (_FREQUENT + frequencies))).float())
@@ -68,8 +70,7 @@ def trained(texts: Sequence[Ids], targets: npt.NDArray[Any], single: Floats, rec
         weights = logarithms[flat].exp()
         sums = torch.nn.functional.embedding_bag(flat, rows, begins, mode="sum", per_sample_weights=weights)
         found, expected = sums @ onto, torch.from_numpy(np.asarray(targets[batch], dtype=np.float32))
-        near = _DISTANCE_WEIGHT * distance(found, expected) + neighbours(found, expected)
-        loss = near + _BITS_WEIGHT * bits(found, expected)
+        loss = _DISTANCE_WEIGHT * distance(found, expected) + neighbours(found, expected)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..errors import BundleError
 from .bundle import Bundle
 
-_REPORT = "report.json"
+REPORT = "report.json"
 _MOST_BYTES = 1 << 20
 _MOST_PERCENT = 1000
 
@@ -45,11 +45,11 @@ def read_quality(bundle: Bundle) -> Mapping[str, Quality]:
     Raises:
         BundleError: the report is missing or altered, or what it says of quality is malformed.
     """
-    if _REPORT not in bundle.files:
+    if REPORT not in bundle.files:
         return {}
-    path = bundle.verified(_REPORT)
+    path = bundle.verified(REPORT)
     try:
-        if bundle.files[_REPORT].bytes > _MOST_BYTES:
+        if bundle.files[REPORT].bytes > _MOST_BYTES:
             raise ValueError(f"it has over {_MOST_BYTES} bytes")
         found = json.loads(path.read_bytes()).get("quality", {})
         if strange := sorted(set(found) - {variant.name for variant in bundle.variants}):

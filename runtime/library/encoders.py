@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ..encoding.bundle import Bundle, read_bundle
+from ..encoding.bundle import STATIC, Bundle, read_bundle
 from ..errors import BundleError, LibraryError
 from ..vectors.codes import to_bits, to_fine
 from .store import Codes
@@ -21,8 +21,8 @@ class Encoders:
     Args:
         given: an encoder, which serves for its own width and whose precision, dim and threads the others take; or a
             bundle; None for the bundle that ships with Nestling.
-        precision: of the encoders, of each width that has it; None for that of the given one. Of the others it is the
-            width's default.
+        precision: of the encoders, of each width that has it; None for that of the given one, but where it is a table
+            of tokens, whose bits say nothing of the others. Of the others it is the width's default.
     """
 
     def __init__(self, given: Encoder | Bundle | None, precision: str | None) -> None:
@@ -67,7 +67,8 @@ class Encoders:
                 # ONNX Runtime is half of a process's start; a search by words alone does without.
                 from ..encoding.encoder import Encoder
 
-                wanted = self._precision or (given.precision if given else None)
+                table = given is not None and given.width == STATIC
+                wanted = self._precision or (given.precision if given and not table else None)
                 precision = wanted if wanted in self.bundle.precisions(width) else None
                 threads = given.threads if given else None
                 self._made[width] = Encoder(

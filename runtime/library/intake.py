@@ -8,17 +8,18 @@ a large collection is not written several times over.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..encoding.bundle import STATIC
+from ..errors import LibraryError
 from .chunk import Passage, passages_of
 from .document import Document, Report
 from .encoders import encoded
-from .store import Coded, Codes, Store
+from .store import UNPURGED, Coded, Codes, Store
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
@@ -202,6 +203,26 @@ class Intake:
         ranges = [(passage.start, passage.stop) for passage in passages]
         changed = self._store.put(Coded(entry.document, ranges, codes))
         return Report(changed=1) if changed else Report(added=1)
+
+
+@contextmanager
+def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> Iterator[Intake]:
+    """An intake, see `Intake`; where it is stopped, what is encoded is committed.
+
+    What was removed is taken out of the full-text index as well, once a call: it is rewritten for that. Not where it is
+    stopped, as that may take its time; the next call does.
+    """
+    intake = Intake(store, encoder, committed)
+    try:
+        yield intake
+    except BaseException as error:
+        if not isinstance(error, LibraryError):
+            intake.commit()
+        raise
+    if store.meta(UNPURGED) is not None:
+        with store.writing():
+            store.purge()
+        store.fold()
 
 
 def _text(entry: _Entry, place: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -18,12 +18,12 @@ from .adopt import adopt, remember_width
 from .document import Document, Hit, Report, Skip, distinct
 from .encoders import Encoders
 from .fuse import DENSE_WEIGHT, NAME_WEIGHT
-from .intake import Intake
+from .intake import Intake, taking_in
 from .query import Mode
 from .ranking import By
 from .refine import Background, Order, Work
 from .resident import Resident
-from .store import UNPURGED, Store
+from .store import Store
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
@@ -404,25 +404,10 @@ class Library:
             turn=self._changing,
         )
 
-    @contextmanager
     def _taking_in(
         self, writer: Store, width: str | None = None, committed: Callable[[], None] = lambda: None
-    ) -> Iterator[Intake]:
-        """An intake; where it is stopped, what is encoded is committed.
-
-        What was removed is taken out of the full-text index as well, once a call: it is rewritten for that. Not where
-        it is stopped, as that may take its time; the next call does.
-        """
+    ) -> AbstractContextManager[Intake]:
+        """An intake that encodes at a width; None for the document width."""
         self._encoders.check(width)
         remember_width(writer, self.document_width)
-        intake = Intake(writer, lambda: self._encoders.of(width or self.document_width), committed)
-        try:
-            yield intake
-        except BaseException as error:
-            if not isinstance(error, LibraryError):
-                intake.commit()
-            raise
-        if writer.meta(UNPURGED) is not None:
-            with writer.writing():
-                writer.purge()
-            writer.fold()
+        return taking_in(writer, lambda: self._encoders.of(width or self.document_width), committed)

@@ -4,7 +4,7 @@
         [--vectors .nestling-build/precision] [-o tests/bench/results/groups.json]
 
 FLOAT32_FOLDER is a bundle with the original weights. WORK_FOLDER is where a build of the default bundle keeps its
-steps: `float32.onnx` and `gradients.npy` are read. TEXTS_FOLDER holds the texts that its recipe names. All kinds share
+steps: `xl.onnx` and `gradients.npy` are read. TEXTS_FOLDER holds the texts that its recipe names. All kinds share
 token table and rounding, and all but the last what they are fitted to. Bytes are those of the matrices: codes, scales
 and zero points. Vectors that `precision.py` has kept are used again.
 """
@@ -59,7 +59,7 @@ def main() -> None:
         results[name] = {"matrix_bytes": size, "mean": mean, **figures(scores, cosines)}
         print(name, json.dumps(results[name]), flush=True)
 
-    exact_model = onnx.load(arguments.work / "float32.onnx")
+    exact_model = onnx.load(arguments.work / "xl.onnx")
     report("float32", 4 * sum(matrix.weights.size for matrix in found_matrices(exact_model)), exact)
     report("chosen for each", matrix_bytes(onnx.load(graph_of(chosen))), kept(chosen))
     kinds = {f"{size} for all": (size, arguments.texts) for size in arguments.sizes}

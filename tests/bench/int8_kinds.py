@@ -3,7 +3,7 @@
     python tests/bench/int8_kinds.py FLOAT32_GRAPH COLLECTION_FOLDER... [--cpu Haswell]
         [-o tests/bench/results/int8.json]
 
-FLOAT32_GRAPH is `float32.onnx` in the work folder of a build. All kinds keep the token table in float32, so that only
+FLOAT32_GRAPH is `xl.onnx` in the work folder of a build. All kinds keep the token table in float32, so that only
 the products differ:
 
 - 7-bit weights, scales from each text (what bundles hold): two u8 x s8 products fit into 16 bits

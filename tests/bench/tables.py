@@ -273,6 +273,62 @@ def _index_filters(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _study(result: dict[str, Any]) -> list[str]:
+    names = list(result["collections"])
+    base = result["variants"][result["default"]]
+    lines = [
+        f"| encoder | files | tokens a second | query p50 | {' | '.join(names)} | nDCG@10 | Recall@100 |",
+        f"|---|---|---|---|{'---|' * len(names)}---|---|",
+    ]
+    both = {row["queries"]: row for row in result["pairs"] if row["queries"] == row["documents"]}
+    whole = {"scores": result["teacher"], "share": 1.0, "recall_share": 1.0}
+    for name, cost in result["variants"].items():
+        times = cost["tokens_per_second"] / base["tokens_per_second"]
+        cells = [
+            f"{cost['file_bytes'] / 1e6:.1f} MB",
+            f"{cost['tokens_per_second']:,}, {times:.2f} x",
+            f"{cost['query_p50_ms']:.2f} ms",
+            _study_scores(both.get(name, whole), names),
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += [f"| {name} | | | | {_study_scores(row['both'], names)} |" for name, row in result["rivals"].items()]
+    return lines
+
+
+def _study_scores(row: dict[str, Any], names: list[str]) -> str:
+    """The cells of nDCG@10 by collection, and of the shares of the teacher's."""
+    cells = [f"{row['scores'][name]['nDCG@10']:.4f}" for name in names]
+    return " | ".join([*cells, _percent(row["share"]), _percent(row["recall_share"])])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _study_pairs(result: dict[str, Any]) -> list[str]:
+    pairs = {(row["queries"], row["documents"]): row for row in result["pairs"]}
+    kind = result["default"].split(".")[1]
+    names = [name for name in result["quality"] if name.endswith(f".{kind}") or name.startswith("static.")]
+    lines = [f"| queries | {' | '.join(f'documents {name}' for name in names)} |", f"|---|{'---|' * len(names)}"]
+    for queries in names:
+        cells = [_percent(pairs[queries, documents]["share"]) for documents in names]
+        lines.append(f"| {queries} | {' | '.join(cells)} |")
+    for name, row in result["rivals"].items():
+        if row["queries"] is not None:
+            lines.append(f"| {name} | {_percent(row['queries']['share'])} |{' |' * (len(names) - 1)}")
+    return lines
+
+
+def _study_codes(result: dict[str, Any]) -> list[str]:
+    kinds = list(dict.fromkeys(row["code"] for row in result["codes"]))
+    found = {(row["encoder"], row["code"]): row for row in result["codes"]}
+    lines = [f"| encoder | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
+    for name in dict.fromkeys(row["encoder"] for row in result["codes"]):
+        cells = [_percent(found[name, kind]["share"]) for kind in kinds]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
 def _process(result: dict[str, Any]) -> list[str]:
     return [
         f"| on {result['collection']} ({result['documents']:,} documents) | |",
@@ -303,6 +359,9 @@ TABLES = {
     "index_curve": _index_curve,
     "index_prefix": _index_prefix,
     "index_filters": _index_filters,
+    "study": _study,
+    "study_pairs": _study_pairs,
+    "study_codes": _study_codes,
 }
 
 if __name__ == "__main__":

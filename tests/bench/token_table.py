@@ -2,7 +2,7 @@
 
     python tests/bench/token_table.py WORK_FOLDER COLLECTION_FOLDER... [-o tests/bench/results/table.json]
 
-WORK_FOLDER is where a build of the default bundle keeps its steps: `float32.onnx` and `gradients.npy` are read. All
+WORK_FOLDER is where a build of the default bundle keeps its steps: `xl.onnx` and `gradients.npy` are read. All
 else stays float32. Quality is the cosine to the float32 graph, and nDCG@10 of dense search.
 """
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("collections", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "table.json")
     arguments = parser.parse_args()
-    model = onnx.load(arguments.work / "float32.onnx")
+    model = onnx.load(arguments.work / "xl.onnx")
     (stored,) = (tensor for tensor in model.graph.initializer if tensor.name == TABLE)
     table = numpy_helper.to_array(stored)
     tokens = Encoder(threads=1).tokens

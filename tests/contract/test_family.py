@@ -11,31 +11,21 @@ import pytest
 pytest.importorskip("torch", reason="the contract needs the export extra")
 
 from nestling import Document, Encoder, Library
-from nestling.encoding.bundle import hash_file, read_bundle
+from nestling.encoding.bundle import read_bundle
 from nestling.errors import BundleError
 from nestling.export.build import build, verify_bundle
 from nestling.export.errors import ExportError
 from nestling.export.recipe import read_recipe
-from tiny import FAMILY, RECIPE, VOCABULARY, make_tiny
+from tiny import make_tiny_family
 
 VARIANTS = ["xl.int8", "l.int8", "s.int8", "xl.int4", "l.int4", "s.int4", "static.int4"]
-
-
-def family_recipe(folder: Path) -> Path:
-    """The tiny encoder's recipe for a family, with the text that it is trained on beside it."""
-    recipe = make_tiny(folder)
-    words = np.random.default_rng(0).choice(VOCABULARY[5:46], size=(60, 8))
-    (folder / "more.txt").write_text("\n".join(" ".join(line) for line in words))
-    pinned = FAMILY.replace("0" * 64, hash_file(folder / "more.txt"))
-    recipe.write_text(RECIPE.replace("[verify.int8]", pinned + "\n[verify.int8]"))
-    return recipe
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A recipe and the bundle that was built from it."""
     folder = tmp_path_factory.mktemp("family")
-    recipe = family_recipe(folder)
+    recipe = make_tiny_family(folder)
     build(read_recipe(recipe), folder / "bundle", folder / "work", force=False, say=lambda line: None)
     return recipe, folder / "bundle"
 
@@ -69,14 +59,14 @@ def of_attention(kept: dict[str, list[tuple[str, str]]]) -> list[list[tuple[str,
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 def test_widths_share_their_attention(built: tuple[Path, Path], precision: str) -> None:
     kept = places(built[1], precision)
-    assert len(set(kept["rotation"])) == 1
+    assert len(set(kept["rotation.half"])) == 1
     assert of_attention(kept)
     assert all(len(set(found)) == 1 for found in of_attention(kept))
     assert any(len(set(found)) > 1 for found in kept.values())
 
 
 def test_narrow_widths_may_have_an_attention_of_their_own(built: tuple[Path, Path], tmp_path: Path) -> None:
-    recipe = family_recipe(tmp_path)
+    recipe = make_tiny_family(tmp_path)
     recipe.write_text(recipe.read_text().replace("attention = false", "attention = true"))
     found = build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
     texts = ["cool the burn under running water", "owls hunt at night"]
@@ -149,14 +139,33 @@ def test_building_a_family_twice_gives_the_same_bytes(built: tuple[Path, Path], 
 
 
 def test_missing_training_text_is_named(tmp_path: Path) -> None:
-    recipe = family_recipe(tmp_path)
+    recipe = make_tiny_family(tmp_path)
     (tmp_path / "more.txt").unlink()
     with pytest.raises(ExportError, match=r"more\.txt: is not there; give the folder that holds the recipe's texts by"):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
 
 
 def test_a_dim_that_the_source_has_not_is_refused(tmp_path: Path) -> None:
-    recipe = family_recipe(tmp_path)
+    recipe = make_tiny_family(tmp_path)
     recipe.write_text(recipe.read_text().replace("dims = [32, 16]", "dims = [64, 16]"))
     with pytest.raises(ExportError, match=r"nest.dims is \[64, 16\], the source has 32"):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+
+
+def test_the_rotation_is_stored_in_half_and_read_back(built: tuple[Path, Path]) -> None:
+    import onnx
+
+    from nestling.export.graph import half_rotation, stored_rotation
+
+    (kept,) = (path for path in (built[0].parent / "work").rglob("rotation.npy"))
+    rotation = np.load(kept)
+    for variant in read_bundle(built[1]).variants[:-1]:
+        model = onnx.load(built[1] / variant.graph)
+        assert [t.data_type for t in model.graph.initializer if t.name == "rotation.half"] == [onnx.TensorProto.FLOAT16]
+        found = stored_rotation(model)
+        assert found is not None
+        assert found.dtype == np.float32
+        assert np.abs(found - rotation).max() < 1e-3
+        before = model.SerializeToString(deterministic=True)
+        half_rotation(model)
+        assert model.SerializeToString(deterministic=True) == before

@@ -53,14 +53,14 @@ def test_the_same_seed_draws_the_same_passages_in_any_order_of_files(folder: Pat
 
 
 def test_a_passage_may_be_words_as_in_a_query(folder: Path) -> None:
-    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, lengths=(-4,))
+    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, kinds=[(-4, None)])
     whole = " ".join(LINES)
     assert {len(text.split()) for text in texts} == {2, 3, 4}
     assert all(text in whole for text in texts)
 
 
 def test_a_passage_that_is_too_long_ends_with_a_word(folder: Path) -> None:
-    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, lengths=(0, 200), most=100)
+    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, kinds=[(0, 100), (200, 100)])
     words = set(" ".join(LINES).split())
     assert max(map(len, texts)) <= 100
     assert max(map(len, texts)) > 80

@@ -19,8 +19,8 @@ from nestling.export.nest import nest, read_plan, use
 
 TURN = np.linalg.qr(np.random.default_rng(0).standard_normal((32, 32)))[0].astype(np.float32)
 COURSE = Course(
-    steps=40, batch=8, learning_rate=2e-2, warmup=5, widths={"s": 1.0, "m": 1.0}, dims=(32, 16), distance=10.0,
-    bits=0.1, every=10, seed=0,
+    steps=40, batch=8, learning_rate=2e-2, warmup=5, widths={"s": 1.0, "m": 1.0}, distance=10.0,
+    every=10, seed=0,
 )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_narrow_widths_come_nearer_and_all_else_stays(
     logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged] == list(range(40))
     assert {line["width"] for line in logged} == {"s", "m"}
-    assert set(logged[0]) == {"step", "width", "distance", "prefixes", "bits"}
+    assert set(logged[0]) == {"step", "width", "distance", "neighbours"}
 
 
 def test_a_run_that_broke_off_ends_with_the_same_weights(

@@ -13,16 +13,18 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from nestling import Document, Encoder, Index, Library
+from nestling.encoding.bundle import read_bundle
 from nestling.export.build import build
 from nestling.export.recipe import read_recipe
 from nestling.vectors.codes import FINE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from tiny import make_tiny
+from tiny import make_tiny_family
 
-FOLDER = Path(__file__).parent / "v2"
+FOLDER = Path(__file__).parent / "v3"
 DOCUMENTS = [
     Document("owl", "owls hunt at night", "owls", {"year": 2024, "ok": True}),
     Document("burn", "cool burns under running water", "", {"year": 2020.5, "kind": "first aid"}),
@@ -35,12 +37,12 @@ def main() -> None:
     if FOLDER.exists() and any(FOLDER.iterdir()):
         raise SystemExit(f"{FOLDER} is there already; a frozen fixture is not written again")
     with tempfile.TemporaryDirectory() as work:
-        recipe = make_tiny(Path(work))
+        recipe = make_tiny_family(Path(work))
         build(read_recipe(recipe), FOLDER / "bundle", Path(work, "work"), force=False, say=print)
-    encoder = Encoder(FOLDER / "bundle")
+    bundle = read_bundle(FOLDER / "bundle")
+    encoder = Encoder(bundle)
     texts = [document.text for document in DOCUMENTS[:2]]
     vectors = encoder.encode(texts, role="document")
-    int4 = Encoder(FOLDER / "bundle", precision="int4").encode(texts, role="document")
     scores = {}
     for fine in FINE:
         index = Index(encoder.dim, fine=fine)
@@ -49,16 +51,26 @@ def main() -> None:
         hits = index.search(vectors, k=2)
         scores[fine] = np.round(hits.scores.astype(float), 4).tolist()
     with Library(FOLDER / "library.nest", encoder=encoder) as library:
-        library.add(DOCUMENTS)
+        library.add(DOCUMENTS[:2])
+        library.add(DOCUMENTS[2:], width="static")
         answers = {query: [[hit.id, round(hit.score, 3)] for hit in library.search(query)] for query in QUERIES}
     expected = {
         "answers": answers,
         "keys": hits.keys.tolist(),
         "scores": scores,
-        "vectors": np.round(vectors.astype(float), 5).tolist(),
-        "vectors_int4": np.round(int4.astype(float), 5).tolist(),
+        "vectors": rounded(vectors),
+        "variants": {
+            one.name: rounded(Encoder(bundle, width=one.width, precision=one.precision).encode(texts, role="document"))
+            for one in bundle.variants
+        },
     }
     (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+def rounded(vectors: npt.NDArray[np.float32]) -> list[list[float]]:
+    """Rows to five digits."""
+    rows: list[list[float]] = np.round(vectors.astype(float), 5).tolist()
+    return rows
 
 
 if __name__ == "__main__":

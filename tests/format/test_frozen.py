@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nestling import Encoder, Index, Library
+from nestling import Encoder, Index, Library, Report
 from nestling.encoding.bundle import read_bundle
 
 TEXTS = ["owls hunt at night", "cool burns under running water"]
 
 
-@pytest.fixture(params=["v1", "v2"])
+@pytest.fixture(params=["v1", "v2", "v3"])
 def folder(request: pytest.FixtureRequest) -> Path:
     """What one version wrote."""
     return Path(__file__).parent / str(request.param)
@@ -44,6 +44,34 @@ def test_the_precisions_of_version_2_share_files_and_give_their_vectors() -> Non
     found = Encoder(bundle, precision="int4").encode(TEXTS, role="document")
     expected = json.loads((folder / "expected.json").read_text())["vectors_int4"]
     assert ((found * np.array(expected)).sum(axis=1) > 0.999).all()
+
+
+def test_the_widths_of_version_3_share_a_space_and_give_their_vectors() -> None:
+    folder = Path(__file__).parent / "v3"
+    bundle = read_bundle(folder / "bundle")
+    expected = json.loads((folder / "expected.json").read_text())["variants"]
+    assert [variant.name for variant in bundle.variants] == list(expected)
+    assert bundle.widths == ("xl", "l", "s", "static")
+    for variant in bundle.variants:
+        found = Encoder(bundle, width=variant.width, precision=variant.precision).encode(TEXTS, role="document")
+        assert ((found * np.array(expected[variant.name])).sum(axis=1) > 0.999).all()
+
+
+def test_the_library_of_version_3_is_refined(tmp_path: Path) -> None:
+    folder = Path(__file__).parent / "v3"
+    shutil.copy(folder / "library.nest", tmp_path / "library.nest")
+    bundle = read_bundle(folder / "bundle")
+    with (
+        Library(tmp_path / "library.nest", encoder=bundle, create=False) as library,
+        Library(tmp_path / "whole.nest", encoder=bundle) as whole,
+    ):
+        passages = library.unrefined["static"]
+        assert library.document_width == "xl"
+        assert library.unrefined == {"static": passages}
+        whole.add(filter(None, map(library.get, ("owl", "burn", "hands"))))
+        assert library.refine() == Report(refined=passages)
+        for query in ("owls at night", "clean water"):
+            assert library.search(query) == whole.search(query)
 
 
 @pytest.mark.parametrize("fine", ["float16", "int8", "int4", "bits"])

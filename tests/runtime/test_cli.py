@@ -19,8 +19,10 @@ import pytest
 from bundles import tiny_bundle, turn_golden
 from nestling import Index, Library, Report
 from nestling.cli import commands
-from nestling.encoding.bundle import default_bundle
+from nestling.encoding.bundle import DEFAULT, default_bundle, read_bundle
 from processes import Run, guarded_environment
+
+GRAPH, FORMAT = read_bundle().variants[0].graph, f'"format": {read_bundle().format}'
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +131,9 @@ def test_info_of_a_library_and_of_a_bundle(nestling: Run, library: Path, folder:
     assert (values["documents"], values["passages"], values["files"]) == (5, 5, 5)
     assert (values["failures"], values["folders"]) == (2, [str(folder)])
     assert values["bytes of bits"] == 5 * 48
-    assert (values["bundle"], values["dim"]) == ("minilm-l6-en", 384)
+    assert (values["bundle"], values["dim"]) == (DEFAULT, 384)
     described = json.loads(nestling("info", default_bundle(), "--json").stdout)
-    assert described["variants"] == ["xl.int8", "xl.int4"]
+    assert described["variants"] == [variant.name for variant in read_bundle().variants]
     assert described["bytes of xl.int4"] <= 12_500_000 < described["bytes of xl.int8"] < described["bytes"]
 
 
@@ -139,8 +141,8 @@ def test_check_finds_a_sound_library_and_bundle_sound(nestling: Run, library: Pa
     assert nestling("check", library).stdout == f"{library}: sound\n"
     result = nestling("check", default_bundle())
     assert result.returncode == 0
-    for line, variant in zip(result.stdout.splitlines(), ("xl.int8", "xl.int4"), strict=True):
-        assert line.startswith(f"{default_bundle()}: {variant}: sound; cosine ")
+    for line, variant in zip(result.stdout.splitlines(), read_bundle().variants, strict=True):
+        assert line.startswith(f"{default_bundle()}: {variant.name}: sound; cosine ")
         # Where processors round otherwise, a nearest text out of a hundred may be another.
         assert re.search(r"(9[5-9]|100)% of nearest texts the same over 64 texts, \d+ tokens a second$", line)
 
@@ -346,17 +348,20 @@ def test_a_library_of_another_bundle_names_both(nestling: Run, library: Path, tm
         db.execute("UPDATE meta SET value = 'abcdef0123456789' WHERE key = 'space'")
     fails(
         nestling("search", tmp_path / "other.nest", "q"),
-        "was made with bundle german-small (space abcdef01, dim 384), not minilm-l6-en (space ",
+        f"was made with bundle german-small (space abcdef01, dim 384), not {DEFAULT} (space ",
     )
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "model.int8.onnx").unlink(), "model.int8.onnx: cannot be read (No such file or dir"),
+        (lambda folder: (folder / GRAPH).unlink(), f"{GRAPH}: cannot be read (No such file"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json: has 2 bytes, expected"),
-        (lambda folder: swap(folder / "manifest.json", '"model.int8.onnx"', '"../model.onnx"'), "leaves the bundle's"),
-        (lambda folder: swap(folder / "manifest.json", '"format": 2', '"format": 9'), "has format 9, this Nestling re"),
+        (
+            lambda folder: swap(folder / "manifest.json", f'"{GRAPH}"', '"../model.onnx"'),
+            "leaves the bundle's",
+        ),
+        (lambda folder: swap(folder / "manifest.json", FORMAT, '"format": 9'), "has format 9, this Nestling re"),
     ],
 )
 def test_a_damaged_bundle_is_named(nestling: Run, tmp_path: Path, damage: object, message: str) -> None:

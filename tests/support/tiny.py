@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+
+import numpy as np
 
 VOCABULARY = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] a an and are at before by cold cool do for hand hands how in is it of on or owl "
@@ -73,7 +76,6 @@ learning_rate = 1e-3
 warmup = 5
 dims = [32, 16]
 distance = 10.0
-bits = 0.1
 
 [nest.widths]
 s = 1.0
@@ -124,4 +126,15 @@ def make_tiny(folder: Path, seed: int = 0) -> Path:
     )
     recipe = folder / "recipe.toml"
     recipe.write_text(RECIPE)
+    return recipe
+
+
+def make_tiny_family(folder: Path) -> Path:
+    """The same with a recipe for a family, and the text that it is trained on beside it; returns the recipe's path."""
+    recipe = make_tiny(folder)
+    words = np.random.default_rng(0).choice(VOCABULARY[5:46], size=(60, 8))
+    text = folder / "more.txt"
+    text.write_text("\n".join(" ".join(line) for line in words))
+    pinned = FAMILY.replace("0" * 64, hashlib.sha256(text.read_bytes()).hexdigest())
+    recipe.write_text(RECIPE.replace("[verify.int8]", pinned + "\n[verify.int8]"))
     return recipe

@@ -30,34 +30,35 @@ def texts_of_all_lengths(count: int = 200) -> list[str]:
     return [" ".join(WORDS[start : start + length]) for start, length in zip(starts, lengths, strict=True)]
 
 
-PRECISIONS = [variant.precision for variant in read_bundle().variants]
+BUNDLE = read_bundle()
+VARIANTS = [(variant.width, variant.precision) for variant in BUNDLE.variants]
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("width", "precision"), VARIANTS)
 @pytest.mark.filterwarnings("ignore::nestling.errors.TruncationWarning")
-def test_a_vector_does_not_depend_on_its_neighbours_their_order_or_the_threads(precision: str) -> None:
+def test_a_vector_does_not_depend_on_its_neighbours_their_order_or_the_threads(width: str, precision: str) -> None:
     texts = texts_of_all_lengths(120)
-    with Encoder(precision=precision, threads=1) as encoder:
+    with Encoder(width=width, precision=precision, threads=1) as encoder:
         alone = np.concatenate([encoder.encode([text], role="document") for text in texts])
     order = np.random.default_rng(1).permutation(len(texts))
     for threads in (1, 2, 4):
-        with Encoder(precision=precision, threads=threads) as many:
+        with Encoder(width=width, precision=precision, threads=threads) as many:
             assert (many.encode(texts, role="document") == alone).all()
             assert (many.encode([texts[row] for row in order], role="document") == alone[order]).all()
             assert (many.encode(texts[::7], role="document") == alone[::7]).all()
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_another_process_gives_the_same_vectors(precision: str) -> None:
+@pytest.mark.parametrize(("width", "precision"), VARIANTS)
+def test_another_process_gives_the_same_vectors(width: str, precision: str) -> None:
     code = (
         "import sys, nestling\n"
-        "encoder = nestling.Encoder(precision=sys.argv[1])\n"
-        "sys.stdout.buffer.write(encoder.encode(sys.argv[2:], 'query').tobytes())"
+        "encoder = nestling.Encoder(width=sys.argv[1], precision=sys.argv[2])\n"
+        "sys.stdout.buffer.write(encoder.encode(sys.argv[3:], 'query').tobytes())"
     )
     texts = ["when do owls hunt?", "E24", "a burn under cool running water " * 20]
-    command = [sys.executable, "-c", code, precision, *texts]
+    command = [sys.executable, "-c", code, width, precision, *texts]
     found = subprocess.run(command, check=True, capture_output=True).stdout
-    assert found == Encoder(precision=precision).encode(texts, role="query").tobytes()
+    assert found == Encoder(width=width, precision=precision).encode(texts, role="query").tobytes()
 
 
 def test_vectors_are_unit_float32_rows(encoder: Encoder) -> None:
@@ -88,9 +89,11 @@ def test_the_reference_of_the_golden_texts_is_met(precision: str, worst: float, 
     assert cosines.mean() >= mean
 
 
-def test_precisions_share_a_space(encoder: Encoder) -> None:
+@pytest.mark.parametrize("variant", [variant.name for variant in BUNDLE.variants])
+def test_variants_share_a_space(encoder: Encoder, variant: str) -> None:
     texts = texts_of_all_lengths(20)[:10]
-    other = Encoder(precision="int4").encode(texts, role="query")
+    width, precision = variant.split(".")
+    other = Encoder(width=width, precision=precision).encode(texts, role="query")
     similarity = other @ encoder.encode(texts, role="document").T
     assert (similarity.argmax(axis=1) == np.arange(10)).all()
 
@@ -134,8 +137,8 @@ def test_wrong_texts_are_an_error(encoder: Encoder, texts: object, role: object,
         ({"dim": 12}, "dim is 12, expected a multiple of 8 from 8 to 384"),
         ({"dim": 392}, "dim is 392, expected a multiple of 8 from 8 to 384"),
         ({"threads": 0}, "threads is 0, expected 1 or more"),
-        ({"width": "s"}, "bundle minilm-l6-en has no width s; its widths are xl"),
-        ({"precision": "int2"}, "bundle minilm-l6-en has no precision int2 of width xl; it has int8, int4"),
+        ({"width": "xs"}, f"bundle {BUNDLE.name} has no width xs; its widths are {', '.join(BUNDLE.widths)}"),
+        ({"precision": "int2"}, f"bundle {BUNDLE.name} has no precision int2 of width xl; it has int8, int4"),
     ],
 )
 def test_wrong_options_are_an_error(options: dict[str, object], message: str) -> None:
@@ -148,7 +151,7 @@ def test_a_graph_that_is_no_encoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"model\.onnx: ONNX Runtime cannot load it \(.*\); build the bundle again"):
         new_session(tmp_path / "model.onnx", 384)
     with pytest.raises(BundleError, match="expected input_ids -> vector of 128"):
-        new_session(default_bundle() / "model.int8.onnx", 128)
+        new_session(default_bundle() / read_bundle().variants[0].graph, 128)
 
 
 def test_a_closed_encoder_says_so() -> None:

@@ -18,6 +18,11 @@ from nestling.encoding.onnx_engine import new_session
 from nestling.errors import BundleError
 from protobuf import field, number
 
+# The graph of the bundled default, and the weights that it shares with no other.
+FIRST, *OTHERS = read_bundle().variants
+GRAPH = FIRST.graph
+(OWN,) = set(FIRST.data).difference(*(other.data for other in OTHERS))
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
@@ -54,7 +59,7 @@ def test_encoders_of_one_variant_share_an_engine_and_the_last_one_frees_it(copy:
     assert seen() is None
 
 
-@pytest.mark.parametrize("name", ["model.int8.onnx", "int8.bin", "shared.bin", "tokenizer.json"])
+@pytest.mark.parametrize("name", [GRAPH, OWN, "shared.bin", "tokenizer.json"])
 def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
     damage(copy / name)
     with pytest.raises(BundleError) as caught:
@@ -74,20 +79,19 @@ def test_a_missing_shared_file_is_named(copy: Path) -> None:
 
 
 def test_what_a_precision_does_not_use_may_be_missing(copy: Path) -> None:
-    (copy / "int8.bin").unlink()
+    (copy / OWN).unlink()
     assert Encoder(copy, precision="int4").encode(["owls"], role="query").shape == (1, 384)
 
 
 @pytest.mark.parametrize("location", ["../int8.bin", "/etc/passwd", "other.bin"])
 def test_a_graph_that_takes_weights_from_elsewhere_is_refused(copy: Path, location: str) -> None:
-    graph = copy / "model.int8.onnx"
+    graph = copy / GRAPH
     data = graph.read_bytes()
-    old = b"\x12\x08int8.bin"
+    old = b"\x12" + bytes([len(OWN)]) + OWN.encode()
     assert old in data
     # Of equal length all around, since the messages around it carry their lengths.
-    padded = location.rjust(8, "/") if location.startswith("/") else location
-    new = padded.encode()[:8].ljust(8, b"x")
-    graph.write_bytes(data.replace(old, b"\x12\x08" + new, 1))
+    new = location.encode()[: len(OWN)].ljust(len(OWN), b"x")
+    graph.write_bytes(data.replace(old, old[:2] + new, 1))
     listed_anew(copy, graph.name)
     with pytest.raises(BundleError) as caught:
         Encoder(copy)
@@ -138,8 +142,8 @@ def test_what_was_found_good_is_not_looked_at_again_until_it_changes(
     assert len(looked) == 1
     Encoder(copy, precision="int4").close()
     assert len(looked) == 2
-    shutil.copy(copy / "int8.bin", copy / "again")
-    (copy / "again").replace(copy / "int8.bin")
+    shutil.copy(copy / OWN, copy / "again")
+    (copy / "again").replace(copy / OWN)
     Encoder(copy).close()
     assert len(looked) == 3
     assert len(list(notes.iterdir())) == 3

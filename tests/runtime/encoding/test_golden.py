@@ -27,7 +27,8 @@ def test_golden_texts_are_read_as_they_were_stored(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = random.standard_normal((2, 2, 384)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=2, keepdims=True)
-    golden = Golden(["owls", "naïve 日本"], rows[0], {"xl.int8": rows[1], "xl.int4": rows[0]})
+    others = {variant.name: rows[0] for variant in read_bundle().variants[1:]}
+    golden = Golden(["owls", "naïve 日本"], rows[0], {"xl.int8": rows[1], **others})
     bundle = bundle_with(tmp_path, stored(golden))  # type: ignore[arg-type]
     found = read_golden(bundle)
     assert found.texts == golden.texts
@@ -42,7 +43,7 @@ def test_each_variant_has_vectors_but_in_format_1(tmp_path: Path) -> None:
     with pytest.raises(BundleError) as caught:
         read_golden(bundle)
     assert str(caught.value) == (
-        f"{bundle.folder / 'golden.npz'}: has no vectors of xl.int4, expected some of each variant; "
+        f"{bundle.folder / 'golden.npz'}: has no vectors of {bundle.variants[1].name}, expected some of each variant; "
         "build the bundle again"
     )
     found = read_golden(replace(bundle, format=1))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from nestling import Document, Encoder, Library, Report
+from nestling.encoding.bundle import DEFAULT
 from nestling.errors import LibraryError, NestlingError
 from stored import BURN, FRIDGE, OWL, bytes_of, opened, passage_keys
 
@@ -127,7 +128,7 @@ def test_vectors_of_another_length_are_refused(library: Library) -> None:
         Library(library.path, encoder=Encoder(dim=64))
     space = library.info()["space"][:8]
     assert str(caught.value) == (
-        f"{library.path}: was made with bundle minilm-l6-en (space {space}, dim 384), not minilm-l6-en (space {space}, "
+        f"{library.path}: was made with bundle {DEFAULT} (space {space}, dim 384), not {DEFAULT} (space {space}, "
         "dim 64); open it with that bundle, or make a new library"
     )
 
@@ -170,7 +171,7 @@ def test_another_space_is_refused_and_both_are_named(library: Library) -> None:
         Library(library.path, encoder=tiny)
     assert theirs != tiny.bundle.space[:8]
     assert str(caught.value) == (
-        f"{library.path}: was made with bundle minilm-l6-en (space {theirs}, dim 384), not {tiny.bundle.name} "
+        f"{library.path}: was made with bundle {DEFAULT} (space {theirs}, dim 384), not {tiny.bundle.name} "
         f"(space {tiny.bundle.space[:8]}, dim {tiny.dim}); open it with that bundle, or make a new library"
     )
     assert len(library) == 3

@@ -1,0 +1,199 @@
+"""What the widths of a family keep of their teacher's ranking quality, and what they cost.
+
+    python tests/bench/study.py FLOAT32_FOLDER COLLECTION_FOLDER... [--rival NAME=FOLDER ...]
+        [-o tests/bench/results/study.json]
+
+FLOAT32_FOLDER is a bundle with the teacher's weights: `nestling-export build models/minilm-l6-en/recipe.toml
+--precision float32 -o FLOAT32_FOLDER`. A document is title and text up to what the encoder reads, one vector each, as
+in precision.py, whose kept vectors this reads too. A rival is what rivals.py left in a folder. Needs the eval extra.
+
+A share is the mean of nDCG@10 over the collections as a part of that of the teacher. Speed is measured in one run, in
+turn: the median of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from machine import described, finished
+from nestling import Encoder
+from nestling.encoding.bundle import read_bundle
+from nestling.evaluate import Collection, measure, read_collection
+from precision import Floats, Vectors, vectors
+
+MEASURES = ("nDCG@10", "Recall@100")
+DIMS = (384, 256, 128, 64)
+DEPTH = 100
+RESCORED = 40
+SPEED_DOCUMENTS, SPEED_QUERIES, ROUNDS = 256, 60, 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("float32", type=Path)
+    parser.add_argument("collections", type=Path, nargs="+")
+    parser.add_argument("--bundle", type=Path, help="the family; the bundled one by default")
+    parser.add_argument("--rival", action="append", default=[], help="NAME=FOLDER, see rivals.py")
+    parser.add_argument("--work", type=Path, default=Path(".nestling-build/precision"))
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "study.json")
+    arguments = parser.parse_args()
+    collections = [read_collection(folder) for folder in arguments.collections]
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    teacher = Encoder(arguments.float32, precision="float32")
+    bundle = read_bundle(arguments.bundle)
+    encoders = {v.name: Encoder(bundle, width=v.width, precision=v.precision) for v in bundle.variants}
+    exact = [vectors(teacher, collection, arguments.work) for collection in collections]
+    found = {
+        name: [vectors(encoder, collection, arguments.work) for collection in collections]
+        for name, encoder in encoders.items()
+    }
+    rivals = {}
+    for entry in arguments.rival:
+        name, _, folder = entry.partition("=")
+        rivals[name] = [kept(Path(folder) / f"{collection.name}.npz") for collection in collections]
+    base = quality(collections, exact, exact)
+    default = bundle.variants[0].name
+    main = {bundle.variant(width, bundle.variants[0].precision).name for width in bundle.widths}
+    result: dict[str, Any] = {
+        "collections": {
+            one.name: {"documents": len(one.documents), "queries": len(one.queries)} for one in collections
+        },
+        "teacher": base,
+        "default": default,
+        "pairs": [
+            {"queries": queries, "documents": documents, **shared(quality(collections, one, other), base)}
+            for queries, one in found.items()
+            for documents, other in found.items()
+            if default in (queries, documents) or queries == documents or {queries, documents} <= main
+        ],
+        "codes": [
+            {"encoder": name, "code": code, **shared(scores, base)}
+            for name, one in found.items()
+            for code, scores in codes(collections, one).items()
+        ],
+        "rivals": {
+            name: {
+                "both": shared(quality(collections, one, one), base),
+                "queries": shared(quality(collections, one, found[default]), base) if fits(one) else None,
+            }
+            for name, one in rivals.items()
+        },
+        "variants": speeds({"teacher float32": teacher, **encoders}, collections[0]),
+    }
+    pairs = {(row["queries"], row["documents"]): row["share"] for row in result["pairs"]}
+    result["quality"] = {
+        name: {"documents": round(100 * pairs[default, name], 1), "queries": round(100 * pairs[name, default], 1)}
+        for name in found
+    }
+    command = f"python tests/bench/study.py FLOAT32_FOLDER {' '.join(map(str, arguments.collections))}"
+    finished(arguments.output, {**described(command, teacher.threads), **result})
+
+
+def kept(path: Path) -> Vectors:
+    """The vectors of documents and queries that a rival left, (n, dim) each, made unit."""
+    with np.load(path) as stored:
+        return unit(stored["documents"]), unit(stored["queries"])
+
+
+def fits(found: Sequence[Vectors]) -> bool:
+    """Whether a rival's vectors are as long as the family's."""
+    return found[0][0].shape[1] == DIMS[0]
+
+
+def quality(
+    collections: Sequence[Collection], queries: Sequence[Vectors], documents: Sequence[Vectors]
+) -> dict[str, dict[str, float]]:
+    """Measures by collection, of dense search with one encoder's queries among another's documents."""
+    scores = {}
+    for collection, (_, one), (other, _) in zip(collections, queries, documents, strict=True):
+        scores[collection.name] = ranked(collection, one @ other.T)
+    return scores
+
+
+def codes(collections: Sequence[Collection], found: Sequence[Vectors]) -> dict[str, dict[str, dict[str, float]]]:
+    """Measures by what is kept of a vector, both of documents and queries, and by collection."""
+    result: dict[str, dict[str, dict[str, float]]] = {}
+    for collection, (documents, queries) in zip(collections, found, strict=True):
+        for dim in DIMS:
+            scores = unit(queries[:, :dim]) @ unit(documents[:, :dim]).T
+            result.setdefault(f"{dim} values", {})[collection.name] = ranked(collection, scores)
+        whole = queries @ documents.T
+        near = signs(queries) @ signs(documents).T
+        result.setdefault(f"{DIMS[0]} bits", {})[collection.name] = ranked(collection, near)
+        # Those with the nearest bits stand before all others, in the order of their values.
+        shortlist = np.argsort(-near, axis=1, kind="stable")[:, :RESCORED]
+        rescored = near / DIMS[0] - 4
+        np.put_along_axis(rescored, shortlist, np.take_along_axis(whole, shortlist, axis=1), axis=1)
+        result.setdefault(f"bits, {RESCORED} rescored", {})[collection.name] = ranked(collection, rescored)
+    return result
+
+
+def signs(rows: Floats) -> Floats:
+    """1 or -1 by sign."""
+    return np.where(rows > 0, 1, -1).astype(np.float32)
+
+
+def unit(rows: npt.NDArray[Any]) -> Floats:
+    """Rows of length 1, float32."""
+    rows = rows.astype(np.float32)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+
+
+def ranked(collection: Collection, scores: Floats) -> dict[str, float]:
+    """Mean measures of ranking documents by scores (queries, documents); of equals the first stands first."""
+    ids = [document.id for document in collection.documents]
+    run = {}
+    for id, row in zip(collection.queries, scores, strict=True):
+        best = np.argsort(-row, kind="stable")[:DEPTH]
+        run[id] = {ids[place]: float(DEPTH - order) for order, place in enumerate(best)}
+    by_query = measure(collection.judgements, run)
+    return {name: round(float(np.mean([values[name] for values in by_query.values()])), 4) for name in MEASURES}
+
+
+def shared(scores: dict[str, dict[str, float]], base: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Scores with the share of their mean nDCG@10 and Recall@100 in that of the teacher."""
+    part = {
+        name: sum(one[name] for one in scores.values()) / sum(one[name] for one in base.values()) for name in MEASURES
+    }
+    return {"scores": scores, "share": round(part["nDCG@10"], 4), "recall_share": round(part["Recall@100"], 4)}
+
+
+def speeds(encoders: dict[str, Encoder], collection: Collection) -> dict[str, dict[str, Any]]:
+    """Bytes, tokens a second and milliseconds a query by encoder, measured in turn."""
+    documents = [f"{one.title} {one.text}".strip() for one in collection.documents[:SPEED_DOCUMENTS]]
+    queries = list(collection.queries.values())[:SPEED_QUERIES]
+    tokens = next(iter(encoders.values())).tokens
+    documents = [tokens.truncated(text, tokens.room("document")) for text in documents]
+    count = sum(len(tokens.ids(text, "document")[0]) for text in documents)
+    rates: dict[str, list[float]] = {name: [] for name in encoders}
+    latencies: dict[str, list[float]] = {name: [] for name in encoders}
+    for _ in range(ROUNDS):
+        for name, encoder in encoders.items():
+            encoder.encode(queries[:4], role="query")
+            begin = time.perf_counter()
+            encoder.encode(documents, role="document")
+            rates[name].append(count / (time.perf_counter() - begin))
+            for query in queries:
+                begin = time.perf_counter()
+                encoder.encode([query], role="query")
+                latencies[name].append(1000 * (time.perf_counter() - begin))
+    return {
+        name: {
+            "file_bytes": encoder.bundle.bytes_of(encoder.bundle.variant(encoder.width, encoder.precision)),
+            "tokens_per_second": round(statistics.median(rates[name])),
+            "query_p50_ms": round(statistics.median(latencies[name]), 3),
+        }
+        for name, encoder in encoders.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
