@@ -73,11 +73,11 @@ def verify(bundle: Path, work: Path) -> None:
 
 @commands.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def rate(bundle: Path, study: Path) -> None:
     """Write into BUNDLE what STUDY, a JSON file, says under `quality` of its variants: percent of the original's.
 
-    `nestling tune` shows it and chooses by it. `python tests/bench/study.py` measures it.
+    `nestling tune` shows it and chooses by it. `python tests/bench/study.py` measures it. Building again takes it out.
     """
     from .rate import rate as rate_bundle
 

@@ -80,7 +80,11 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
         lambda path: export_graph(model, encoder.pooling, encoder.max_tokens, path),
     )
     targets = _targets(graph, passages, work)
-    rotation = work.array("rotation.npy", "rotation", lambda: fitted_rotation(targets, nested.dims, _SEED))
+
+    def turn() -> Floats:
+        return fitted_rotation(targets, nested.dims, _SEED).astype(np.float16).astype(np.float32)  # as it is stored
+
+    rotation = work.array("rotation.npy", "rotation", turn)
     widths = sorted([WIDEST, *nested.widths], key=lambda name: -WIDTHS[name])
 
     def train(path: Path) -> None:

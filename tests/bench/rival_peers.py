@@ -37,7 +37,7 @@ def main() -> None:
     encode = PEERS[arguments.peer](arguments.source)
     arguments.output.mkdir(parents=True, exist_ok=True)
     for folder in arguments.collections:
-        documents = [f"{one.get('title', '')} {one['text']}".strip() for one in lines(folder / "corpus.jsonl")]
+        documents = [f"{one.get('title') or ''} {one['text']}".strip() for one in lines(folder / "corpus.jsonl")]
         # As many queries, in the order, as nestling.evaluate reads: those with a judgement.
         rows = (folder / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]
         judged = {query for query, _, grade in (row.split("\t") for row in rows) if int(grade) > 0}

@@ -10,7 +10,6 @@ and of another in the second. All are in float32. Needs the export and eval extr
 from __future__ import annotations
 
 import argparse
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +77,8 @@ def mixed(model: Any, states: dict[str, dict[str, torch.Tensor]], first: str, se
     """A trained encoder whose layers are of one width in the first half, and of another in the second."""
     result = encoder_of(model.config, first, states[first])
     other = encoder_of(model.config, second, states[second])
-    half = len(result.encoder.layer) // 2
-    result.encoder.layer[half:] = copy.deepcopy(other.encoder.layer[half:])
+    for place in range(len(result.encoder.layer) // 2, len(result.encoder.layer)):
+        result.encoder.layer[place] = other.encoder.layer[place]
     return result
 
 

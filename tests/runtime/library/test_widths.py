@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bundles import FORMATS
 from nestling import Document, Encoder, Library, Report
-from nestling.encoding.bundle import Bundle
+from nestling.encoding.bundle import Bundle, read_bundle
 from nestling.errors import BundleError, LibraryError
 from nestling.library.dump import dump
 from nestling.library.store import Store
@@ -49,6 +50,14 @@ def test_an_encoder_alone_encodes_documents_and_queries(tmp_path: Path, family: 
         assert library.encoder is encoder
         assert set(widths_of(library.path).values()) == {"s"}
     assert encoder.encode(["still open"], role="query").shape == (1, 32)
+
+
+def test_the_bits_of_a_table_are_no_precision_for_other_widths(tmp_path: Path) -> None:
+    bundle = read_bundle(FORMATS / "v3" / "bundle")
+    with Library(tmp_path / "a.nest", encoder=Encoder(bundle, width="static"), document_width="xl") as library:
+        assert (library.encoder.width, library.encoder.precision) == ("xl", "int8")
+    with Library(tmp_path / "b.nest", encoder=Encoder(bundle, precision="int4"), document_width="s") as library:
+        assert (library.encoder.width, library.encoder.precision) == ("s", "int4")
 
 
 def test_a_new_library_takes_the_default_width_of_its_bundle(tmp_path: Path, family: Bundle) -> None:
