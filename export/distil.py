@@ -1,8 +1,8 @@
 """A nested student after its teacher: all widths in one run.
 
 Each step takes one batch and one width. The teacher's vectors are the targets of all of them, so that they share one
-space, and its prefixes and signs with it: these are what the rotation is for, see `targets.fitted_rotation`. Losses on
-prefixes and bits of their own pulled a student away from its teacher, whose prefixes are not without loss either.
+space, and its prefixes and signs with it: these are what the rotation is for, see `targets.fitted_rotation`. In short
+trials losses on prefixes and bits of its own took width l away from its teacher on texts that were held out.
 
 A run that breaks off goes on from its last checkpoint and ends with the same weights.
 """

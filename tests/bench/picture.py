@@ -20,8 +20,7 @@ def main() -> None:
     result = json.loads((RESULTS / "study.json").read_text())
     pairs = {(row["queries"], row["documents"]): 100 * row["share"] for row in result["pairs"]}
     variants, default = result["variants"], result["default"]
-    kind = default.split(".")[1]
-    names = [name for name in result["quality"] if name.endswith(f".{kind}") or name.startswith("static.")]
+    names = result["widths"]
     figure, axes = pyplot.subplots(figsize=(7, 4))
     milliseconds = [variants[name]["query_p50_ms"] for name in names]
     for label, shares in (

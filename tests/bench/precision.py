@@ -23,7 +23,7 @@ import numpy.typing as npt
 from machine import described, finished
 from nestling import Encoder
 from nestling.encoding.bundle import read_bundle
-from nestling.evaluate import Collection, measure, read_collection
+from nestling.evaluate import MEASURES, Collection, measure, read_collection
 
 DEPTH = 100
 BLOCK = 512
@@ -80,7 +80,7 @@ def vectors(encoder: Encoder, collection: Collection, work: Path) -> Vectors:
     path = work / f"{collection.name}-{encoder.precision}-{key}.npz"
     if not path.exists():
         room = encoder.tokens.room("document")
-        texts = [f"{document.title} {document.text}".strip() for document in collection.documents]
+        texts = document_texts(collection)
         rows = []
         for begin in range(0, len(texts), BLOCK):
             part = [encoder.tokens.truncated(text, room) for text in texts[begin : begin + BLOCK]]
@@ -91,6 +91,11 @@ def vectors(encoder: Encoder, collection: Collection, work: Path) -> Vectors:
         np.savez(path, documents=np.concatenate(rows), queries=queries)
     with np.load(path) as stored:
         return stored["documents"], stored["queries"]
+
+
+def document_texts(collection: Collection) -> list[str]:
+    """What is encoded of each document."""
+    return [f"{document.title} {document.text}".strip() for document in collection.documents]
 
 
 def compared(
@@ -113,13 +118,18 @@ def figures(scores: dict[str, float], cosines: Floats) -> dict[str, Any]:
 
 def quality(collection: Collection, documents: Floats, queries: Floats) -> float:
     """Mean nDCG@10 over the queries."""
+    return ranked(collection, queries @ documents.T)["nDCG@10"]
+
+
+def ranked(collection: Collection, scores: Floats) -> dict[str, float]:
+    """Mean measures of ranking documents by scores (queries, documents); of equals the first stands first."""
     ids = [document.id for document in collection.documents]
     run = {}
-    for id, scores in zip(collection.queries, queries @ documents.T, strict=True):
-        best = np.argsort(-scores, kind="stable")[:DEPTH]
-        run[id] = {ids[row]: float(DEPTH - place) for place, row in enumerate(best)}
+    for id, row in zip(collection.queries, scores, strict=True):
+        best = np.argsort(-row, kind="stable")[:DEPTH]
+        run[id] = {ids[place]: float(DEPTH - order) for order, place in enumerate(best)}
     by_query = measure(collection.judgements, run)
-    return float(np.mean([values["nDCG@10"] for values in by_query.values()]))
+    return {name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES}
 
 
 if __name__ == "__main__":

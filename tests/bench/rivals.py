@@ -24,6 +24,7 @@ from nestling.export.family import encoder_of
 from nestling.export.graph import export_graph, load_model
 from nestling.export.nest import important, prefix
 from nestling.export.targets import vectors
+from precision import document_texts
 
 POOLING, MAX_TOKENS = "mean", 256
 CUTS = {"cut s": "s", "cut m": "m", "cut l": "l"}
@@ -40,6 +41,8 @@ def main() -> None:
     tokens = Encoder().tokens
     source = arguments.work / "source"
     rotation = torch.from_numpy(np.load(arguments.work / "rotation.npy"))
+    students = torch.load(arguments.work / "students.pt", weights_only=True)
+    collections = [read_collection(folder) for folder in arguments.collections]
     for name in arguments.only or [*CUTS, *PLANS]:
         folder = arguments.output / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,14 +51,13 @@ def main() -> None:
             cut(model, CUTS[name], [tokens.ids(text, "document")[0] for text in own_texts()])
             model.register_buffer(ROTATION, rotation)
         else:
-            model = mixed(model, torch.load(arguments.work / "students.pt", weights_only=True), *PLANS[name])
+            model = mixed(model, students, *PLANS[name])
         graph = folder / "float32.onnx"
         export_graph(model, POOLING, MAX_TOKENS, graph)
-        for collection in map(read_collection, arguments.collections):
-            documents = [f"{one.title} {one.text}".strip() for one in collection.documents]
+        for collection in collections:
             np.savez(
                 folder / f"{collection.name}.npz",
-                documents=vectors(graph, [tokens.ids(text, "document")[0] for text in documents]),
+                documents=vectors(graph, [tokens.ids(text, "document")[0] for text in document_texts(collection)]),
                 queries=vectors(graph, [tokens.ids(text, "query")[0] for text in collection.queries.values()]),
             )
             print(name, collection.name, flush=True)

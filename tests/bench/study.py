@@ -26,12 +26,11 @@ import numpy.typing as npt
 from machine import described, finished
 from nestling import Encoder
 from nestling.encoding.bundle import read_bundle
-from nestling.evaluate import Collection, measure, read_collection
-from precision import Floats, Vectors, vectors
+from nestling.evaluate import Collection, read_collection
+from precision import Floats, Vectors, document_texts, ranked, vectors
 
 MEASURES = ("nDCG@10", "Recall@100")
 DIMS = (384, 256, 128, 64)
-DEPTH = 100
 RESCORED = 40
 SPEED_DOCUMENTS, SPEED_QUERIES, ROUNDS = 256, 60, 5
 
@@ -61,18 +60,19 @@ def main() -> None:
         rivals[name] = [kept(Path(folder) / f"{collection.name}.npz") for collection in collections]
     base = quality(collections, exact, exact)
     default = bundle.variants[0].name
-    main = {bundle.variant(width, bundle.variants[0].precision).name for width in bundle.widths}
+    widths = [bundle.variant(width, bundle.variants[0].precision).name for width in bundle.widths]
     result: dict[str, Any] = {
         "collections": {
             one.name: {"documents": len(one.documents), "queries": len(one.queries)} for one in collections
         },
-        "teacher": base,
+        "teacher": rounded(base),
         "default": default,
+        "widths": widths,
         "pairs": [
             {"queries": queries, "documents": documents, **shared(quality(collections, one, other), base)}
             for queries, one in found.items()
             for documents, other in found.items()
-            if default in (queries, documents) or queries == documents or {queries, documents} <= main
+            if default in (queries, documents) or queries == documents or {queries, documents} <= set(widths)
         ],
         "codes": [
             {"encoder": name, "code": code, **shared(scores, base)}
@@ -147,15 +147,9 @@ def unit(rows: npt.NDArray[Any]) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def ranked(collection: Collection, scores: Floats) -> dict[str, float]:
-    """Mean measures of ranking documents by scores (queries, documents); of equals the first stands first."""
-    ids = [document.id for document in collection.documents]
-    run = {}
-    for id, row in zip(collection.queries, scores, strict=True):
-        best = np.argsort(-row, kind="stable")[:DEPTH]
-        run[id] = {ids[place]: float(DEPTH - order) for order, place in enumerate(best)}
-    by_query = measure(collection.judgements, run)
-    return {name: round(float(np.mean([values[name] for values in by_query.values()])), 4) for name in MEASURES}
+def rounded(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The measures that a result file says, by collection, to four digits."""
+    return {one: {name: round(values[name], 4) for name in MEASURES} for one, values in scores.items()}
 
 
 def shared(scores: dict[str, dict[str, float]], base: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -163,12 +157,12 @@ def shared(scores: dict[str, dict[str, float]], base: dict[str, dict[str, float]
     part = {
         name: sum(one[name] for one in scores.values()) / sum(one[name] for one in base.values()) for name in MEASURES
     }
-    return {"scores": scores, "share": round(part["nDCG@10"], 4), "recall_share": round(part["Recall@100"], 4)}
+    return {"scores": rounded(scores), "share": round(part["nDCG@10"], 4), "recall_share": round(part["Recall@100"], 4)}
 
 
 def speeds(encoders: dict[str, Encoder], collection: Collection) -> dict[str, dict[str, Any]]:
     """Bytes, tokens a second and milliseconds a query by encoder, measured in turn."""
-    documents = [f"{one.title} {one.text}".strip() for one in collection.documents[:SPEED_DOCUMENTS]]
+    documents = document_texts(collection)[:SPEED_DOCUMENTS]
     queries = list(collection.queries.values())[:SPEED_QUERIES]
     tokens = next(iter(encoders.values())).tokens
     documents = [tokens.truncated(text, tokens.room("document")) for text in documents]

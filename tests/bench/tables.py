@@ -307,8 +307,7 @@ def _percent(share: float) -> str:
 
 def _study_pairs(result: dict[str, Any]) -> list[str]:
     pairs = {(row["queries"], row["documents"]): row for row in result["pairs"]}
-    kind = result["default"].split(".")[1]
-    names = [name for name in result["quality"] if name.endswith(f".{kind}") or name.startswith("static.")]
+    names = result["widths"]
     lines = [f"| queries | {' | '.join(f'documents {name}' for name in names)} |", f"|---|{'---|' * len(names)}"]
     for queries in names:
         cells = [_percent(pairs[queries, documents]["share"]) for documents in names]

@@ -355,12 +355,9 @@ def test_a_library_of_another_bundle_names_both(nestling: Run, library: Path, tm
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / GRAPH).unlink(), f"{GRAPH}: cannot be read (No such file"),
+        (lambda folder: (folder / GRAPH).unlink(), f"{GRAPH}: cannot be read (No such file or dir"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json: has 2 bytes, expected"),
-        (
-            lambda folder: swap(folder / "manifest.json", f'"{GRAPH}"', '"../model.onnx"'),
-            "leaves the bundle's",
-        ),
+        (lambda folder: swap(folder / "manifest.json", f'"{GRAPH}"', '"../model.onnx"'), "leaves the bundle's"),
         (lambda folder: swap(folder / "manifest.json", FORMAT, '"format": 9'), "has format 9, this Nestling re"),
     ],
 )
