@@ -14,7 +14,7 @@ from onnx import helper
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-# The name of the node that turns the finished vector, see `nest.nest`.
+# The name of the node that turns the finished vector, see `family.encoder_of`.
 ROTATION = "rotation"
 
 _TEXTS_A_PRODUCT = 64

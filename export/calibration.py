@@ -58,7 +58,8 @@ def drawn_texts(
                 place += 1
                 text += f" {lines[place]}"
             if most is not None and len(text) > most:
-                text = text[: max(text.rfind(" ", 0, most), 1)]
+                end = text.rfind(" ", 0, most + 1)
+                text = text[: end if end > 0 else most]
             texts.append(text)
     return texts
 

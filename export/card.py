@@ -43,8 +43,9 @@ training was done."""
 
 _FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
 prefixes of a vector say most. Width xl has the original weights. The others share its token table{attention};
-their feed-forward parts, {units} of its hidden neurons, were trained to give its vectors. {static}Trained on
-{passages:,} passages, {steps:,} batches of {batch}, of {origin}; nothing of any test collection was trained on."""
+their layer norms and feed-forward parts, {units} of its hidden neurons, were trained to give its vectors.
+{static}Trained on {passages:,} passages, {steps:,} batches of {batch}, of {origin};
+nothing of any test collection was trained on."""
 
 _STATIC = """Width static is a table with a row a token, trained to the same vectors, which is summed up without a
 neural network. """

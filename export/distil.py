@@ -1,8 +1,9 @@
 """A nested student after its teacher: all widths in one run.
 
-Each step takes one batch and one width. The teacher's vectors are the targets of all of them, so that they share one
-space, and its prefixes and signs with it: these are what the rotation is for, see `targets.fitted_rotation`. In short
-trials losses on prefixes and bits of its own took width l away from its teacher on texts that were held out.
+Each step takes one batch, of which the teacher tells the vectors and the state of every token. They are the targets of
+all widths, so that these share one space, and its prefixes and signs with it: those are what the rotation is for, see
+`targets.fitted_rotation`. In short trials losses on prefixes and bits of its own took width l away from its teacher on
+texts that were held out; the states of tokens, which are many more targets than a vector a text, brought s nearer.
 
 A run that breaks off goes on from its last checkpoint and ends with the same weights.
 """
@@ -25,16 +26,16 @@ import torch
 from .activations import Ids
 from .errors import ExportError
 from .losses import distance, neighbours
-from .nest import WIDEST, read_plan, use
+from .nest import read_plan, use
 from .schedule import cosine
 from .steps import Say
 
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+CHECKPOINT, LOG, TARGETS = "checkpoint.pt", "log.jsonl", "targets.npy"
 
 # Batches are cut from pools of so many that are sorted by length, so that little is padded.
 _POOL = 64
 
-Vectors = npt.NDArray[np.floating]
+Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Course:
         steps: how many batches.
         batch: texts in one.
         learning_rate: at its highest, after `warmup` steps; from there it falls to nothing as a cosine.
-        widths: by name, how often each is drawn, in proportion.
-        distance: weight of `losses.distance`, beside that of 1 which `losses.neighbours` has.
+        widths: by name, the part of the batches that each is trained on, up to 1.
+        distance, states: weights of `losses.distance` of the texts' vectors and of their tokens' states, beside that
+            of 1 which `losses.neighbours` of the vectors has.
         every: steps between checkpoints.
         seed: of the order of texts and widths.
     """
@@ -57,62 +59,79 @@ class Course:
     warmup: int
     widths: dict[str, float]
     distance: float
+    states: float
     every: int
     seed: int
 
 
 def distil(
-    student: Any, texts: Sequence[Ids], targets: Vectors, course: Course, folder: Path, say: Say, half: bool = False
-) -> None:
+    student: Any, teacher: Any, texts: Sequence[Ids], course: Course, folder: Path, say: Say, half: bool = False
+) -> Vectors:
     """Train a nested student in place.
 
     Args:
-        student: nested, see `nest.nest`; what its widths share stays as it is, and so does its widest.
+        student: nested, see `nest.nest`; what its widths share stays as it is, but for an attention of their own.
+        teacher: the transformers encoder that it was made of.
         texts: token ids of the training texts, (n,) int64 each, special tokens included.
-        targets: (n, dim), the vectors that the texts are to have.
-        folder: where the checkpoint and the log are kept.
+        folder: where the checkpoint, the log and the teacher's vectors are kept.
         say: told how it goes, a line a checkpoint.
         half: multiply in bfloat16, for processors that are made for it.
 
+    Returns:
+        The teacher's vectors of the texts, (n, dim) float32, unit rows; nothing but zeros for a text that no step took.
+
     Raises:
-        ExportError: there are too few texts for a batch, or the checkpoint is of another course, texts or targets.
+        ExportError: there are too few texts for a batch, or the checkpoint is of another course, texts or teacher.
     """
     if len(texts) < course.batch:
         raise ExportError(f"{len(texts)} training texts, expected a batch of {course.batch} or more")
     layers = len(student.encoder.layer)
     trained = [value for value in student.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=course.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-    what = _named(course, texts, targets)
+    plans = {width: read_plan(width, layers) for width in course.widths}
+    what = _named(course, texts, teacher)
     first = _resumed(folder / CHECKPOINT, what, student, optimizer)
+    shape = (len(texts), teacher.config.hidden_size)
+    if first and not (folder / TARGETS).exists():
+        raise ExportError(f"{folder / TARGETS}: is not there beside the checkpoint; remove {folder} to begin anew")
+    targets = np.lib.format.open_memmap(folder / TARGETS, "r+" if first else "w+", np.float32, shape)
     begin, tokens = time.perf_counter(), 0
     for step, rows in _batches(texts, course, first):
-        width = Random(f"{course.seed} {step}").choices(list(course.widths), list(course.widths.values()))[0]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(course, step)
         ids, mask = padded([texts[row] for row in rows])
-        expected = torch.from_numpy(np.asarray(targets[rows], dtype=np.float32))
-        use(student, read_plan(width, layers))
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            found = vectors(student, ids, mask)
-        losses = {
-            "distance": distance(found, expected),
-            "neighbours": neighbours(found, expected),
-        }
-        total = course.distance * losses["distance"] + losses["neighbours"]
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+            known, expected = vectors(teacher, ids, mask)
+        known, expected = known.clone(), expected.clone()
+        targets[rows] = expected.numpy()
         optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        random, line = Random(f"{course.seed} {step}"), dict[str, Any](step=step)
+        for width, plan in plans.items():
+            if random.random() >= course.widths[width]:
+                continue
+            use(student, plan)
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                states, found = vectors(student, ids, mask)
+            losses = {
+                "distance": distance(found, expected),
+                "states": distance(states, known),
+                "neighbours": neighbours(found, expected),
+            }
+            total = course.distance * losses["distance"] + course.states * losses["states"] + losses["neighbours"]
+            total.backward()  # type: ignore[no-untyped-call]
+            line[width] = {name: round(loss.item(), 5) for name, loss in losses.items()}
         optimizer.step()
         tokens += int(mask.sum())
-        line = {"step": step, "width": width, **{name: round(loss.item(), 5) for name, loss in losses.items()}}
         with (folder / LOG).open("a") as log:
             log.write(json.dumps(line) + "\n")
         if (step + 1) % course.every == 0 or step + 1 == course.steps:
+            targets.flush()
             _keep(folder / CHECKPOINT, what, student, optimizer, step + 1)
             took = time.perf_counter() - begin
             left = took / (step + 1 - first) * (course.steps - step - 1) / 60
             done = f"step {step + 1} of {course.steps}, {left:.0f} minutes left, {tokens / took:,.0f} tokens a second"
             say(f"{done}: {json.dumps(line)}")
-    use(student, read_plan(WIDEST, layers))
+    return np.asarray(targets)
 
 
 def learning_rate(course: Course, step: int) -> float:
@@ -132,21 +151,22 @@ def padded(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def vectors(student: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The vectors of texts, (n, dim) float32 of unit length: the mean of their token states, rotated."""
-    states = student(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The states of texts' tokens, (tokens, dim) float32, and the texts' vectors, (n, dim): their means, made unit."""
+    states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
     weights = mask[..., None].float()
     mean = (states * weights).sum(dim=1) / weights.sum(dim=1)
-    return torch.nn.functional.normalize(mean @ student.rotation, dim=1)
+    return states[mask.bool()], torch.nn.functional.normalize(mean, dim=1)
 
 
-def _named(course: Course, texts: Sequence[Ids], targets: Vectors) -> str:
+def _named(course: Course, texts: Sequence[Ids], teacher: Any) -> str:
     """What a checkpoint belongs to."""
     digest = hashlib.sha256(json.dumps(asdict(course), sort_keys=True).encode())
     for text in texts:
         digest.update(text.tobytes())
         digest.update(b".")
-    digest.update(np.ascontiguousarray(targets).tobytes())
+    for _, values in sorted(teacher.state_dict().items()):
+        digest.update(values.numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -181,7 +201,7 @@ def _resumed(path: Path, what: str, student: Any, optimizer: Any) -> int:
         return 0
     state = torch.load(path, weights_only=True)
     if state["what"] != what:
-        raise ExportError(f"{path}: is of another course, other texts or other targets; remove it to begin anew")
+        raise ExportError(f"{path}: is of another course, other texts or another teacher; remove it to begin anew")
     student.load_state_dict(state["student"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

@@ -6,7 +6,6 @@ import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +18,7 @@ from ..encoding.tokens import Tokens
 from . import static
 from .activations import ROTATION, Floats, Ids
 from .calibration import drawn_texts, own_texts
-from .distil import Course, distil
+from .distil import TARGETS, Course, distil
 from .errors import ExportError
 from .graph import export_graph, load_model
 from .nest import WIDEST, nest, read_plan, sliced
@@ -30,9 +29,8 @@ from .targets import fitted_rotation, vectors
 LOOK_UP = "static.npz"
 
 # What a training passage is, see `calibration.drawn_texts`: words as in a query, a line or its beginning, or some
-# lines. Most are short, so that there are more of them in the same time.
-_KINDS = (*[(-8, None)] * 2, *[(0, 150)] * 15, *[(200, 300)] * 2, (500, 600))
-_TARGETS_A_STEP = 16384
+# lines. Most are short, so that there are more of them in the same time; some are as long as an encoder reads.
+_KINDS = (*[(-8, None)] * 2, *[(0, 150)] * 14, *[(200, 300)] * 2, (500, 600), (900, 1200))
 _EVERY = 100
 _FITTED_ON = 700
 _SEED = 0
@@ -64,7 +62,7 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
 
     Raises:
         ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim that the source
-            has not.
+            has not, or what an earlier build left is not whole.
     """
     model = load_model(source)
     if recipe.nest is None or recipe.texts is None:
@@ -72,38 +70,39 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     nested = recipe.nest
     if max(nested.dims) > model.config.hidden_size:
         raise ExportError(f"{recipe.path}: nest.dims is {nested.dims}, the source has {model.config.hidden_size}")
-    passages = _passages(recipe.texts, nested.passages, tokens, texts, work)
-    encoder = recipe.encoder
-    graph = work.step(
-        "source.onnx",
-        "export the source",
-        lambda path: export_graph(model, encoder.pooling, encoder.max_tokens, path),
-    )
-    targets = _targets(graph, passages, work)
-
-    def turn() -> Floats:
-        return fitted_rotation(targets, nested.dims, _SEED).astype(np.float16).astype(np.float32)  # as it is stored
-
-    rotation = work.array("rotation.npy", "rotation", turn)
+    passages, folder = _passages(recipe.texts, nested.passages, tokens, texts, work), work.folder / "distil"
     widths = sorted([WIDEST, *nested.widths], key=lambda name: -WIDTHS[name])
 
     def train(path: Path) -> None:
         fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[:_FITTED_ON]
         student = copy.deepcopy(model)
-        nest(student, widths[1:], fitted_on, rotation, nested.attention)
-        distil(student, passages, targets @ rotation, _course(nested), work.folder / "distil", work.say)
+        nest(student, widths[1:], fitted_on, nested.attention)
+        distil(student, model, passages, _course(nested), folder, work.say)
         layers = model.config.num_hidden_layers
         states = {name: sliced(student, read_plan(name, layers)).state_dict() for name in widths[1:]}
-        states[WIDEST] = {**model.state_dict(), ROTATION: torch.from_numpy(rotation)}
-        torch.save(states, path)
+        torch.save({WIDEST: model.state_dict(), **states}, path)
 
     states = torch.load(work.step("students.pt", "nest and train", train), weights_only=True)
-    models = {name: encoder_of(model.config, name, states[name]) for name in widths}
+    if not (folder / TARGETS).exists():
+        raise ExportError(
+            f"{folder / TARGETS}: is not there, which the training left; remove {work.folder} to begin anew"
+        )
+    targets = np.load(folder / TARGETS)
+    seen = np.flatnonzero(targets.any(axis=1))
+    passages, targets = [passages[place] for place in seen], targets[seen]
+
+    def turn() -> Floats:
+        return fitted_rotation(targets, nested.dims, _SEED).astype(np.float16).astype(np.float32)  # as it is stored
+
+    rotation = work.array("rotation.npy", "rotation", turn)
+    models = {name: encoder_of(model.config, name, states[name], rotation) for name in widths}
     table = None
     if recipe.static is not None:
         asked = recipe.static
 
         def look_up(path: Path) -> None:
+            graph, encoder = work.folder / "source.onnx", recipe.encoder
+            export_graph(model, encoder.pooling, encoder.max_tokens, graph)
             first, last = passages[0][[0, -1]]
             single = vectors(graph, [np.array([first, id, last]) for id in range(tokens.highest_id + 1)])
             found = static.trained(passages, targets @ rotation, single @ rotation, asked, _SEED)
@@ -113,13 +112,13 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     return Family(models, rotation, table, weights_hash(models))
 
 
-def encoder_of(config: Any, width: str, state: Mapping[str, torch.Tensor]) -> Any:
+def encoder_of(config: Any, width: str, state: Mapping[str, torch.Tensor], rotation: Floats) -> Any:
     """A plain encoder of a width, of the source's form but for its feed-forward parts, with the rotation."""
     narrow = copy.deepcopy(config)
     narrow.intermediate_size = int(config.intermediate_size * WIDTHS[width])
     model: Any = BertModel(narrow, add_pooling_layer=False)  # type: ignore[no-untyped-call]
-    model.register_buffer(ROTATION, torch.empty_like(state[ROTATION]))
     model.load_state_dict(state)
+    model.register_buffer(ROTATION, torch.from_numpy(rotation))
     return model.eval()
 
 
@@ -148,16 +147,6 @@ def _passages(recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, wor
     return np.split(ids, ends[:-1])
 
 
-def _targets(graph: Path, passages: list[Ids], work: Work) -> Floats:
-    """The source's vectors of the training texts, made in steps that are kept."""
-    parts = []
-    for begin in range(0, len(passages), _TARGETS_A_STEP):
-        part = passages[begin : begin + _TARGETS_A_STEP]
-        what = f"targets {begin + len(part)} of {len(passages)}"
-        parts.append(work.array(f"targets-{begin}.npy", what, partial(vectors, graph, part)))
-    return np.concatenate(parts)
-
-
 def _course(recipe: NestRecipe) -> Course:
     return Course(
         steps=recipe.steps,
@@ -166,6 +155,7 @@ def _course(recipe: NestRecipe) -> Course:
         warmup=recipe.warmup,
         widths=recipe.widths,
         distance=recipe.distance,
+        states=recipe.states,
         every=_EVERY,
         seed=_SEED,
     )

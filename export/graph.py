@@ -48,7 +48,7 @@ def pool(hidden: torch.Tensor, pooling: str, rotation: torch.Tensor | None = Non
 
 
 def rotation_of(model: Any) -> torch.Tensor | None:
-    """What a model's vectors are turned by, see `nest.nest`; None where they are not."""
+    """What a model's vectors are turned by, see `family.encoder_of`; None where they are not."""
     return getattr(model, ROTATION, None)
 
 

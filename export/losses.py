@@ -1,7 +1,7 @@
 """How far a student's vectors are from its teacher's: each by itself, and by whom it has for neighbours.
 
-All take vectors (n, dim) float32 of the same texts, student's and teacher's, and give one number that is 0 where they
-agree.
+All take vectors (n, dim) float32 of the same texts, or tokens, student's and teacher's, and give one number that is 0
+where they agree.
 """
 
 from __future__ import annotations

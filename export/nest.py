@@ -1,9 +1,10 @@
-"""One encoder that holds many: for each width feed-forward parts of their own, around attention that all share.
+"""One encoder that holds many: for each width feed-forward parts and layer norms of their own, attention for all.
 
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
-their own ways, with a layer norm each: with weights in common the widest encoder, which must stay as it is, was pulled
-away by the narrow ones. The token table is that of the source; attention too, or one that the narrow widths share.
+their own ways, with the layer norms around them: with weights in common the widest encoder, which must stay as it is,
+was pulled away by the narrow ones. The token table is that of the source; attention too, or one that the narrow widths
+share.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 
-from .activations import Floats, Ids
+from .activations import Ids
 from .errors import ExportError
 from .recipe import WIDTHS
 
@@ -41,6 +42,16 @@ class OfWidth(torch.nn.Module):
         return self.parts[self.width](values)
 
 
+def _places(layer: Any) -> tuple[tuple[Any, str], ...]:
+    """Where a layer has a part of each width: modules, and the names of their parts."""
+    return (
+        (layer.attention.output, "LayerNorm"),
+        (layer.intermediate, "dense"),
+        (layer.output, "dense"),
+        (layer.output, "LayerNorm"),
+    )
+
+
 def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
     """The width of each layer under a plan.
 
@@ -60,8 +71,8 @@ def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
     return names
 
 
-def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floats, attention: bool = False) -> None:
-    """Give a model narrow feed-forward parts beside its own, in place; it computes what it did before, turned.
+def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: bool = False) -> None:
+    """Give a model narrow feed-forward parts and their layer norms beside its own, in place; it computes what it did.
 
     A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
     layers before it give, what the whole model has there.
@@ -70,10 +81,8 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floa
         model: a transformers encoder of BERT's form.
         widths: which parts, besides those that are there.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
-        rotation: (dim, dim) orthogonal; what a text's mean state is multiplied by, see `targets.fitted_rotation`.
         attention: let attention be trained, which the widths share; the widest is then to be had from the source.
     """
-    model.register_buffer("rotation", torch.from_numpy(rotation))
     for value in model.parameters():
         value.requires_grad_(False)
     with torch.inference_mode():
@@ -89,26 +98,26 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], rotation: Floa
         parts = {}
         for width in widths:
             parts[width], narrow[width] = _narrow(layer, order, width, narrow[width], sums)
-        into, out, norm = layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm
-        layer.intermediate.dense = OfWidth({WIDEST: into} | {width: part[0] for width, part in parts.items()})
-        layer.output.dense = OfWidth({WIDEST: out} | {width: part[1] for width, part in parts.items()})
-        layer.output.LayerNorm = OfWidth({WIDEST: norm} | {width: part[2] for width, part in parts.items()})
         layer.attention.requires_grad_(attention)
+        for place, (owner, name) in enumerate(_places(layer)):
+            own = {WIDEST: getattr(owner, name)} | {width: part[place] for width, part in parts.items()}
+            setattr(owner, name, OfWidth(own))
+        layer.attention.output.LayerNorm.parts[WIDEST].requires_grad_(False)
 
 
 def use(model: Any, plan: Sequence[str]) -> None:
     """Let a nested model compute with the parts of these widths, one a layer."""
     for layer, width in zip(model.encoder.layer, plan, strict=True):
-        layer.intermediate.dense.width = layer.output.dense.width = layer.output.LayerNorm.width = width
+        for owner, name in _places(layer):
+            getattr(owner, name).width = width
 
 
 def sliced(model: Any, plan: Sequence[str]) -> Any:
     """A plain encoder with the parts of these widths, one a layer, of a nested one."""
     result = copy.deepcopy(model)
     for layer, width in zip(result.encoder.layer, plan, strict=True):
-        layer.intermediate.dense = layer.intermediate.dense.parts[width]
-        layer.output.dense = layer.output.dense.parts[width]
-        layer.output.LayerNorm = layer.output.LayerNorm.parts[width]
+        for owner, name in _places(layer):
+            setattr(owner, name, getattr(owner, name).parts[width])
     return result
 
 
@@ -130,8 +139,8 @@ def prefix(layer: Any, order: torch.Tensor, width: str) -> tuple[torch.nn.Linear
 
 def _narrow(
     layer: Any, order: torch.Tensor, width: str, states: list[torch.Tensor], sums: list[torch.Tensor]
-) -> tuple[tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module], list[torch.Tensor]]:
-    """A layer's parts for a width, and the states that they give.
+) -> tuple[tuple[torch.nn.Module, ...], list[torch.Tensor]]:
+    """A layer's parts for a width, in the order of `_places`, and the states that they give.
 
     Args:
         order: of the neurons, the most important first.
@@ -143,10 +152,11 @@ def _narrow(
         middles = torch.cat([layer.attention(state)[0][0] for state in states])
         hidden = layer.intermediate.intermediate_act_fn(into(middles))
         weight, bias = _fitted(hidden, torch.cat([one[0] for one in sums]) - middles, cut.weight)
-    out, norm = _linear(weight, bias), copy.deepcopy(layer.output.LayerNorm).requires_grad_(True)
+    out = _linear(weight, bias)
+    first, norm = (copy.deepcopy(of.LayerNorm).requires_grad_(True) for of in (layer.attention.output, layer.output))
     with torch.inference_mode():
         found = norm(out(hidden) + middles)
-    return (into, out, norm), [part[None] for part in found.split([one.shape[1] for one in states])]
+    return (first, into, out, norm), [part[None] for part in found.split([one.shape[1] for one in states])]
 
 
 def _fitted(hidden: torch.Tensor, expected: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from onnx import numpy_helper
 
 from ..encoding.tokens import Tokens
-from .activations import Floats, Ids, reach
+from .activations import Floats, Ids, matrices, reach
 from .blocks import Blocks, Grid
 from .calibration import drawn_texts, own_texts
 from .embedding import compress_table, put_values, rounded_table
@@ -70,11 +71,11 @@ def quantized(
         int8 = recipe.int8
         assert int8 is not None
         folder.mkdir(exist_ok=True)
-        reached: dict[str, Floats] = {}
+        shared: dict[bytes, Floats] = {}
         for path in fused.values():
             model = onnx.load(path)
             put_values(model, table())
-            reached = _common(reached, reach(model, calibration))
+            reached = _common(model, reach(model, calibration), shared)
             model = quantize_int8(model, reached, int8.weight_bits, int8.outlier_ratio, int8.float_ratio, work.folder)
             compress_table(model, table())
             finish(model, folder / path.name)
@@ -88,6 +89,8 @@ def quantized(
         ids: list[Ids] = [*calibration, *(tokens.ids(text, "document")[0] for text in drawn)]
         wider: Rounded | None = None
         for width, path in fused.items():
+            if width not in recipe.int4_widths():
+                continue
             work.say(f"int4 of {width}")
             model = onnx.load(path)
             put_values(model, table())
@@ -103,15 +106,17 @@ def quantized(
             found = dict(fused)
         else:
             folder = work.step(precision, f"quantize to {precision}", {"int8": to_int8, "int4": to_int4}[precision])
-            found = {width: folder / path.name for width, path in fused.items()}
+            kept = recipe.int4_widths() if precision == "int4" else list(fused)
+            found = {width: folder / path.name for width, path in fused.items() if width in kept}
         graphs |= {f"{width}.{precision}": path for width, path in found.items()}
     return graphs
 
 
-def _common(wider: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, Floats]:
-    """How far channels reach, as in the wider model where it has the same channels: matrices that both have come out
-    alike then."""
-    return {
-        name: wider[name] if name in wider and wider[name].shape == values.shape else values
-        for name, values in found.items()
-    }
+def _common(model: Any, found: Mapping[str, Floats], shared: dict[bytes, Floats]) -> dict[str, Floats]:
+    """How far channels reach, into a matrix that a wider model has too as it was there: both come out alike then.
+
+    Args:
+        shared: by the weights of the matrices there were so far, how far channels reach into them; added to.
+    """
+    stored = {tensor.name: numpy_helper.to_array(tensor).tobytes() for tensor in model.graph.initializer}
+    return {node.input[0]: shared.setdefault(stored[node.input[1]], found[node.input[0]]) for node in matrices(model)}

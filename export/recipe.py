@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Set
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,10 +109,12 @@ class Int4Recipe:
     Attributes:
         max_bytes: groups are as fine as fit, all files of the widest encoder within so many bytes.
         passages: how many the rounding is fitted to, besides the texts that come with Nestling.
+        widths: which encoders are to be had in int4, the widest among them; none named are all.
     """
 
     max_bytes: int
     passages: int = 0
+    widths: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,10 @@ class NestRecipe:
 
     Attributes:
         passages: how many are drawn from the texts to train on.
-        widths: those besides `xl`, which stays as it is: by name how often each is trained.
+        widths: those besides `xl`, which stays as it is: by name the part of the batches that each is trained on.
         attention: whether the narrow widths have an attention of their own, which they share and which is trained.
         dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
-        steps, batch, learning_rate, warmup, distance: see `distil.Course`.
+        steps, batch, learning_rate, warmup, distance, states: see `distil.Course`.
     """
 
     passages: int
@@ -149,6 +151,7 @@ class NestRecipe:
     warmup: int
     dims: list[int]
     distance: float
+    states: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -245,8 +248,15 @@ class Recipe:
         self._check_texts()
         if self.nest is not None:
             self._check_nest(self.nest)
+        if self.int4 is not None:
+            self._check_int4(self.int4)
         if self.static is not None:
             self._check_static(self.static)
+        for name in self.verify:
+            width, _, precision = name.rpartition(".")
+            of = self.int4_widths() if precision == "int4" else ["xl", *(() if self.nest is None else self.nest.widths)]
+            if width and width not in of:
+                raise ExportError(f"{self.path}: [verify] has a bar for {name}, which is not built; remove it")
         if self.int8 is not None and self.int8.weight_bits not in (7, 8):
             raise ExportError(f"{self.path}: weight_bits is {self.int8.weight_bits}, expected 7 or 8")
         if self.int8 is not None and not self.int8.outlier_ratio >= 1:
@@ -274,22 +284,37 @@ class Recipe:
                     "more"
                 )
 
+    def int4_widths(self) -> list[str]:
+        """The encoders that are to be had in int4."""
+        every = ["xl", *(() if self.nest is None else self.nest.widths)]
+        return [] if self.int4 is None else self.int4.widths or every
+
     def _check_nest(self, nest: NestRecipe) -> None:
-        bad = {name: often for name, often in nest.widths.items() if not _is_number(often) or not often > 0}
+        if self.encoder.pooling != "mean":
+            pooling = self.encoder.pooling
+            raise ExportError(f"{self.path}: encoder.pooling is {pooling!r}, expected 'mean' beside [nest]")
+        bad = {name: often for name, often in nest.widths.items() if not _is_number(often) or not 0 < often <= 1}
         narrow = [name for name in WIDTHS if WIDTHS[name] < 1]
         if bad or not nest.widths or set(nest.widths) - set(narrow):
             raise ExportError(
-                f"{self.path}: nest.widths is {nest.widths}, expected some of {', '.join(narrow)}, each with how often "
-                "it is trained, above 0"
+                f"{self.path}: nest.widths is {nest.widths}, expected some of {', '.join(narrow)}, each with the "
+                "part of the batches that it is trained on, above 0 and up to 1"
             )
         if not nest.dims or not all(type(dim) is int and dim >= 8 for dim in nest.dims):
             raise ExportError(f"{self.path}: nest.dims is {nest.dims}, expected lengths of vectors, 8 or more")
         for key in ("passages", "steps", "batch"):
             if getattr(nest, key) < 1:
                 raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 1 or more")
-        for key in ("learning_rate", "warmup", "distance"):
+        for key in ("learning_rate", "warmup", "distance", "states"):
             if not getattr(nest, key) >= 0:
                 raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 0 or more")
+
+    def _check_int4(self, int4: Int4Recipe) -> None:
+        known = ["xl", *(() if self.nest is None else self.nest.widths)]
+        if int4.widths and ("xl" not in int4.widths or set(int4.widths) - set(known)):
+            raise ExportError(
+                f"{self.path}: int4.widths is {int4.widths}, expected 'xl' and others of {', '.join(known)}"
+            )
 
     def _check_static(self, static: StaticRecipe) -> None:
         if self.nest is None:

@@ -1,4 +1,4 @@
-"""The teacher's vectors of training texts, and the rotation that suits what is kept of them."""
+"""The source's vectors of texts, and the rotation that suits what is kept of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .losses import bits, matryoshka
 from .schedule import cosine
 
 _TOKENS_A_RUN = 2048
-_STEPS, _BATCH, _LEARNING_RATE = 500, 384, 3e-3
-_BITS_WEIGHT, _ORTHOGONAL_WEIGHT = 2.0, 10.0
+_STEPS, _BATCH, _LEARNING_RATE = 2000, 512, 8e-3
+_BITS_WEIGHT, _ORTHOGONAL_WEIGHT = 10.0, 10.0
 
 
 def vectors(graph: Path, texts: Sequence[Ids]) -> Floats:

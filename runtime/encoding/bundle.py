@@ -20,7 +20,7 @@ from .tokens import ROLES, Role
 
 FORMAT = 3
 MANIFEST = "manifest.json"
-DEFAULT = "minilm-l6-en"
+DEFAULT = "nestling-en"
 STATIC = "static"
 
 _READ_BYTES = 1 << 20
@@ -75,7 +75,7 @@ class Bundle:
 
     Attributes:
         folder: where the files are.
-        name: the bundle's name, as `minilm-l6-en`.
+        name: the bundle's name, as `nestling-en`.
         space: sha256 of what makes the vector space; vectors can be compared where it is equal.
         dim: length of a vector.
         max_tokens: most token ids that the encoder reads of one text, special tokens included.

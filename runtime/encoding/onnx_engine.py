@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -63,20 +63,32 @@ class OnnxEngine:
         position = count()
         failures: list[BaseException] = []
 
-        def work() -> None:
+        def work(ended: Event) -> None:
             try:
                 while not failures and (place := next(position)) < len(order):
                     row = order[place]
                     vectors[row], left_out[row] = self.run(texts[row], role)
             except BaseException as error:  # handed to the caller's thread below
                 failures.append(error)
+            finally:
+                ended.set()
 
-        workers = [Thread(target=work, daemon=True) for _ in range(min(threads, len(texts)) - 1)]
-        for worker in workers:
-            worker.start()
-        work()
-        for worker in workers:
-            worker.join()
+        # Events, for a join that Ctrl-C interrupted takes the thread for ended from then on (CPython's bpo-45274).
+        ended = [Event() for _ in range(min(threads, len(texts)) - 1)]
+        workers = [Thread(target=work, args=(event,), daemon=True) for event in ended]
+        try:
+            for worker in workers:
+                worker.start()
+            work(Event())
+            for event in ended:
+                event.wait()
+        except BaseException as error:  # Ctrl-C while waiting; a worker in ONNX Runtime while Python ends aborts it
+            failures.append(error)
+            raise
+        finally:
+            for worker, event in zip(workers, ended, strict=True):
+                if worker.ident is not None:
+                    event.wait()
         if failures:
             raise failures[0]
 

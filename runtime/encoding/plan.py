@@ -63,8 +63,8 @@ def choose(
 ) -> Choice:
     """The best plan within the limits; without limits, the bundle's default for both.
 
-    Best is the highest sum of the document width's quality and the query width's. Where a variant's quality is not
-    known, it is the order in the bundle instead, which names the widest first.
+    Best is the highest sum of the document width's quality and the query width's, of the variants whose quality is
+    known. Where that of a width's first precision is not, it is the order in the bundle, which names the widest first.
 
     Args:
         costs: of all variants of the bundle.
@@ -83,12 +83,14 @@ def choose(
         Choice(plan, by_name[query.name].query_ms, _together(by_name[document.name], by_name[query.name]))
         for plan, document, query in pairs
     ]
-    names = [variant.name for variant in bundle.variants]
-    known = all(name in quality for name in names)
+    known = all(bundle.variant(width, None).name in quality for width in bundle.widths)
+
+    def rated(place: int) -> bool:
+        return known and all(variant.name in quality for variant in pairs[place][1:])
 
     def worth(place: int) -> float:
         _, document, query = pairs[place]
-        if known:
+        if rated(place):
             return quality[document.name].documents + quality[query.name].queries
         return -float(bundle.widths.index(document.width) + bundle.widths.index(query.width))
 
@@ -108,7 +110,7 @@ def choose(
             f"{plan.document_width}, query width {plan.query_width}, precision {plan.precision} with "
             f"{closest.query_ms:.2f} ms and {closest.megabytes:.0f} MB; allow that much"
         )
-    return choices[max(fitting, key=worth)]
+    return choices[max([place for place in fitting if rated(place)] or fitting, key=worth)]
 
 
 def read_plan(bundle: Bundle) -> Plan | None:

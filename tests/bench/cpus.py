@@ -47,8 +47,9 @@ def main() -> None:
     collection = read_collection(arguments.collection)
     queries = dict(itertools.islice(collection.queries.items(), QUERIES))
     results: dict[str, Any] = {}
+    bundle = read_bundle()
     with tempfile.TemporaryDirectory() as folder:
-        for precision in [variant.precision for variant in read_bundle().variants]:
+        for precision in bundle.precisions(bundle.widths[0]):
             path = Path(folder, f"{precision}.nest")
             with Library(path, encoder=Encoder(precision=precision, threads=THREADS)) as library:
                 library.add(chosen(collection, list(queries)))

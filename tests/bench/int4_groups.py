@@ -3,10 +3,10 @@
     python tests/bench/int4_groups.py FLOAT32_FOLDER WORK_FOLDER TEXTS_FOLDER COLLECTION_FOLDER...
         [--vectors .nestling-build/precision] [-o tests/bench/results/groups.json]
 
-FLOAT32_FOLDER is a bundle with the original weights. WORK_FOLDER is where a build of the default bundle keeps its
-steps: `xl.onnx` and `gradients.npy` are read. TEXTS_FOLDER holds the texts that its recipe names. All kinds share
-token table and rounding, and all but the last what they are fitted to. Bytes are those of the matrices: codes, scales
-and zero points. Vectors that `precision.py` has kept are used again.
+FLOAT32_FOLDER is a bundle with the float32 weights, see precision.py. WORK_FOLDER is where a build of the default
+bundle keeps its steps: `xl.onnx` and `gradients.npy` are read. TEXTS_FOLDER holds the texts that its recipe names. All
+kinds share token table and rounding, and all but the last what they are fitted to. Bytes are those of the matrices:
+codes, scales and zero points. Vectors that `precision.py` has kept are used again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from nestling.export.calibration import drawn_texts, own_texts
 from nestling.export.embedding import compress_table, put_values, rounded_table
 from nestling.export.int4 import found_matrices, rounded_in_order, with_blocks
 from nestling.export.recipe import read_recipe
-from precision import Vectors, compared, figures, vectors
+from precision import Vectors, compared, exact_vectors, figures, vectors
 
-RECIPE = Path(__file__).parents[2] / "models" / "minilm-l6-en" / "recipe.toml"
+RECIPE = Path(__file__).parents[2] / "models" / "nestling-en" / "recipe.toml"
 
 
 def main() -> None:
@@ -50,7 +50,8 @@ def main() -> None:
     def kept(encoder: Encoder) -> list[Vectors]:
         return [vectors(encoder, collection, arguments.vectors) for collection in collections]
 
-    exact = kept(Encoder(arguments.float32, precision="float32"))
+    float32 = Encoder(arguments.float32, precision="float32")
+    exact = exact_vectors(float32, chosen.bundle, collections, arguments.vectors)
     results: dict[str, Any] = {}
 
     def report(name: str, size: int, found: list[Vectors]) -> None:

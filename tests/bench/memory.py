@@ -40,8 +40,8 @@ def main() -> None:
     if arguments.precision:
         print(json.dumps(measured(arguments.precision, arguments.texts)))
         return
-    results = {}
-    for precision in [arguments.only] if arguments.only else [variant.precision for variant in read_bundle().variants]:
+    results, bundle = {}, read_bundle()
+    for precision in [arguments.only] if arguments.only else bundle.precisions(bundle.widths[0]):
         command = [sys.executable, __file__, "--precision", precision, "--texts", str(arguments.texts)]
         line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
         results[precision] = json.loads(line)

@@ -1,12 +1,12 @@
 """What precision costs in ranking quality: dense search over whole collections with every precision of a bundle.
 
-    nestling-export build models/minilm-l6-en/recipe.toml --precision float32 -o FLOAT32_FOLDER
+    nestling-export build tests/bench/teacher.toml --precision float32 -o FLOAT32_FOLDER
     python tests/bench/precision.py FLOAT32_FOLDER COLLECTION_FOLDER... [--also NAME=BUNDLE_FOLDER:PRECISION]
         [-o tests/bench/results/precision.json]
 
 A document is title and text up to what the encoder reads, one vector each; queries are compared with all of them in
-float32, so that only the encoder counts. Vectors are kept in --work, so that a run which breaks off goes on. Needs the
-eval extra.
+float32, so that only the encoder counts. Those of the float32 weights are turned as the bundle's are. Vectors are kept
+in --work, so that a run which breaks off goes on. Needs the extras eval and export.
 """
 
 from __future__ import annotations
@@ -14,22 +14,28 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from machine import described, finished
 from nestling import Encoder
-from nestling.encoding.bundle import read_bundle
+from nestling.encoding.bundle import Bundle, read_bundle
 from nestling.evaluate import MEASURES, Collection, measure, read_collection
+from nestling.export.graph import stored_rotation
+from nestling.export.verify import turned
 
 DEPTH = 100
 BLOCK = 512
+SAME_WEIGHTS = 0.95
 
 Floats = npt.NDArray[np.float32]
 Vectors = tuple[Floats, Floats]
+Values = npt.NDArray[np.float64]
 
 
 def main() -> None:
@@ -40,8 +46,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".nestling-build/precision"))
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "precision.json")
     arguments = parser.parse_args()
+    bundle = read_bundle()
     encoders = {"float32": Encoder(arguments.float32, precision="float32")}
-    encoders |= {variant.precision: Encoder(precision=variant.precision) for variant in read_bundle().variants}
+    encoders |= {name: Encoder(precision=name) for name in bundle.precisions(bundle.widths[0])}
     for entry in arguments.also:
         name, _, place = entry.partition("=")
         folder, _, precision = place.rpartition(":")
@@ -49,10 +56,11 @@ def main() -> None:
     collections = [read_collection(folder) for folder in arguments.collections]
     arguments.work.mkdir(parents=True, exist_ok=True)
     results = {}
-    exact: list[Vectors] = []
+    exact = exact_vectors(encoders["float32"], bundle, collections, arguments.work)
     for name, encoder in encoders.items():
-        found = [vectors(encoder, collection, arguments.work) for collection in collections]
-        exact = exact or found
+        found = exact
+        if name != "float32":
+            found = [vectors(encoder, collection, arguments.work) for collection in collections]
         scores, cosines = compared(collections, found, exact)
         results[name] = {
             "file_bytes": encoder.bundle.bytes_of(encoder.bundle.variant(encoder.width, encoder.precision)),
@@ -66,6 +74,18 @@ def main() -> None:
         print(name, json.dumps(results[name]), flush=True)
     command = f"python tests/bench/precision.py FLOAT32_FOLDER {' '.join(map(str, arguments.collections))}"
     finished(arguments.output, {**described(command, encoders["float32"].threads), "precisions": results})
+
+
+def exact_vectors(exact: Encoder, bundle: Bundle, collections: Sequence[Collection], work: Path) -> list[Vectors]:
+    """The vectors of the float32 weights that a bundle was made of, turned as the bundle's are."""
+    rotation = stored_rotation(onnx.load(bundle.folder / bundle.variants[0].graph))
+    texts = document_texts(collections[0])[:8]
+    there = Encoder(bundle).encode(texts, role="document")
+    cosine = float((turned(exact.encode(texts, role="document"), rotation) * there).sum(axis=1).mean())
+    if cosine < SAME_WEIGHTS:
+        raise SystemExit(f"{exact.bundle.folder}: has a cosine of {cosine:.2f} to {bundle.folder}; is of other weights")
+    found = [vectors(exact, collection, work) for collection in collections]
+    return [(turned(documents, rotation), turned(queries, rotation)) for documents, queries in found]
 
 
 def variant_files(encoder: Encoder) -> tuple[str, ...]:
@@ -122,14 +142,20 @@ def quality(collection: Collection, documents: Floats, queries: Floats) -> float
 
 
 def ranked(collection: Collection, scores: Floats) -> dict[str, float]:
-    """Mean measures of ranking documents by scores (queries, documents); of equals the first stands first."""
+    """Mean measures of ranking documents by scores (queries, documents), see `by_query`."""
+    return {name: float(values.mean()) for name, values in by_query(collection, scores).items()}
+
+
+def by_query(collection: Collection, scores: Floats) -> dict[str, Values]:
+    """Measures by name, (judged queries,), of ranking documents by scores (queries, documents); of equals the first
+    stands first."""
     ids = [document.id for document in collection.documents]
     run = {}
     for id, row in zip(collection.queries, scores, strict=True):
         best = np.argsort(-row, kind="stable")[:DEPTH]
         run[id] = {ids[place]: float(DEPTH - order) for order, place in enumerate(best)}
-    by_query = measure(collection.judgements, run)
-    return {name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES}
+    measured = measure(collection.judgements, run).values()
+    return {name: np.array([values[name] for values in measured]) for name in MEASURES}
 
 
 if __name__ == "__main__":

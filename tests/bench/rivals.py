@@ -18,7 +18,7 @@ import torch
 
 from nestling import Encoder
 from nestling.evaluate import read_collection
-from nestling.export.activations import ROTATION, Ids
+from nestling.export.activations import ROTATION, Floats, Ids
 from nestling.export.calibration import own_texts
 from nestling.export.family import encoder_of
 from nestling.export.graph import export_graph, load_model
@@ -40,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     tokens = Encoder().tokens
     source = arguments.work / "source"
-    rotation = torch.from_numpy(np.load(arguments.work / "rotation.npy"))
+    rotation = np.load(arguments.work / "rotation.npy")
     students = torch.load(arguments.work / "students.pt", weights_only=True)
     collections = [read_collection(folder) for folder in arguments.collections]
     for name in arguments.only or [*CUTS, *PLANS]:
@@ -49,9 +49,9 @@ def main() -> None:
         model = load_model(source)
         if name in CUTS:
             cut(model, CUTS[name], [tokens.ids(text, "document")[0] for text in own_texts()])
-            model.register_buffer(ROTATION, rotation)
+            model.register_buffer(ROTATION, torch.from_numpy(rotation))
         else:
-            model = mixed(model, students, *PLANS[name])
+            model = mixed(model, students, rotation, *PLANS[name])
         graph = folder / "float32.onnx"
         export_graph(model, POOLING, MAX_TOKENS, graph)
         for collection in collections:
@@ -75,10 +75,10 @@ def cut(model: Any, width: str, texts: list[Ids]) -> None:
         layer.intermediate.dense, layer.output.dense = prefix(layer, important(layer, hidden), width)
 
 
-def mixed(model: Any, states: dict[str, dict[str, torch.Tensor]], first: str, second: str) -> Any:
+def mixed(model: Any, states: dict[str, dict[str, torch.Tensor]], rotation: Floats, first: str, second: str) -> Any:
     """A trained encoder whose layers are of one width in the first half, and of another in the second."""
-    result = encoder_of(model.config, first, states[first])
-    other = encoder_of(model.config, second, states[second])
+    result = encoder_of(model.config, first, states[first], rotation)
+    other = encoder_of(model.config, second, states[second], rotation)
     for place in range(len(result.encoder.layer) // 2, len(result.encoder.layer)):
         result.encoder.layer[place] = other.encoder.layer[place]
     return result

@@ -3,12 +3,14 @@
     python tests/bench/study.py FLOAT32_FOLDER COLLECTION_FOLDER... [--rival NAME=FOLDER ...]
         [-o tests/bench/results/study.json]
 
-FLOAT32_FOLDER is a bundle with the teacher's weights: `nestling-export build models/minilm-l6-en/recipe.toml
---precision float32 -o FLOAT32_FOLDER`. A document is title and text up to what the encoder reads, one vector each, as
-in precision.py, whose kept vectors this reads too. A rival is what rivals.py left in a folder. Needs the eval extra.
+FLOAT32_FOLDER is a bundle of the teacher's weights in float32, see precision.py; its vectors are turned as the family's
+are. A document is title and text up to what the encoder reads, one vector each, as in precision.py, whose
+kept vectors this reads too. A rival is what rivals.py or rival_peers.py left in a folder. Needs the extras eval and
+export.
 
-A share is the mean of nDCG@10 over the collections as a part of that of the teacher. Speed is measured in one run, in
-turn: the median of the rounds.
+A share is the mean of nDCG@10 over the collections as a part of that of the teacher; beside it stands between what 95 %
+of 2,000 resamplings of the queries (paired, of each collection) have it. Speed is measured in one run, in turn: the
+median of the rounds.
 """
 
 from __future__ import annotations
@@ -27,12 +29,16 @@ from machine import described, finished
 from nestling import Encoder
 from nestling.encoding.bundle import read_bundle
 from nestling.evaluate import Collection, read_collection
-from precision import Floats, Vectors, document_texts, ranked, vectors
+from precision import Floats, Values, Vectors, by_query, document_texts, exact_vectors, vectors
 
 MEASURES = ("nDCG@10", "Recall@100")
 DIMS = (384, 256, 128, 64)
 RESCORED = 40
 SPEED_DOCUMENTS, SPEED_QUERIES, ROUNDS = 256, 60, 5
+RESAMPLINGS = 2000
+
+# Measures by collection and name, (judged queries,) each.
+Scores = dict[str, dict[str, Values]]
 
 
 def main() -> None:
@@ -41,30 +47,32 @@ def main() -> None:
     parser.add_argument("collections", type=Path, nargs="+")
     parser.add_argument("--bundle", type=Path, help="the family; the bundled one by default")
     parser.add_argument("--rival", action="append", default=[], help="NAME=FOLDER, see rivals.py")
+    parser.add_argument("--every-precision", action="store_true", help="of each width; the first alone by default")
     parser.add_argument("--work", type=Path, default=Path(".nestling-build/precision"))
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "study.json")
     arguments = parser.parse_args()
     collections = [read_collection(folder) for folder in arguments.collections]
     arguments.work.mkdir(parents=True, exist_ok=True)
-    teacher = Encoder(arguments.float32, precision="float32")
     bundle = read_bundle(arguments.bundle)
+    teacher = Encoder(arguments.float32, precision="float32")
     encoders = {v.name: Encoder(bundle, width=v.width, precision=v.precision) for v in bundle.variants}
-    exact = [vectors(teacher, collection, arguments.work) for collection in collections]
+    widths = [bundle.variant(width, bundle.precisions(width)[0]).name for width in bundle.widths]
+    exact = exact_vectors(teacher, bundle, collections, arguments.work)
     found = {
-        name: [vectors(encoder, collection, arguments.work) for collection in collections]
-        for name, encoder in encoders.items()
+        name: [vectors(encoders[name], collection, arguments.work) for collection in collections]
+        for name in (encoders if arguments.every_precision else widths)
     }
     rivals = {}
     for entry in arguments.rival:
         name, _, folder = entry.partition("=")
         rivals[name] = [kept(Path(folder) / f"{collection.name}.npz") for collection in collections]
     base = quality(collections, exact, exact)
-    default = bundle.variants[0].name
-    widths = [bundle.variant(width, bundle.variants[0].precision).name for width in bundle.widths]
+    default = widths[0]
     result: dict[str, Any] = {
         "collections": {
             one.name: {"documents": len(one.documents), "queries": len(one.queries)} for one in collections
         },
+        "bundle": {"name": bundle.name, "space": bundle.space},
         "teacher": rounded(base),
         "default": default,
         "widths": widths,
@@ -76,7 +84,7 @@ def main() -> None:
         ],
         "codes": [
             {"encoder": name, "code": code, **shared(scores, base)}
-            for name, one in found.items()
+            for name, one in {"teacher float32": exact, **found}.items()
             for code, scores in codes(collections, one).items()
         ],
         "rivals": {
@@ -93,7 +101,9 @@ def main() -> None:
         name: {"documents": round(100 * pairs[default, name], 1), "queries": round(100 * pairs[name, default], 1)}
         for name in found
     }
-    command = f"python tests/bench/study.py FLOAT32_FOLDER {' '.join(map(str, arguments.collections))}"
+    given = ["--every-precision"] if arguments.every_precision else []
+    given += [str(folder) for folder in arguments.collections] + [f"--rival {entry!r}" for entry in arguments.rival]
+    command = f"python tests/bench/study.py FLOAT32_FOLDER {' '.join(given)}"
     finished(arguments.output, {**described(command, teacher.threads), **result})
 
 
@@ -108,31 +118,29 @@ def fits(found: Sequence[Vectors]) -> bool:
     return found[0][0].shape[1] == DIMS[0]
 
 
-def quality(
-    collections: Sequence[Collection], queries: Sequence[Vectors], documents: Sequence[Vectors]
-) -> dict[str, dict[str, float]]:
+def quality(collections: Sequence[Collection], queries: Sequence[Vectors], documents: Sequence[Vectors]) -> Scores:
     """Measures by collection, of dense search with one encoder's queries among another's documents."""
     scores = {}
     for collection, (_, one), (other, _) in zip(collections, queries, documents, strict=True):
-        scores[collection.name] = ranked(collection, one @ other.T)
+        scores[collection.name] = by_query(collection, one @ other.T)
     return scores
 
 
-def codes(collections: Sequence[Collection], found: Sequence[Vectors]) -> dict[str, dict[str, dict[str, float]]]:
+def codes(collections: Sequence[Collection], found: Sequence[Vectors]) -> dict[str, Scores]:
     """Measures by what is kept of a vector, both of documents and queries, and by collection."""
-    result: dict[str, dict[str, dict[str, float]]] = {}
+    result: dict[str, Scores] = {}
     for collection, (documents, queries) in zip(collections, found, strict=True):
         for dim in DIMS:
             scores = unit(queries[:, :dim]) @ unit(documents[:, :dim]).T
-            result.setdefault(f"{dim} values", {})[collection.name] = ranked(collection, scores)
+            result.setdefault(f"{dim} values", {})[collection.name] = by_query(collection, scores)
         whole = queries @ documents.T
         near = signs(queries) @ signs(documents).T
-        result.setdefault(f"{DIMS[0]} bits", {})[collection.name] = ranked(collection, near)
+        result.setdefault(f"{DIMS[0]} bits", {})[collection.name] = by_query(collection, near)
         # Those with the nearest bits stand before all others, in the order of their values.
         shortlist = np.argsort(-near, axis=1, kind="stable")[:, :RESCORED]
         rescored = near / DIMS[0] - 4
         np.put_along_axis(rescored, shortlist, np.take_along_axis(whole, shortlist, axis=1), axis=1)
-        result.setdefault(f"bits, {RESCORED} rescored", {})[collection.name] = ranked(collection, rescored)
+        result.setdefault(f"bits, {RESCORED} rescored", {})[collection.name] = by_query(collection, rescored)
     return result
 
 
@@ -147,17 +155,33 @@ def unit(rows: npt.NDArray[Any]) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def rounded(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """The measures that a result file says, by collection, to four digits."""
-    return {one: {name: round(values[name], 4) for name in MEASURES} for one, values in scores.items()}
+def rounded(scores: Scores) -> dict[str, dict[str, float]]:
+    """The means that a result file says, by collection, to four digits."""
+    return {one: {name: round(float(values[name].mean()), 4) for name in MEASURES} for one, values in scores.items()}
 
 
-def shared(scores: dict[str, dict[str, float]], base: dict[str, dict[str, float]]) -> dict[str, Any]:
+def shared(scores: Scores, base: Scores) -> dict[str, Any]:
     """Scores with the share of their mean nDCG@10 and Recall@100 in that of the teacher."""
-    part = {
-        name: sum(one[name] for one in scores.values()) / sum(one[name] for one in base.values()) for name in MEASURES
+    part = {name: mean(scores, name) / mean(base, name) for name in MEASURES}
+    random = np.random.default_rng(0)
+    drawn = {one: random.integers(0, count, (RESAMPLINGS, count)) for one, count in counted(base).items()}
+    found, of = (sum(side[one]["nDCG@10"][rows].mean(axis=1) for one, rows in drawn.items()) for side in (scores, base))
+    return {
+        "scores": rounded(scores),
+        "share": round(part["nDCG@10"], 4),
+        "share_between": [round(float(end), 4) for end in np.percentile(found / of, [2.5, 97.5])],
+        "recall_share": round(part["Recall@100"], 4),
     }
-    return {"scores": rounded(scores), "share": round(part["nDCG@10"], 4), "recall_share": round(part["Recall@100"], 4)}
+
+
+def counted(scores: Scores) -> dict[str, int]:
+    """Judged queries by collection."""
+    return {one: len(values["nDCG@10"]) for one, values in scores.items()}
+
+
+def mean(scores: Scores, name: str) -> float:
+    """The mean of a measure over the collections, each counting alike."""
+    return float(np.mean([values[name].mean() for values in scores.values()]))
 
 
 def speeds(encoders: dict[str, Encoder], collection: Collection) -> dict[str, dict[str, Any]]:

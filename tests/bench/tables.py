@@ -277,18 +277,19 @@ def _study(result: dict[str, Any]) -> list[str]:
     names = list(result["collections"])
     base = result["variants"][result["default"]]
     lines = [
-        f"| encoder | files | tokens a second | query p50 | {' | '.join(names)} | nDCG@10 | Recall@100 |",
-        f"|---|---|---|---|{'---|' * len(names)}---|---|",
+        f"| encoder | files | tokens a second | query p50 | {' | '.join(names)} | share | 95 % of resamplings "
+        "| share of Recall@100 |",
+        f"|---|---|---|---|{'---|' * len(names)}---|---|---|",
     ]
     both = {row["queries"]: row for row in result["pairs"] if row["queries"] == row["documents"]}
-    whole = {"scores": result["teacher"], "share": 1.0, "recall_share": 1.0}
+    both["teacher float32"] = {"scores": result["teacher"], "share": 1.0, "recall_share": 1.0}
     for name, cost in result["variants"].items():
         times = cost["tokens_per_second"] / base["tokens_per_second"]
         cells = [
             f"{cost['file_bytes'] / 1e6:.1f} MB",
             f"{cost['tokens_per_second']:,}, {times:.2f} x",
             f"{cost['query_p50_ms']:.2f} ms",
-            _study_scores(both.get(name, whole), names),
+            _study_scores(both[name], names) if name in both else " | ".join([""] * (len(names) + 3)),
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [f"| {name} | | | | {_study_scores(row['both'], names)} |" for name, row in result["rivals"].items()]
@@ -298,7 +299,8 @@ def _study(result: dict[str, Any]) -> list[str]:
 def _study_scores(row: dict[str, Any], names: list[str]) -> str:
     """The cells of nDCG@10 by collection, and of the shares of the teacher's."""
     cells = [f"{row['scores'][name]['nDCG@10']:.4f}" for name in names]
-    return " | ".join([*cells, _percent(row["share"]), _percent(row["recall_share"])])
+    between = " to ".join(f"{100 * end:.1f}" for end in row.get("share_between", []))
+    return " | ".join([*cells, _percent(row["share"]), between, _percent(row["recall_share"])])
 
 
 def _percent(share: float) -> str:

@@ -67,6 +67,12 @@ def test_a_passage_that_is_too_long_ends_with_a_word(folder: Path) -> None:
     assert {word for text in texts for word in text.split()} <= words
 
 
+def test_a_passage_without_a_space_is_cut_where_it_is_too_long(folder: Path) -> None:
+    (folder / "one.txt").write_text("x" * 50 + "\nfour words of text")
+    texts = drawn_texts(recipe(folder, "one.txt"), folder, 40, seed=0, kinds=[(0, 12)])
+    assert set(texts) == {"x" * 12, "four words"}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -36,7 +36,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     assert recipe.encoder.query_prefix == "do "
     assert recipe.table == TableRecipe(bits=4, group=16, symmetric=False)
     assert recipe.int8 == Int8Recipe(weight_bits=7, outlier_ratio=2.0, float_ratio=4.0)
-    assert recipe.int4 == Int4Recipe(max_bytes=120000, passages=0)
+    assert recipe.int4 == Int4Recipe(max_bytes=120000, passages=0, widths=[])
     assert recipe.verify == {"int8": VerifyRecipe(0.9, 0.8, 0.3), "int4": VerifyRecipe(0.8, 0.5, 0.2)}
     assert recipe.precisions == ("int8", "int4")
 
@@ -45,6 +45,8 @@ def test_recipes_of_older_bundles_are_read() -> None:
     recipe = read_recipe(Path(__file__).parents[1] / "format" / "v2" / "bundle" / "recipe.toml")
     assert recipe.int4 is not None
     assert (recipe.int4.passages, recipe.texts, recipe.nest, recipe.static) == (0, None, None, None)
+    family = read_recipe(Path(__file__).parents[1] / "format" / "v3" / "bundle" / "recipe.toml")
+    assert family.int4_widths() == ["xl", "s", "l"]
 
 
 def without(*tables: str) -> str:
@@ -163,15 +165,21 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ('"' + "0" * 64 + '"', "7", "texts.files has 'more.txt' = 7, expected a file's name and sha256"),
         ('"' + "0" * 64 + '"', '"00"', "texts.files has 'more.txt' = '00', expected a file's name and sha256"),
         ("passages = 40", "passages = 0", "nest.passages is 0, expected 1 or more"),
-        ("s = 1.0", "xs = 1.0", "nest.widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with how often"),
-        ("s = 1.0", "xl = 1.0", "nest.widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with how often"),
-        ("s = 1.0", "s = 0", "nest.widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with how often"),
+        ("s = 1.0", "xs = 1.0", "nest.widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part"),
+        ("s = 1.0", "xl = 1.0", "nest.widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part"),
+        ("s = 1.0", "s = 0", "nest.widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with the part of"),
+        ("s = 1.0", "s = 1.5", "of the batches that it is trained on, above 0 and up to 1"),
         ("s = 1.0", 's = "often"', "nest.widths is {'s': 'often', 'l': 0.5}, expected some of s, m, l, each with"),
+        ("passages = 0", 'passages = 0\nwidths = ["s"]', "int4.widths is ['s'], expected 'xl' and others of xl, s, l"),
+        ("passages = 0", 'passages = 0\nwidths = ["xl", "m"]', "int4.widths is ['xl', 'm'], expected 'xl' and others"),
+        ('pooling = "mean"', 'pooling = "cls"', "encoder.pooling is 'cls', expected 'mean' beside [nest]"),
+        ("[verify.int4]", '[verify."m.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has a bar for m.int8, which"),
         ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
         ("steps = 20", "steps = 0", "nest.steps is 0, expected 1 or more"),
         ("warmup = 5", "warmup = -1", "nest.warmup is -1, expected 0 or more"),
         ("distance = 10.0", "distance = nan", "nest.distance is nan, expected 0 or more"),
+        ("states = 5.0", "states = -1.0", "nest.states is -1.0, expected 0 or more"),
         ("bits = 4\nrank", "bits = 2\nrank", "static.bits is 2, expected 4 or 8"),
         ("rank = 16", "rank = 15", "static.rank is 15, expected an even number of 2 or more"),
         ("learning_rate = 0.01", "learning_rate = 0.0", "static.learning_rate is 0.0, expected more than 0"),

@@ -76,6 +76,7 @@ learning_rate = 1e-3
 warmup = 5
 dims = [32, 16]
 distance = 10.0
+states = 5.0
 
 [nest.widths]
 s = 1.0

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,8 @@ from nestling.demo import demo_documents
 from nestling.encoding.bundle import default_bundle, read_bundle
 from nestling.encoding.encoder import truncate
 from nestling.encoding.golden import read_golden
-from nestling.encoding.onnx_engine import new_session
+from nestling.encoding.onnx_engine import Ids, new_session
+from nestling.encoding.tokens import Role
 from nestling.errors import BundleError, TruncationWarning
 from processes import guarded_environment
 
@@ -182,6 +185,28 @@ def test_an_error_in_a_worker_reaches_the_caller(encoder: Encoder, monkeypatch: 
     monkeypatch.setattr(many, "_engine", replace(many.engine, tokens=Broken()))  # type: ignore[type-var]
     with pytest.raises(RuntimeError, match=r"^no memory$"):
         many.encode(["a", "b", "c", "d"], role="document")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to a thread")
+def test_no_worker_outlives_a_call_that_is_stopped(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is in ONNX Runtime while Python ends takes the process down with it."""
+    main = threading.main_thread()
+
+    class SlowBesides:
+        def ids(self, text: str, role: Role) -> tuple[Ids, int]:
+            if threading.current_thread() is not main:
+                begun.set()
+                time.sleep(0.5)
+                ended.set()
+            return encoder.tokens.ids(text, role)
+
+    begun, ended, both = threading.Event(), threading.Event(), Encoder(threads=2)
+    monkeypatch.setattr(both, "_engine", replace(both.engine, tokens=SlowBesides()))  # type: ignore[type-var]
+    stop = threading.Timer(0.25, signal.pthread_kill, (main.ident, signal.SIGINT))  # wakes who waits in a join
+    stop.start()
+    with pytest.raises(KeyboardInterrupt):
+        both.encode(["owls hunt at night"] * 20, role="document")
+    assert (begun.is_set(), ended.is_set()) == (True, True)
 
 
 def test_onnx_runtime_keeps_no_identifier_and_no_diary(tmp_path: Path) -> None:

@@ -46,13 +46,13 @@ def test_each_variant_has_vectors_but_in_format_1(tmp_path: Path) -> None:
         f"{bundle.folder / 'golden.npz'}: has no vectors of {bundle.variants[1].name}, expected some of each variant; "
         "build the bundle again"
     )
-    found = read_golden(replace(bundle, format=1))
+    found = read_golden(replace(bundle, format=1, variants=bundle.variants[:2]))
     assert (found.expected(bundle.variants[1]) == found.reference).all()
 
 
 def test_how_near_a_vector_must_be_depends_on_what_it_is_compared_with() -> None:
     bundle = read_bundle()
-    first, variant = replace(bundle, format=1), bundle.variants[0]
+    first, variant = replace(bundle, format=1, variants=bundle.variants[:1]), bundle.variants[0]
     require_cosine(bundle, variant, 0.985)
     require_cosine(first, variant, 0.9)
     gives = f"{bundle.folder}: xl.int8 gives on this machine a vector with cosine "
