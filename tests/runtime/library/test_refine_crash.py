@@ -56,7 +56,7 @@ def test_whatever_kills_it_the_library_is_sound_and_the_next_goes_on(
         keys = passage_keys(library.path)
         left = len(keys)
     half_way = 0
-    for _ in range(kills // 2):
+    for version in range(1, kills // 2 + 1):
         with refining(tmp_path / "a.nest", family) as process:
             assert process.stdout is not None
             said = [process.stdout.readline() for _ in range(seeded.randint(0, 2))]
@@ -73,9 +73,10 @@ def test_whatever_kills_it_the_library_is_sound_and_the_next_goes_on(
             left = now
             library.search("owls")
             if not left:
-                library.add([told(number, version=1) for number in range(40)], width="static")
+                changed = [told(number, version=version) for number in range(40)]
+                library.add(changed, width="static")
                 keys, left = passage_keys(library.path), sum(library.unrefined.values())
-                documents = [*documents[40:], *(told(number, version=1) for number in range(40))]
+                documents = [one for one in documents if one.id not in {other.id for other in changed}] + changed
     assert half_way > 0
     with (
         Library(tmp_path / "a.nest", encoder=family) as library,
