@@ -20,10 +20,9 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from .activations import Ids
+from .activations import Floats, Ids
 from .errors import ExportError
 from .losses import distance, neighbours
 from .nest import read_plan, use
@@ -34,8 +33,6 @@ CHECKPOINT, LOG, TARGETS = "checkpoint.pt", "log.jsonl", "targets.npy"
 
 # Batches are cut from pools of so many that are sorted by length, so that little is padded.
 _POOL = 64
-
-Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Course:
 
 def distil(
     student: Any, teacher: Any, texts: Sequence[Ids], course: Course, folder: Path, say: Say, half: bool = False
-) -> Vectors:
+) -> Floats:
     """Train a nested student in place.
 
     Args:

@@ -254,8 +254,7 @@ class Recipe:
             self._check_static(self.static)
         for name in self.verify:
             width, _, precision = name.rpartition(".")
-            of = self.int4_widths() if precision == "int4" else ["xl", *(() if self.nest is None else self.nest.widths)]
-            if width and width not in of:
+            if width and width not in (self.int4_widths() if precision == "int4" else self.widths()):
                 raise ExportError(f"{self.path}: [verify] has a bar for {name}, which is not built; remove it")
         if self.int8 is not None and self.int8.weight_bits not in (7, 8):
             raise ExportError(f"{self.path}: weight_bits is {self.int8.weight_bits}, expected 7 or 8")
@@ -284,10 +283,13 @@ class Recipe:
                     "more"
                 )
 
+    def widths(self) -> list[str]:
+        """The encoders that are graphs."""
+        return ["xl", *(() if self.nest is None else self.nest.widths)]
+
     def int4_widths(self) -> list[str]:
-        """The encoders that are to be had in int4."""
-        every = ["xl", *(() if self.nest is None else self.nest.widths)]
-        return [] if self.int4 is None else self.int4.widths or every
+        """Those that are to be had in int4."""
+        return [] if self.int4 is None else self.int4.widths or self.widths()
 
     def _check_nest(self, nest: NestRecipe) -> None:
         if self.encoder.pooling != "mean":
@@ -310,7 +312,7 @@ class Recipe:
                 raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 0 or more")
 
     def _check_int4(self, int4: Int4Recipe) -> None:
-        known = ["xl", *(() if self.nest is None else self.nest.widths)]
+        known = self.widths()
         if int4.widths and ("xl" not in int4.widths or set(int4.widths) - set(known)):
             raise ExportError(
                 f"{self.path}: int4.widths is {int4.widths}, expected 'xl' and others of {', '.join(known)}"
