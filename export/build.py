@@ -33,12 +33,14 @@ from .nest import WIDEST
 from .pack import graph_name, pack
 from .place import put_in_place
 from .quantize import FLOAT32, quantized
-from .recipe import OPTIONAL, FolderSource, Recipe
+from .recipe import FolderSource, Recipe
 from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
 from .steps import Say, Work
 from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions, turned
 
 GOLDEN, CARD, RECIPE = "golden.npz", "README.md", "recipe.toml"
+# The parts of a recipe that steps depend on.
+_DECISIVE = ("source", "encoder", "table", "int8", "int4", "texts", "nest", "static")
 
 
 def build(
@@ -150,7 +152,7 @@ def _work_folder(recipe: Recipe, work: Path) -> Path:
 
     What a bundle must reach and what its card says are not in it, so that they can be changed after a long training.
     """
-    decisive = [repr(getattr(recipe, name)) for name in ("source", "encoder", "table", *OPTIONAL)]
+    decisive = [repr(getattr(recipe, name)) for name in _DECISIVE]
     parts = [*decisive, *own_texts(), *sentences(), *tool_versions().values()]
     if isinstance(recipe.source, FolderSource):
         source = recipe.path.parent / recipe.source.path

@@ -42,9 +42,9 @@ _UNTRAINED = """They were exported to ONNX, fused and quantized. The weights wer
 training was done."""
 
 _FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
-prefixes of a vector say most. Width xl has the original weights. The others share its token table{attention};
+prefixes of a vector say most. Width xl has the original weights. The others share its token table and attention;
 their layer norms and feed-forward parts, {units} of its hidden neurons, were trained to give its vectors.
-{static}Trained on {passages:,} passages, {steps:,} batches of {batch}, of {origin};
+{static}Trained on {passages:,} passages, {batches}, of {origin};
 nothing of any test collection was trained on."""
 
 _STATIC = """Width static is a table with a row a token, trained to the same vectors, which is summed up without a
@@ -100,11 +100,9 @@ def _made(recipe: Recipe) -> str:
     units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
     return _FAMILY.format(
         units=units,
-        attention=", and one attention of their own that was trained" if recipe.nest.attention else " and attention",
         static="" if recipe.static is None else _STATIC,
-        passages=recipe.nest.passages,
-        steps=recipe.nest.steps,
-        batch=recipe.nest.batch,
+        passages=sum(course.passages for course in recipe.nest.courses),
+        batches=", then ".join(f"{one.steps:,} batches of {one.batch}" for one in recipe.nest.courses),
         origin=recipe.texts.origin,
     )
 

@@ -11,7 +11,7 @@ import click
 from ..encoding.bundle import read_bundle
 from ..errors import NestlingError
 from .errors import ExportError, require_tools
-from .recipe import read_recipe
+from .recipe_file import read_recipe
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

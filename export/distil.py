@@ -42,7 +42,9 @@ class Course:
     Attributes:
         steps: how many batches.
         batch: texts in one.
-        learning_rate: at its highest, after `warmup` steps; from there it falls to nothing as a cosine.
+        optimizer: what takes the steps, one of `recipe.OPTIMIZERS`.
+        warmup: steps until learning rates are at their highest; from there they fall to nothing as a cosine.
+        learning_rates: by width, at their highest.
         widths: by name, the part of the batches that each is trained on, up to 1.
         distance, states: weights of `losses.distance` of the texts' vectors and of their tokens' states, beside that
             of 1 which `losses.neighbours` of the vectors has.
@@ -52,8 +54,9 @@ class Course:
 
     steps: int
     batch: int
-    learning_rate: float
+    optimizer: str
     warmup: int
+    learning_rates: dict[str, float]
     widths: dict[str, float]
     distance: float
     states: float
@@ -67,7 +70,7 @@ def distil(
     """Train a nested student in place.
 
     Args:
-        student: nested, see `nest.nest`; what its widths share stays as it is, but for an attention of their own.
+        student: nested, see `nest.nest`; what its widths share stays as it is.
         teacher: the transformers encoder that it was made of.
         texts: token ids of the training texts, (n,) int64 each, special tokens included.
         folder: where the checkpoint, the log and the teacher's vectors are kept.
@@ -78,30 +81,31 @@ def distil(
         The teacher's vectors of the texts, (n, dim) float32, unit rows; nothing but zeros for a text that no step took.
 
     Raises:
-        ExportError: there are too few texts for a batch, or the checkpoint is of another course, texts or teacher.
+        ExportError: there are too few texts for a batch, or the checkpoint is of another course, other texts or another
+            teacher.
     """
     if len(texts) < course.batch:
         raise ExportError(f"{len(texts)} training texts, expected a batch of {course.batch} or more")
     layers = len(student.encoder.layer)
-    trained = [value for value in student.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=course.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
     plans = {width: read_plan(width, layers) for width in course.widths}
+    optimizers = [optimizer for width in course.widths for optimizer in _optimizers(student, width, course)]
     what = _named(course, texts, teacher)
-    first = _resumed(folder / CHECKPOINT, what, student, optimizer)
+    first = _resumed(folder / CHECKPOINT, what, student, optimizers)
     shape = (len(texts), teacher.config.hidden_size)
     if first and not (folder / TARGETS).exists():
         raise ExportError(f"{folder / TARGETS}: is not there beside the checkpoint; remove {folder} to begin anew")
     targets = np.lib.format.open_memmap(folder / TARGETS, "r+" if first else "w+", np.float32, shape)
     begin, tokens = time.perf_counter(), 0
     for step, rows in _batches(texts, course, first):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(course, step)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * risen(course, step)
         ids, mask = padded([texts[row] for row in rows])
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             known, expected = vectors(teacher, ids, mask)
         known, expected = known.clone(), expected.clone()
         targets[rows] = expected.numpy()
-        optimizer.zero_grad(set_to_none=True)
+        student.zero_grad(set_to_none=True)
         random, line = Random(f"{course.seed} {step}"), dict[str, Any](step=step)
         for width, plan in plans.items():
             if random.random() >= course.widths[width]:
@@ -117,13 +121,14 @@ def distil(
             total = course.distance * losses["distance"] + course.states * losses["states"] + losses["neighbours"]
             total.backward()  # type: ignore[no-untyped-call]
             line[width] = {name: round(loss.item(), 5) for name, loss in losses.items()}
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         tokens += int(mask.sum())
         with (folder / LOG).open("a") as log:
             log.write(json.dumps(line) + "\n")
         if (step + 1) % course.every == 0 or step + 1 == course.steps:
             targets.flush()
-            _keep(folder / CHECKPOINT, what, student, optimizer, step + 1)
+            _keep(folder / CHECKPOINT, what, student, optimizers, step + 1)
             took = time.perf_counter() - begin
             left = took / (step + 1 - first) * (course.steps - step - 1) / 60
             done = f"step {step + 1} of {course.steps}, {left:.0f} minutes left, {tokens / took:,.0f} tokens a second"
@@ -131,12 +136,11 @@ def distil(
     return np.asarray(targets)
 
 
-def learning_rate(course: Course, step: int) -> float:
-    """It rises for `warmup` steps and falls to nothing as a cosine."""
+def risen(course: Course, step: int) -> float:
+    """What part of its highest a learning rate is: it rises for `warmup` steps and falls to nothing as a cosine."""
     if step < course.warmup:
-        return course.learning_rate * (step + 1) / course.warmup
-    done = (step - course.warmup) / max(1, course.steps - course.warmup)
-    return cosine(course.learning_rate, done)
+        return (step + 1) / course.warmup
+    return cosine(1.0, (step - course.warmup) / max(1, course.steps - course.warmup))
 
 
 def padded(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,6 +158,29 @@ def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.
     weights = mask[..., None].float()
     mean = (states * weights).sum(dim=1) / weights.sum(dim=1)
     return states[mask.bool()], torch.nn.functional.normalize(mean, dim=1)
+
+
+def _optimizers(student: Any, width: str, course: Course) -> list[torch.optim.Optimizer]:
+    """What trains the parts of a width. Muon is for matrices alone (Jordan 2024): AdamW takes the rest beside it.
+
+    After as many steps Muon leaves a narrow width nearer to its teacher: in 250 steps of s, .166 away instead of .177.
+    """
+    own = [value for name, value in student.named_parameters() if f".parts.{width}." in name and value.requires_grad]
+    rate, matrices = course.learning_rates[width], [value for value in own if value.ndim == 2]
+    others = [value for value in own if value.ndim != 2]
+    if course.optimizer == "adamw":
+        found: list[torch.optim.Optimizer] = [_adamw(own, rate)]
+    else:
+        muon = torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+        found = [muon, _adamw(others, rate)]
+    for optimizer in found:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = rate
+    return found
+
+
+def _adamw(values: list[Any], rate: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(values, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
 
 
 def _named(course: Course, texts: Sequence[Ids], teacher: Any) -> str:
@@ -184,14 +211,15 @@ def _batches(texts: Sequence[Ids], course: Course, first: int) -> Iterator[tuple
                 yield step, row
 
 
-def _keep(path: Path, what: str, student: Any, optimizer: Any, step: int) -> None:
+def _keep(path: Path, what: str, student: Any, optimizers: Sequence[torch.optim.Optimizer], step: int) -> None:
     unfinished = path.with_name(f"unfinished-{path.name}")
-    state = {"what": what, "step": step, "student": student.state_dict(), "optimizer": optimizer.state_dict()}
+    moments = [optimizer.state_dict() for optimizer in optimizers]
+    state = {"what": what, "step": step, "student": student.state_dict(), "optimizers": moments}
     torch.save(state, unfinished)
     unfinished.replace(path)
 
 
-def _resumed(path: Path, what: str, student: Any, optimizer: Any) -> int:
+def _resumed(path: Path, what: str, student: Any, optimizers: Sequence[torch.optim.Optimizer]) -> int:
     """Take up a checkpoint where there is one; the step to go on with."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,5 +228,6 @@ def _resumed(path: Path, what: str, student: Any, optimizer: Any) -> int:
     if state["what"] != what:
         raise ExportError(f"{path}: is of another course, other texts or another teacher; remove it to begin anew")
     student.load_state_dict(state["student"])
-    optimizer.load_state_dict(state["optimizer"])
+    for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(moments)
     return int(state["step"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -22,7 +22,7 @@ from .distil import TARGETS, Course, distil
 from .errors import ExportError
 from .graph import export_graph, load_model
 from .nest import WIDEST, nest, read_plan, sliced
-from .recipe import WIDTHS, NestRecipe, Recipe, TextsRecipe
+from .recipe import WIDTHS, CourseRecipe, Recipe, TextsRecipe
 from .steps import Work
 from .targets import fitted_rotation, vectors
 
@@ -70,29 +70,29 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     nested = recipe.nest
     if max(nested.dims) > model.config.hidden_size:
         raise ExportError(f"{recipe.path}: nest.dims is {nested.dims}, the source has {model.config.hidden_size}")
-    passages, folder = _passages(recipe.texts, nested.passages, tokens, texts, work), work.folder / "distil"
-    widths = sorted([WIDEST, *nested.widths], key=lambda name: -WIDTHS[name])
+    widths = [WIDEST, *nested.widths]
+    passages = [
+        _passages(place, recipe.texts, course.passages, tokens, texts, work)
+        for place, course in enumerate(nested.courses)
+    ]
+    folders = [work.folder / f"distil-{place + 1}" for place in range(len(passages))]
 
     def train(path: Path) -> None:
-        fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[:_FITTED_ON]
+        fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[0][:_FITTED_ON]
         student = copy.deepcopy(model)
-        nest(student, widths[1:], fitted_on, nested.attention)
-        distil(student, model, passages, _course(nested), folder, work.say)
+        nest(student, widths[1:], fitted_on)
+        for place, course in enumerate(nested.courses):
+            distil(student, model, passages[place], _course(course, place), folders[place], work.say)
         layers = model.config.num_hidden_layers
         states = {name: sliced(student, read_plan(name, layers)).state_dict() for name in widths[1:]}
         torch.save({WIDEST: model.state_dict(), **states}, path)
 
     states = torch.load(work.step("students.pt", "nest and train", train), weights_only=True)
-    if not (folder / TARGETS).exists():
-        raise ExportError(
-            f"{folder / TARGETS}: is not there, which the training left; remove {work.folder} to begin anew"
-        )
-    targets = np.load(folder / TARGETS)
-    seen = np.flatnonzero(targets.any(axis=1))
-    passages, targets = [passages[place] for place in seen], targets[seen]
+    seen, targets = _seen(passages, folders)
 
     def turn() -> Floats:
-        return fitted_rotation(targets, nested.dims, _SEED).astype(np.float16).astype(np.float32)  # as it is stored
+        # Of the first course alone: a further one leaves the widest encoder's vectors as they were.
+        return fitted_rotation(targets[0], nested.dims, _SEED).astype(np.float16).astype(np.float32)  # as it is stored
 
     rotation = work.array("rotation.npy", "rotation", turn)
     models = {name: encoder_of(model.config, name, states[name], rotation) for name in widths}
@@ -103,9 +103,10 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
         def look_up(path: Path) -> None:
             graph, encoder = work.folder / "source.onnx", recipe.encoder
             export_graph(model, encoder.pooling, encoder.max_tokens, graph)
-            first, last = passages[0][[0, -1]]
+            first, last = passages[0][0][[0, -1]]
+            all_seen = [ids for course in seen for ids in course]
             single = vectors(graph, [np.array([first, id, last]) for id in range(tokens.highest_id + 1)])
-            found = static.trained(passages, targets @ rotation, single @ rotation, asked, _SEED)
+            found = static.trained(all_seen, np.concatenate(targets) @ rotation, single @ rotation, asked, _SEED)
             path.write_bytes(static.packed(found, asked.bits))
 
         table = work.step(LOOK_UP, "train the look-up", look_up)
@@ -132,30 +133,46 @@ def weights_hash(models: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _passages(recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, work: Work) -> list[Ids]:
-    """Token ids of the training texts; the files are read once."""
+def _seen(passages: Sequence[list[Ids]], folders: Sequence[Path]) -> tuple[list[list[Ids]], list[Floats]]:
+    """The passages that each course took, and the source's vectors of them, (n, dim) float32 a course."""
+    seen, targets = [], []
+    for drawn, folder in zip(passages, folders, strict=True):
+        if not (folder / TARGETS).exists():
+            raise ExportError(
+                f"{folder / TARGETS}: is not there, which the training left; remove {folder.parent} to begin anew"
+            )
+        rows = np.load(folder / TARGETS)
+        taken = np.flatnonzero(rows.any(axis=1))
+        seen.append([drawn[place] for place in taken])
+        targets.append(rows[taken])
+    return seen, targets
+
+
+def _passages(place: int, recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, work: Work) -> list[Ids]:
+    """Token ids of the training texts of a course; the files are read once."""
 
     def draw(path: Path) -> None:
-        passages = drawn_texts(recipe, folder, count, _SEED, _KINDS)
-        Random(_SEED).shuffle(passages)  # they come file by file, and the first ones are fitted to
+        passages = drawn_texts(recipe, folder, count, _SEED + place, _KINDS)
+        Random(_SEED + place).shuffle(passages)  # they come file by file, and the first ones are fitted to
         drawn = [tokens.ids(text, "document")[0] for text in passages]
         with path.open("wb") as stream:
             np.savez(stream, ids=np.concatenate(drawn).astype(np.int32), counts=[len(ids) for ids in drawn])
 
-    with np.load(work.step("passages.npz", f"draw {count} passages", draw)) as stored:
+    with np.load(work.step(f"passages-{place + 1}.npz", f"draw {count} passages", draw)) as stored:
         ids, ends = stored["ids"].astype(np.int64), np.cumsum(stored["counts"])
     return np.split(ids, ends[:-1])
 
 
-def _course(recipe: NestRecipe) -> Course:
+def _course(recipe: CourseRecipe, place: int) -> Course:
     return Course(
         steps=recipe.steps,
         batch=recipe.batch,
-        learning_rate=recipe.learning_rate,
+        optimizer=recipe.optimizer,
         warmup=recipe.warmup,
+        learning_rates=recipe.learning_rates,
         widths=recipe.widths,
         distance=recipe.distance,
         states=recipe.states,
         every=_EVERY,
-        seed=_SEED,
+        seed=_SEED + place,
     )

@@ -3,8 +3,7 @@
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
 their own ways, with the layer norms around them: with weights in common the widest encoder, which must stay as it is,
-was pulled away by the narrow ones. The token table is that of the source; attention too, or one that the narrow widths
-share.
+was pulled away by the narrow ones. The token table and the attention are those of the source.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
     return names
 
 
-def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: bool = False) -> None:
+def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
     """Give a model narrow feed-forward parts and their layer norms beside its own, in place; it computes what it did.
 
     A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
@@ -81,7 +80,6 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: boo
         model: a transformers encoder of BERT's form.
         widths: which parts, besides those that are there.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
-        attention: let attention be trained, which the widths share; the widest is then to be had from the source.
     """
     for value in model.parameters():
         value.requires_grad_(False)
@@ -98,11 +96,9 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: boo
         parts = {}
         for width in widths:
             parts[width], narrow[width] = _narrow(layer, order, width, narrow[width], sums)
-        layer.attention.requires_grad_(attention)
         for place, (owner, name) in enumerate(_places(layer)):
             own = {WIDEST: getattr(owner, name)} | {width: part[place] for width, part in parts.items()}
             setattr(owner, name, OfWidth(own))
-        layer.attention.output.LayerNorm.parts[WIDEST].requires_grad_(False)
 
 
 def use(model: Any, plan: Sequence[str]) -> None:

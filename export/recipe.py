@@ -1,30 +1,22 @@
-"""The recipe: all that decides what a bundle is, read strictly from TOML."""
+"""The recipe: all that decides what a bundle is, checked once; `recipe_file` reads it."""
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Mapping, Set
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from .blocks import Grid
 from .errors import ExportError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 POOLINGS = ("mean", "cls")
+OPTIMIZERS = ("adamw", "muon")
 # How many of the hidden neurons each width computes, of every layer.
 WIDTHS = {"s": 1 / 8, "m": 1 / 4, "l": 1 / 2, "xl": 1.0}
 
 _PLAIN_NAME = re.compile(r"\w[\w.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-Table = TypeVar("Table")
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class HubSource:
 
 Source = FolderSource | PypiSource | HubSource
 
-_SOURCES: dict[str, type[FolderSource] | type[PypiSource] | type[HubSource]] = {
+SOURCES: dict[str, type[FolderSource] | type[PypiSource] | type[HubSource]] = {
     "folder": FolderSource,
     "pypi": PypiSource,
     "hub": HubSource,
@@ -131,27 +123,43 @@ class TextsRecipe:
 
 
 @dataclass(frozen=True)
-class NestRecipe:
-    """How one encoder comes to hold many, see `distil.Course`.
+class CourseRecipe:
+    """One course of a family's training, see `distil.Course`.
 
     Attributes:
-        passages: how many are drawn from the texts to train on.
-        widths: those besides `xl`, which stays as it is: by name the part of the batches that each is trained on.
-        attention: whether the narrow widths have an attention of their own, which they share and which is trained.
-        dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
-        steps, batch, learning_rate, warmup, distance, states: see `distil.Course`.
+        passages: how many are drawn from the texts to train on; each course draws its own.
+        widths: by name the part of the batches that each is trained on.
+        learning_rates: of the same widths, at their highest.
+        steps, batch, optimizer, warmup, distance, states: see `distil.Course`.
     """
 
     passages: int
-    widths: dict[str, float]
-    attention: bool
     steps: int
     batch: int
-    learning_rate: float
+    optimizer: str
     warmup: int
-    dims: list[int]
     distance: float
-    states: float = 0.0
+    states: float
+    learning_rates: dict[str, float]
+    widths: dict[str, float]
+
+
+@dataclass(frozen=True)
+class NestRecipe:
+    """How one encoder comes to hold many.
+
+    Attributes:
+        dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
+        courses: of the training, one after another.
+    """
+
+    dims: list[int]
+    courses: list[CourseRecipe]
+
+    @property
+    def widths(self) -> list[str]:
+        """Those besides `xl`, which stays as it is; the widest first."""
+        return [name for name in reversed(WIDTHS) if any(name in course.widths for course in self.courses)]
 
 
 @dataclass(frozen=True)
@@ -190,15 +198,6 @@ class CardRecipe:
     licence: str
     languages: str
     training: str
-
-
-OPTIONAL: dict[str, type[Any]] = {
-    "int8": Int8Recipe,
-    "int4": Int4Recipe,
-    "texts": TextsRecipe,
-    "nest": NestRecipe,
-    "static": StaticRecipe,
-}
 
 
 @dataclass(frozen=True)
@@ -275,8 +274,10 @@ class Recipe:
                 )
         if self.texts is not None and not files:
             raise ExportError(f"{self.path}: texts.files is empty, expected a file's name and sha256, one or more")
-        for key, of in (("int4", self.int4), ("nest", self.nest)):
-            count = 0 if of is None else of.passages
+        asked = [] if self.int4 is None else [("int4", self.int4.passages)]
+        if self.nest is not None:
+            asked += [("nest.courses", course.passages) for course in self.nest.courses]
+        for key, count in asked:
             if count < 0 or (count and (not files or count % len(files))):
                 raise ExportError(
                     f"{self.path}: {key}.passages is {count} of {len(files)} texts, expected as many of each, one or "
@@ -295,21 +296,36 @@ class Recipe:
         if self.encoder.pooling != "mean":
             pooling = self.encoder.pooling
             raise ExportError(f"{self.path}: encoder.pooling is {pooling!r}, expected 'mean' beside [nest]")
-        bad = {name: often for name, often in nest.widths.items() if not _is_number(often) or not 0 < often <= 1}
-        narrow = [name for name in WIDTHS if WIDTHS[name] < 1]
-        if bad or not nest.widths or set(nest.widths) - set(narrow):
-            raise ExportError(
-                f"{self.path}: nest.widths is {nest.widths}, expected some of {', '.join(narrow)}, each with the "
-                "part of the batches that it is trained on, above 0 and up to 1"
-            )
         if not nest.dims or not all(type(dim) is int and dim >= 8 for dim in nest.dims):
             raise ExportError(f"{self.path}: nest.dims is {nest.dims}, expected lengths of vectors, 8 or more")
-        for key in ("passages", "steps", "batch"):
-            if getattr(nest, key) < 1:
-                raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 1 or more")
-        for key in ("learning_rate", "warmup", "distance", "states"):
-            if not getattr(nest, key) >= 0:
-                raise ExportError(f"{self.path}: nest.{key} is {getattr(nest, key)}, expected 0 or more")
+        if not nest.courses:
+            raise ExportError(f"{self.path}: nest.courses is empty, expected a course of training, one or more")
+        for course in nest.courses:
+            self._check_course(course)
+
+    def _check_course(self, course: CourseRecipe) -> None:
+        narrow = [name for name in WIDTHS if WIDTHS[name] < 1]
+        bad = [often for often in course.widths.values() if not _is_number(often) or not 0 < often <= 1]
+        if bad or not course.widths or set(course.widths) - set(narrow):
+            raise ExportError(
+                f"{self.path}: nest.courses.widths is {course.widths}, expected some of {', '.join(narrow)}, each with "
+                "the part of the batches that it is trained on, above 0 and up to 1"
+            )
+        rates = course.learning_rates
+        if set(rates) != set(course.widths) or not all(_is_number(rate) and rate > 0 for rate in rates.values()):
+            raise ExportError(
+                f"{self.path}: nest.courses.learning_rates is {rates}, expected a number above 0 for each of "
+                f"{', '.join(course.widths)}"
+            )
+        if course.optimizer not in OPTIMIZERS:
+            raise ExportError(
+                f"{self.path}: nest.courses.optimizer is {course.optimizer!r}, expected {' or '.join(OPTIMIZERS)}"
+            )
+        for key, least in {"passages": 1, "steps": 1, "batch": 1, "warmup": 0, "distance": 0, "states": 0}.items():
+            if not getattr(course, key) >= least:
+                raise ExportError(
+                    f"{self.path}: nest.courses.{key} is {getattr(course, key)}, expected {least} or more"
+                )
 
     def _check_int4(self, int4: Int4Recipe) -> None:
         known = self.widths()
@@ -332,68 +348,5 @@ class Recipe:
             raise ExportError(f"{self.path}: static.learning_rate is {static.learning_rate}, expected more than 0")
 
 
-def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe.
-
-    Raises:
-        ExportError: the file is missing or no TOML, or a key is missing, unknown, or of another type.
-    """
-    path = Path(path)
-    try:
-        values = tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from error
-    except (ValueError, RecursionError) as error:
-        raise ExportError(f"{path}: is not TOML ({error})") from error
-    names = {field.name for field in fields(Recipe)} - {"path"}
-    _same_keys(path, "the recipe", values, names, set(OPTIONAL))
-    if "int8" not in values and "int4" not in values:
-        raise ExportError(f"{path}: has neither [int8] nor [int4], expected one at least")
-    source = values["source"]
-    if not isinstance(source, dict) or str(source.get("kind")) not in _SOURCES:
-        raise ExportError(f"{path}: source.kind is missing or unknown, expected one of {', '.join(_SOURCES)}")
-    rest = {key: value for key, value in source.items() if key != "kind"}
-    return Recipe(
-        path=path,
-        name=_typed(path, "name", values["name"], "str"),
-        source=_table(path, "source", rest, _SOURCES[source["kind"]]),
-        encoder=_table(path, "encoder", values["encoder"], EncoderRecipe),
-        table=_table(path, "table", values["table"], TableRecipe),
-        verify=_bars(path, values["verify"], {"int8", "int4"} & set(values)),
-        card=_table(path, "card", values["card"], CardRecipe),
-        **{key: _table(path, key, values[key], kind) if key in values else None for key, kind in OPTIONAL.items()},
-    )
-
-
-def _bars(path: Path, values: Any, precisions: set[str]) -> dict[str, VerifyRecipe]:
-    narrower = {f"{width}.{precision}" for width in WIDTHS for precision in precisions}
-    _same_keys(path, "[verify]", values, precisions | narrower, narrower)
-    return {name: _table(path, f"verify.{name}", table, VerifyRecipe) for name, table in values.items()}
-
-
-def _table(path: Path, name: str, values: Any, kind: type[Table]) -> Table:
-    known = fields(kind)  # type: ignore[arg-type]
-    types = {field.name: str(field.type) for field in known}
-    optional = {field.name for field in known if field.default is not MISSING or field.default_factory is not MISSING}
-    _same_keys(path, f"[{name}]", values, set(types), optional)
-    return kind(**{key: _typed(path, f"{name}.{key}", value, types[key]) for key, value in values.items()})
-
-
-def _same_keys(path: Path, what: str, values: Any, expected: Set[str], optional: Set[str] = frozenset()) -> None:
-    if not isinstance(values, dict):
-        raise ExportError(f"{path}: {what} is no table")
-    if unknown := sorted(set(values) - expected):
-        raise ExportError(f"{path}: {what} has the unknown key {unknown[0]!r}, expected {', '.join(sorted(expected))}")
-    if missing := sorted(expected - optional - set(values)):
-        raise ExportError(f"{path}: {what} lacks the key {missing[0]!r}")
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _typed(path: Path, key: str, value: Any, kind: str) -> Any:
-    expected = kind.partition("[")[0]
-    if type(value).__name__ != expected:
-        raise ExportError(f"{path}: {key} is {type(value).__name__}, expected {expected}")
-    return value

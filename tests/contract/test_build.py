@@ -20,7 +20,7 @@ from nestling.encoding.bundle import hash_file, read_bundle
 from nestling.export.build import build
 from nestling.export.cli import commands
 from nestling.export.errors import ExportError
-from nestling.export.recipe import read_recipe
+from nestling.export.recipe_file import read_recipe
 from tiny import RECIPE, make_tiny
 
 

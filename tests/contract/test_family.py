@@ -15,7 +15,7 @@ from nestling.encoding.bundle import read_bundle
 from nestling.errors import BundleError
 from nestling.export.build import build, verify_bundle
 from nestling.export.errors import ExportError
-from nestling.export.recipe import read_recipe
+from nestling.export.recipe_file import read_recipe
 from tiny import make_tiny_family
 
 VARIANTS = ["xl.int8", "l.int8", "s.int8", "xl.int4", "l.int4", "s.int4", "static.int4"]
@@ -63,20 +63,6 @@ def test_widths_share_their_attention(built: tuple[Path, Path], precision: str) 
     assert of_attention(kept)
     assert all(len(set(found)) == 1 for found in of_attention(kept))
     assert any(len(set(found)) > 1 for found in kept.values())
-
-
-def test_narrow_widths_may_have_an_attention_of_their_own(built: tuple[Path, Path], tmp_path: Path) -> None:
-    recipe = make_tiny_family(tmp_path)
-    recipe.write_text(recipe.read_text().replace("attention = false", "attention = true"))
-    found = build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
-    texts = ["cool the burn under running water", "owls hunt at night"]
-    for width in ("xl", "s"):
-        before, after = (Encoder(one, width=width).encode(texts, role="document") for one in (built[1], found))
-        assert (width == "xl") == bool((before == after).all())
-    for precision in ("int8", "int4"):
-        attention = of_attention(places(tmp_path / "bundle", precision))
-        assert any(widest != narrow for widest, narrow, _ in attention)
-        assert all(narrow == narrowest for _, narrow, narrowest in attention)
 
 
 def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:

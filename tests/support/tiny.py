@@ -68,19 +68,29 @@ origin = "notes"
 "more.txt" = "{"0" * 64}"
 
 [nest]
+dims = [32, 16]
+
+[[nest.courses]]
 passages = 40
-attention = false
 steps = 20
 batch = 8
-learning_rate = 1e-3
+optimizer = "adamw"
 warmup = 5
-dims = [32, 16]
 distance = 10.0
 states = 5.0
+learning_rates = {{ s = 1e-3, l = 5e-4 }}
+widths = {{ s = 1.0, l = 0.5 }}
 
-[nest.widths]
-s = 1.0
-l = 0.5
+[[nest.courses]]
+passages = 30
+steps = 6
+batch = 5
+optimizer = "muon"
+warmup = 2
+distance = 10.0
+states = 0.0
+learning_rates = {{ s = 1e-3 }}
+widths = {{ s = 1.0 }}
 
 [static]
 bits = 4
