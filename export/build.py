@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ from .steps import Say, Work
 from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions, turned
 
 GOLDEN, CARD, RECIPE = "golden.npz", "README.md", "recipe.toml"
-# The parts of a recipe that steps depend on.
-_DECISIVE = ("source", "encoder", "table", "int8", "int4", "texts", "nest", "static")
+# The parts of a recipe that no step depends on.
+_INDECISIVE = {"path", "name", "verify", "card"}
 
 
 def build(
@@ -152,7 +153,7 @@ def _work_folder(recipe: Recipe, work: Path) -> Path:
 
     What a bundle must reach and what its card says are not in it, so that they can be changed after a long training.
     """
-    decisive = [repr(getattr(recipe, name)) for name in _DECISIVE]
+    decisive = [repr(getattr(recipe, part.name)) for part in fields(Recipe) if part.name not in _INDECISIVE]
     parts = [*decisive, *own_texts(), *sentences(), *tool_versions().values()]
     if isinstance(recipe.source, FolderSource):
         source = recipe.path.parent / recipe.source.path

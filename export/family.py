@@ -149,7 +149,7 @@ def _seen(passages: Sequence[list[Ids]], folders: Sequence[Path]) -> tuple[list[
 
 
 def _passages(place: int, recipe: TextsRecipe, count: int, tokens: Tokens, folder: Path, work: Work) -> list[Ids]:
-    """Token ids of the training texts of a course; the files are read once."""
+    """Token ids of the training texts of a course."""
 
     def draw(path: Path) -> None:
         passages = drawn_texts(recipe, folder, count, _SEED + place, _KINDS)

@@ -31,7 +31,7 @@ else:
     import tomli as tomllib
 
 # What a recipe may be without, besides [nest].
-OPTIONAL: dict[str, type[Any]] = {
+_OPTIONAL: dict[str, type[Any]] = {
     "int8": Int8Recipe,
     "int4": Int4Recipe,
     "texts": TextsRecipe,
@@ -55,7 +55,7 @@ def read_recipe(path: str | Path) -> Recipe:
     except (ValueError, RecursionError) as error:
         raise ExportError(f"{path}: is not TOML ({error})") from error
     names = {field.name for field in fields(Recipe)} - {"path"}
-    _same_keys(path, "the recipe", values, names, {"nest", *OPTIONAL})
+    _same_keys(path, "the recipe", values, names, {"nest", *_OPTIONAL})
     if "int8" not in values and "int4" not in values:
         raise ExportError(f"{path}: has neither [int8] nor [int4], expected one at least")
     source = values["source"]
@@ -71,7 +71,7 @@ def read_recipe(path: str | Path) -> Recipe:
         verify=_bars(path, values["verify"], {"int8", "int4"} & set(values)),
         card=_table(path, "card", values["card"], CardRecipe),
         nest=_nest(path, values["nest"]) if "nest" in values else None,
-        **{key: _table(path, key, values[key], kind) if key in values else None for key, kind in OPTIONAL.items()},
+        **{key: _table(path, key, values[key], kind) if key in values else None for key, kind in _OPTIONAL.items()},
     )
 
 

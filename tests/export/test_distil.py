@@ -84,9 +84,8 @@ def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
         if line.startswith("step 2 "):
             raise Stop
 
-    once = replace(
-        COURSE, optimizer=optimizer, steps=len(texts) // COURSE.batch, every=2
-    )  # so that what was there before is not made again
+    # One pass, so that what was there before is not made again.
+    once = replace(COURSE, optimizer=optimizer, steps=len(texts) // COURSE.batch, every=2)
     whole, broken = copy.deepcopy(student), copy.deepcopy(student)
     expected = distil(whole, teacher, texts, once, tmp_path / "whole", print)
     with pytest.raises(Stop):
