@@ -14,7 +14,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ from .activations import Floats, Ids
 from .errors import ExportError
 from .losses import distance, neighbours
 from .nest import read_plan, use
+from .recipe import CourseRecipe
 from .schedule import cosine
 from .steps import Say
 
@@ -35,37 +36,17 @@ CHECKPOINT, LOG, TARGETS = "checkpoint.pt", "log.jsonl", "targets.npy"
 _POOL = 64
 
 
-@dataclass(frozen=True)
-class Course:
-    """How a student is trained.
-
-    Attributes:
-        steps: how many batches.
-        batch: texts in one.
-        optimizer: what takes the steps, one of `recipe.OPTIMIZERS`.
-        warmup: steps until learning rates are at their highest; from there they fall to nothing as a cosine.
-        learning_rates: by width, at their highest.
-        widths: by name, the part of the batches that each is trained on, up to 1.
-        distance, states: weights of `losses.distance` of the texts' vectors and of their tokens' states, beside that
-            of 1 which `losses.neighbours` of the vectors has.
-        every: steps between checkpoints.
-        seed: of the order of texts and widths.
-    """
-
-    steps: int
-    batch: int
-    optimizer: str
-    warmup: int
-    learning_rates: dict[str, float]
-    widths: dict[str, float]
-    distance: float
-    states: float
-    every: int
-    seed: int
-
-
 def distil(
-    student: Any, teacher: Any, texts: Sequence[Ids], course: Course, folder: Path, say: Say, half: bool = False
+    student: Any,
+    teacher: Any,
+    texts: Sequence[Ids],
+    course: CourseRecipe,
+    folder: Path,
+    say: Say,
+    *,
+    seed: int,
+    every: int = 100,
+    half: bool = False,
 ) -> Floats:
     """Train a nested student in place.
 
@@ -75,6 +56,8 @@ def distil(
         texts: token ids of the training texts, (n,) int64 each, special tokens included.
         folder: where the checkpoint, the log and the teacher's vectors are kept.
         say: told how it goes, a line a checkpoint.
+        seed: of the order of texts and widths.
+        every: steps between checkpoints.
         half: multiply in bfloat16, for processors that are made for it.
 
     Returns:
@@ -89,14 +72,14 @@ def distil(
     layers = len(student.encoder.layer)
     plans = {width: read_plan(width, layers) for width in course.widths}
     optimizers = [optimizer for width in course.widths for optimizer in _optimizers(student, width, course)]
-    what = _named(course, texts, teacher)
+    what = _named(course, seed, texts, teacher)
     first = _resumed(folder / CHECKPOINT, what, student, optimizers)
     shape = (len(texts), teacher.config.hidden_size)
     if first and not (folder / TARGETS).exists():
         raise ExportError(f"{folder / TARGETS}: is not there beside the checkpoint; remove {folder} to begin anew")
     targets = np.lib.format.open_memmap(folder / TARGETS, "r+" if first else "w+", np.float32, shape)
     begin, tokens = time.perf_counter(), 0
-    for step, rows in _batches(texts, course, first):
+    for step, rows in _batches(texts, course, seed, first):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * risen(course, step)
@@ -106,7 +89,7 @@ def distil(
         known, expected = known.clone(), expected.clone()
         targets[rows] = expected.numpy()
         student.zero_grad(set_to_none=True)
-        random, line = Random(f"{course.seed} {step}"), dict[str, Any](step=step)
+        random, line = Random(f"{seed} {step}"), dict[str, Any](step=step)
         for width, plan in plans.items():
             if random.random() >= course.widths[width]:
                 continue
@@ -126,7 +109,7 @@ def distil(
         tokens += int(mask.sum())
         with (folder / LOG).open("a") as log:
             log.write(json.dumps(line) + "\n")
-        if (step + 1) % course.every == 0 or step + 1 == course.steps:
+        if (step + 1) % every == 0 or step + 1 == course.steps:
             targets.flush()
             _keep(folder / CHECKPOINT, what, student, optimizers, step + 1)
             took = time.perf_counter() - begin
@@ -136,7 +119,7 @@ def distil(
     return np.asarray(targets)
 
 
-def risen(course: Course, step: int) -> float:
+def risen(course: CourseRecipe, step: int) -> float:
     """What part of its highest a learning rate is: it rises for `warmup` steps and falls to nothing as a cosine."""
     if step < course.warmup:
         return (step + 1) / course.warmup
@@ -160,7 +143,7 @@ def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.
     return states[mask.bool()], torch.nn.functional.normalize(mean, dim=1)
 
 
-def _optimizers(student: Any, width: str, course: Course) -> list[torch.optim.Optimizer]:
+def _optimizers(student: Any, width: str, course: CourseRecipe) -> list[torch.optim.Optimizer]:
     """What trains the parts of a width. Muon is for matrices alone (Jordan 2024): AdamW takes the rest beside it.
 
     After as many steps Muon leaves a narrow width nearer to its teacher: in 250 steps of s, .166 away instead of .177.
@@ -183,9 +166,9 @@ def _adamw(values: list[Any], rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(values, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
 
 
-def _named(course: Course, texts: Sequence[Ids], teacher: Any) -> str:
+def _named(course: CourseRecipe, seed: int, texts: Sequence[Ids], teacher: Any) -> str:
     """What a checkpoint belongs to."""
-    digest = hashlib.sha256(json.dumps(asdict(course), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps({**asdict(course), "seed": seed}, sort_keys=True).encode())
     for text in texts:
         digest.update(text.tobytes())
         digest.update(b".")
@@ -194,11 +177,11 @@ def _named(course: Course, texts: Sequence[Ids], teacher: Any) -> str:
     return digest.hexdigest()
 
 
-def _batches(texts: Sequence[Ids], course: Course, first: int) -> Iterator[tuple[int, list[int]]]:
+def _batches(texts: Sequence[Ids], course: CourseRecipe, seed: int, first: int) -> Iterator[tuple[int, list[int]]]:
     """Batches of the steps from `first` on; which texts a step has depends on the seed alone."""
     a_pass = len(texts) // course.batch
     for number in range(first // a_pass, -(-course.steps // a_pass)):
-        random = np.random.default_rng([course.seed, number])
+        random = np.random.default_rng([seed, number])
         order = random.permutation(len(texts))[: a_pass * course.batch]
         rows = []
         for begin in range(0, len(order), _POOL * course.batch):

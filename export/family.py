@@ -18,11 +18,11 @@ from ..encoding.tokens import Tokens
 from . import static
 from .activations import ROTATION, Floats, Ids
 from .calibration import drawn_texts, own_texts
-from .distil import TARGETS, Course, distil
+from .distil import TARGETS, distil
 from .errors import ExportError
 from .graph import export_graph, load_model
 from .nest import WIDEST, nest, read_plan, sliced
-from .recipe import WIDTHS, CourseRecipe, Recipe, TextsRecipe
+from .recipe import WIDTHS, Recipe, TextsRecipe
 from .steps import Work
 from .targets import fitted_rotation, vectors
 
@@ -31,7 +31,6 @@ LOOK_UP = "static.npz"
 # What a training passage is, see `calibration.drawn_texts`: words as in a query, a line or its beginning, or some
 # lines. Most are short, so that there are more of them in the same time; some are as long as an encoder reads.
 _KINDS = (*[(-8, None)] * 2, *[(0, 150)] * 14, *[(200, 300)] * 2, (500, 600), (900, 1200))
-_EVERY = 100
 _FITTED_ON = 700
 _SEED = 0
 
@@ -82,7 +81,7 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
         student = copy.deepcopy(model)
         nest(student, widths[1:], fitted_on)
         for place, course in enumerate(nested.courses):
-            distil(student, model, passages[place], _course(course, place), folders[place], work.say)
+            distil(student, model, passages[place], course, folders[place], work.say, seed=_SEED + place)
         layers = model.config.num_hidden_layers
         states = {name: sliced(student, read_plan(name, layers)).state_dict() for name in widths[1:]}
         torch.save({WIDEST: model.state_dict(), **states}, path)
@@ -161,18 +160,3 @@ def _passages(place: int, recipe: TextsRecipe, count: int, tokens: Tokens, folde
     with np.load(work.step(f"passages-{place + 1}.npz", f"draw {count} passages", draw)) as stored:
         ids, ends = stored["ids"].astype(np.int64), np.cumsum(stored["counts"])
     return np.split(ids, ends[:-1])
-
-
-def _course(recipe: CourseRecipe, place: int) -> Course:
-    return Course(
-        steps=recipe.steps,
-        batch=recipe.batch,
-        optimizer=recipe.optimizer,
-        warmup=recipe.warmup,
-        learning_rates=recipe.learning_rates,
-        widths=recipe.widths,
-        distance=recipe.distance,
-        states=recipe.states,
-        every=_EVERY,
-        seed=_SEED + place,
-    )

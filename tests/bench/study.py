@@ -102,7 +102,7 @@ def main() -> None:
         for name in found
     }
     given = ["--every-precision"] if arguments.every_precision else []
-    given += [str(folder) for folder in arguments.collections] + [f"--rival {entry!r}" for entry in arguments.rival]
+    given += [str(folder) for folder in arguments.collections] + [f"--rival '{name}=FOLDER'" for name in rivals]
     command = f"python tests/bench/study.py FLOAT32_FOLDER {' '.join(given)}"
     finished(arguments.output, {**described(command, teacher.threads), **result})
 

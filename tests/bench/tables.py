@@ -330,6 +330,20 @@ def _study_codes(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _fast(result: dict[str, Any]) -> list[str]:
+    first = result["collections"][0]
+    lines = [
+        f"| of {result['documents']:,} documents, {result['passages']:,} passages | seconds "
+        f"| hybrid nDCG@10 on {first} | dense |",
+        "|---|---|---|---|",
+    ]
+    for row in result["stages"]:
+        cells = [f"{row['seconds']:.0f}", *(f"{row[mode]['nDCG@10']:.4f}" for mode in ("hybrid", "dense"))]
+        lines.append(f"| `{row['name']}` | {' | '.join(cells)} |")
+    same = f"{result['same_answers']} of {result['queries']} queries"
+    return [*lines, "", f"After the last of `refine`, {same} find the passages of `add`, in its order with its scores."]
+
+
 def _process(result: dict[str, Any]) -> list[str]:
     return [
         f"| on {result['collection']} ({result['documents']:,} documents) | |",
@@ -356,6 +370,7 @@ TABLES = {
     "cpus": _cpus,
     "memory": _memory,
     "process": _process,
+    "fast": _fast,
     "index": _index,
     "index_curve": _index_curve,
     "index_prefix": _index_prefix,

@@ -124,6 +124,26 @@ def test_building_a_family_twice_gives_the_same_bytes(built: tuple[Path, Path], 
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_a_build_that_broke_off_in_its_second_course_goes_on_there(built: tuple[Path, Path], tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        if line.startswith("step 6 of 6"):
+            raise Stop
+
+    recipe, bundle = built
+    with pytest.raises(Stop):
+        build(read_recipe(recipe), tmp_path / "again", tmp_path / "work", force=False, say=stop)
+    logs = sorted((tmp_path / "work").rglob("log.jsonl"))
+    assert [log.parent.name for log in logs] == ["distil-1", "distil-2"]
+    before = [log.read_bytes() for log in logs]
+    build(read_recipe(recipe), tmp_path / "again", tmp_path / "work", force=False, say=lambda line: None)
+    assert [log.read_bytes() for log in logs] == before
+    for path in bundle.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
 def test_missing_training_text_is_named(tmp_path: Path) -> None:
     recipe = make_tiny_family(tmp_path)
     (tmp_path / "more.txt").unlink()

@@ -167,27 +167,27 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ('"more.txt" =', '"a\\nb" =', "texts.files has 'a\\nb' = '000"),
         ('"' + "0" * 64 + '"', "7", "texts.files has 'more.txt' = 7, expected a file's name and sha256"),
         ('"' + "0" * 64 + '"', '"00"', "texts.files has 'more.txt' = '00', expected a file's name and sha256"),
-        ("passages = 40", "passages = 0", "nest.courses.passages is 0, expected 1 or more"),
+        ("passages = 40", "passages = 7", "[nest] course 1: passages is 7, expected 8 or more"),
         (
             "s = 1.0",
             "xs = 1.0",
-            "nest.courses.widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
+            "[nest] course 1: widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
         ),
         (
             "s = 1.0",
             "xl = 1.0",
-            "nest.courses.widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
+            "[nest] course 1: widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
         ),
         (
             "s = 1.0",
             "s = 0",
-            "nest.courses.widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with the part of",
+            "[nest] course 1: widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with the part of",
         ),
         ("s = 1.0", "s = 1.5", "of the batches that it is trained on, above 0 and up to 1"),
         (
             "s = 1.0",
             's = "often"',
-            "nest.courses.widths is {'s': 'often', 'l': 0.5}, expected some of s, m, l, each with",
+            "[nest] course 1: widths is {'s': 'often', 'l': 0.5}, expected some of s, m, l, each with",
         ),
         ("passages = 0", 'passages = 0\nwidths = ["s"]', "int4.widths is ['s'], expected 'xl' and others of xl, l, s"),
         ("passages = 0", 'passages = 0\nwidths = ["xl", "m"]', "int4.widths is ['xl', 'm'], expected 'xl' and others"),
@@ -195,17 +195,21 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ("[verify.int4]", '[verify."m.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has a bar for m.int8, which"),
         ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
-        ("steps = 20", "steps = 0", "nest.courses.steps is 0, expected 1 or more"),
-        ("warmup = 5", "warmup = -1", "nest.courses.warmup is -1, expected 0 or more"),
-        ("distance = 10.0", "distance = nan", "nest.courses.distance is nan, expected 0 or more"),
-        ('optimizer = "muon"', 'optimizer = "sgd"', "nest.courses.optimizer is 'sgd', expected adamw or muon"),
-        ("{ s = 1e-3 }", "{ m = 1e-3 }", "nest.courses.learning_rates is {'m': 0.001}, expected a number above 0 for"),
+        ("steps = 20", "steps = 0", "[nest] course 1: steps is 0, expected 1 or more"),
+        ("warmup = 5", "warmup = -1", "[nest] course 1: warmup is -1, expected 0 or more"),
+        ("distance = 10.0", "distance = nan", "[nest] course 1: distance is nan, expected 0 or more"),
+        ('optimizer = "muon"', 'optimizer = "sgd"', "[nest] course 2: optimizer is 'sgd', expected adamw or muon"),
+        ("{ s = 1e-3 }", "{ m = 1e-3 }", "[nest] course 2: learning_rates is {'m': 0.001}, expected a number above 0"),
         (
             "{ s = 1e-3 }",
             "{ s = 0 }",
-            "nest.courses.learning_rates is {'s': 0}, expected a number above 0 for each of s",
+            "[nest] course 2: learning_rates is {'s': 0}, expected a number above 0 for each of s",
         ),
-        ("states = 5.0", "states = -1.0", "nest.courses.states is -1.0, expected 0 or more"),
+        ("{ s = 1e-3 }", "{ s = inf }", "[nest] course 2: learning_rates is {'s': inf}, expected a number above 0"),
+        ("states = 0.0", "states = inf", "[nest] course 2: states is inf, expected 0 or more"),
+        ("batch = 5\n", "", "[nest.courses 2] lacks the key 'batch'"),
+        ("batch = 5\n", "batch = 5\nevery = 2\n", "[nest.courses 2] has the unknown key 'every', expected batch, dis"),
+        ("states = 5.0", "states = -1.0", "[nest] course 1: states is -1.0, expected 0 or more"),
         ("bits = 4\nrank", "bits = 2\nrank", "static.bits is 2, expected 4 or 8"),
         ("rank = 16", "rank = 15", "static.rank is 15, expected an even number of 2 or more"),
         ("learning_rate = 0.01", "learning_rate = 0.0", "static.learning_rate is 0.0, expected more than 0"),
@@ -216,6 +220,22 @@ def test_a_wrong_family_says_what_is_wrong(tmp_path: Path, old: str, new: str, m
     assert old in FAMILY_RECIPE
     with pytest.raises(ExportError, match=re.escape(message)):
         read_recipe(write(tmp_path, FAMILY_RECIPE.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "[nest] has no courses; write what its training is as [[nest.courses]], one or more"),
+        ("courses = []\n", "nest.courses is empty, expected a course of training, one or more"),
+        ("courses = [7]\n", "[nest.courses 1] is no table"),
+    ],
+)
+def test_a_family_needs_a_course(tmp_path: Path, line: str, message: str) -> None:
+    before, behind = FAMILY_RECIPE.index("[[nest.courses]]"), FAMILY_RECIPE.index("[static]")
+    path = write(tmp_path, FAMILY_RECIPE[:before] + line + FAMILY_RECIPE[behind:])
+    with pytest.raises(ExportError) as caught:
+        read_recipe(path)
+    assert str(caught.value) == f"{path}: {message}"
 
 
 def test_a_look_up_needs_what_the_family_is_trained_on(tmp_path: Path) -> None:
