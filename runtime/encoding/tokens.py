@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from ..errors import BundleError
-from .words import words_of
+from .words import starts_of, words_of
 
 Role = Literal["document", "query"]
 ROLES: tuple[Role, ...] = ("document", "query")
@@ -129,10 +129,14 @@ class Tokens:
         chars: list[npt.NDArray[np.int64]] = []
         starts_word: list[npt.NDArray[np.bool_]] = []
         for begin, end in _blocks(text):
-            encoding = self._tokenizer.encode(text[begin:end], add_special_tokens=False)
-            words = np.asarray([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
-            chars.append(np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2) + begin)
-            starts_word.append(np.diff(words, prepend=-2) != 0)
+            if self._words is not None:
+                found, starts = self._words.spans(text[begin:end])
+            else:
+                encoding = self._tokenizer.encode(text[begin:end], add_special_tokens=False)
+                found = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+                starts = np.asarray(starts_of(encoding), dtype=np.bool_)
+            chars.append(found + begin)
+            starts_word.append(starts)
         if not chars:
             return Spans(np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.bool_))
         return Spans(np.concatenate(chars), np.concatenate(starts_word))

@@ -1,25 +1,29 @@
-"""Ids of words that were seen before, looked up instead of tokenized again: several times as fast as the tokenizer.
+"""Tokens of words that were seen before, looked up instead of made again: many times as fast as the tokenizer.
 
-In BERT's tokenizers a text's ids are those of its parts between spaces, one after another: normalizing, splitting and
-WordPiece (arXiv 1609.08144) all stop at a space. Tokenizers of any other kind have no `Words`.
+In BERT's tokenizers a text's tokens are those of its parts between spaces, one after another: normalizing, splitting
+and WordPiece (arXiv 1609.08144) all stop at a space. Tokenizers of any other kind have no `Words`.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 _PROBES = ("a", "", "a a b")
-# English text has its words again and again; so many take about 10 MB, and of the worst kind a few times that.
+# English text has its words again and again; so many take about 25 MB, and of the worst kind a few times that.
 _MOST_WORDS = 1 << 16
 _LONGEST_WORD = 32
+# What a word of ASCII is made of: punctuation is a token of its own wherever it stands, and what is between is a word.
+_PARTS = re.compile(r"[0-9A-Za-z]+|[!-/:-@[-`{-~]")
 
 
 class Words:
-    """The ids of a tokenizer's words.
+    """The tokens of a tokenizer's words.
 
     Args:
         tokenizer: one whose `are_apart` holds.
@@ -28,24 +32,81 @@ class Words:
 
     def __init__(self, tokenizer: Tokenizer, head: list[int], tail: list[int]) -> None:
         self._tokenizer = tokenizer
-        self._head, self._tail = _packed(head), _packed(tail)
+        self._head, self._tail = np.asarray(head, dtype=np.int64), np.asarray(tail, dtype=np.int64)
+        special = (re.escape(token.content) for token in tokenizer.get_added_tokens_decoder().values())
+        self._special = re.compile("|".join(special) or r"(?!)", re.IGNORECASE)
+        # By word, for each of its tokens: id, first character and one past the last, whether it begins a word. int32.
         self._known: dict[str, bytes] = {}
+        self._asked: dict[str, bytes] = {}  # what the tokenizer was asked for; words with punctuation are made of it
 
     def ids(self, text: str) -> npt.NDArray[np.int64]:
         """The ids of a whole text, (n,) int64, special tokens included."""
+        return np.concatenate([self._head, _rows(self._tokens(text.split(" ")))[:, 0], self._tail], dtype=np.int64)
+
+    def spans(self, text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Where the tokens of a text lie, (n, 2) int64, and which begin a word, (n,) bool; see `tokens.Spans`."""
         words = text.split(" ")
+        found = self._tokens(words)
+        rows = _rows(found)
+        begins = np.cumsum([0, *map(len, words[:-1])]) + np.arange(len(words))
+        sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found)) // _ROW
+        return rows[:, 1:3] + np.repeat(begins, sizes)[:, None], rows[:, 3] != 0
+
+    def _tokens(self, words: list[str]) -> list[bytes]:
         found: list[bytes | None] = list(map(self._known.get, words))
-        parts = [self._learned(word) if part is None else part for word, part in zip(words, found, strict=True)]
-        return np.frombuffer(b"".join((self._head, *parts, self._tail)), dtype=np.int64)
+        return [self._learned(word) if one is None else one for word, one in zip(words, found, strict=True)]
 
     def _learned(self, word: str) -> bytes:
-        """The ids of a word, which is kept unless it is long; when there are too many, all are forgotten."""
-        ids = _packed(self._tokenizer.encode(word, add_special_tokens=False).ids)
-        if len(word) <= _LONGEST_WORD:
-            if len(self._known) >= _MOST_WORDS:
-                self._known.clear()
-            self._known[word] = ids
-        return ids
+        """The tokens of a word, which is kept unless it is long."""
+        if len(word) > _LONGEST_WORD:
+            return self._read(word)
+        found = [self._asked.get(part) or _kept(self._asked, part, self._read(part)) for part in self._parts(word)]
+        return _kept(self._known, word, found[0] if len(found) == 1 else _joined(found))
+
+    def _parts(self, word: str) -> list[str]:
+        """Words that have the tokens of a word, one after another; itself where that is not sure."""
+        parts = _PARTS.findall(word)
+        return parts if len("".join(parts)) == len(word) > 0 and not self._special.search(word) else [word]
+
+    def _read(self, word: str) -> bytes:
+        encoding = self._tokenizer.encode(word, add_special_tokens=False)
+        rows = zip(encoding.ids, encoding.offsets, starts_of(encoding), strict=True)
+        return array("i", [value for id, span, starts in rows for value in (id, *span, starts)]).tobytes()
+
+
+_ROW = 4 * array("i").itemsize
+
+
+def _rows(found: list[bytes]) -> npt.NDArray[np.int32]:
+    """The tokens of words, one after another: (n, 4)."""
+    return np.frombuffer(b"".join(found), dtype=np.int32).reshape(-1, 4)
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    """The tokens of a word from those of its parts, of which each ends where its last token does."""
+    values, begin = array("i"), 0
+    for part in parts:
+        own = array("i", part)
+        for place in range(0, len(own), 4):
+            own[place + 1] += begin
+            own[place + 2] += begin
+        begin = own[-2]
+        values += own
+    return values.tobytes()
+
+
+def _kept(words: dict[str, bytes], word: str, tokens: bytes) -> bytes:
+    """The tokens of a word, which is kept; when there are too many words, all are forgotten before."""
+    if len(words) >= _MOST_WORDS:
+        words.clear()
+    words[word] = tokens
+    return tokens
+
+
+def starts_of(encoding: Any) -> list[bool]:
+    """Which tokens of a tokenizer's result begin a word; special tokens do, each by itself."""
+    words = encoding.word_ids
+    return [word is None or word != before for word, before in zip(words, [None, *words], strict=False)]
 
 
 def words_of(tokenizer: Tokenizer) -> Words | None:
@@ -72,8 +133,3 @@ def are_apart(tokenizer: Tokenizer) -> bool:
             for token in tokenizer.get_added_tokens_decoder().values()
         )
     )
-
-
-def _packed(ids: list[int]) -> bytes:
-    """Ids as the bytes of int64."""
-    return array("q", ids).tobytes()

@@ -29,12 +29,13 @@ def main() -> None:
     ):
         axes.plot(milliseconds, shares, marker="o", label=label)
     for name, x in zip(names, milliseconds, strict=True):
-        axes.annotate(name.split(".")[0], (x, pairs[name, default]), textcoords="offset points", xytext=(0, 7))
+        axes.annotate(name.split(".")[0], (x, pairs[name, default]), textcoords="offset points", xytext=(-3, 7))
     teacher = variants["teacher float32"]["query_p50_ms"]
     axes.plot([teacher], [100], marker="s", linestyle="", label="the teacher, float32")
     axes.set_xscale("log")
     axes.set_xlabel("milliseconds to encode a query, median")
     axes.set_ylabel("nDCG@10, % of the teacher's")
+    axes.margins(y=0.1)
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
     figure.tight_layout()

@@ -18,8 +18,11 @@ from nestling.encoding.words import words_of
 TOKENIZER = default_bundle() / "tokenizer.json"
 TOKENS = {most: Tokens(TOKENIZER, {"document": "", "query": "query:  "}, most) for most in (16, 256)}
 PIECES = st.sampled_from(
-    "owls Owls hunt unbelievableness naïve e\u0301 \u0301 日本 字 😀 [SEP] [MASK]x [ SEP ] ## ##s . , -- a.b don't "
-    "\u200b \u00a0 \u2028 \x00 \x1c \x1f \t \n \r \ufffd ß İ ﬁ ΑΣ Å 한글 नमस्ते \u202e".split(" ")
+    (
+        "owls, (Owls). a-b_c/d=1 [SEP]. x[sep]y e\u0301, \u0301! ,, "
+        "owls Owls hunt unbelievableness naïve e\u0301 \u0301 日本 字 😀 [SEP] [MASK]x [ SEP ] ## ##s . , -- a.b don't "
+        "\u200b \u00a0 \u2028 \x00 \x1c \x1f \t \n \r \ufffd ß İ ﬁ ΑΣ Å 한글 नमस्ते \u202e"
+    ).split(" ")
 )
 TEXTS = st.lists(PIECES | st.just(" ") | st.just("") | st.text(max_size=6)).flatmap(
     lambda parts: st.sampled_from([" ".join(parts), "".join(parts)])
@@ -34,6 +37,30 @@ def test_ids_by_words_are_those_of_the_whole_text(text: str, role: Role, most: i
         ids, left_out = TOKENS[most].word_ids(text, role)
         assert ids.dtype == np.int64
         assert (ids.tolist(), left_out) == (expected.tolist(), expected_out)
+
+
+WHOLE = Tokens(TOKENIZER, {"document": "", "query": ""}, 256)
+WHOLE._words = None  # every text by the tokenizer itself
+
+
+@settings(max_examples=400)
+@given(text=TEXTS)
+def test_places_by_words_are_those_of_the_whole_text(text: str) -> None:
+    expected = WHOLE.spans(text)
+    for _ in range(2):  # learned, and known
+        found = TOKENS[256].spans(text)
+        assert (found.chars.dtype, found.starts_word.dtype) == (np.int64, np.bool_)
+        assert found.chars.tolist() == expected.chars.tolist()
+        assert found.starts_word.tolist() == expected.starts_word.tolist()
+
+
+@pytest.mark.parametrize(
+    "text", ["owl. " * 9, "x" * 99 + ",", "(owls," * 20_000, "[SEP], [SEP]). [MASK] [MASK]", "." * 40_000]
+)
+def test_places_of_odd_texts_are_those_of_the_whole_text(text: str) -> None:
+    expected, found = WHOLE.spans(text), TOKENS[256].spans(text)
+    assert (found.chars == expected.chars).all()
+    assert (found.starts_word == expected.starts_word).all()
 
 
 @pytest.mark.parametrize("length", [4095, 4096, 4097, 70_000])
@@ -100,6 +127,7 @@ def twice() -> Tokenizer:
         (with_token(AddedToken("[X]", lstrip=True)), None),
         (with_token(AddedToken("[X]", rstrip=True)), None),
         (with_token(AddedToken("[X]", single_word=True)), None),
+        (with_token(AddedToken("b,", normalized=False)), [1, 3, 5, 4, 2]),
         (with_token(AddedToken("字")), None),
         (bert(normalizer=normalizers.NFKC()), None),
         (bert(pre_tokenizer=pre_tokenizers.Metaspace()), None),
@@ -111,6 +139,14 @@ def test_only_tokenizers_whose_words_are_apart_have_words(tokenizer: Tokenizer, 
     found = words_of(tokenizer)
     assert ids == (None if found is None else found.ids("ab b").tolist())
     assert ids in (None, tokenizer.encode("ab b").ids)
+
+
+def test_a_mark_of_a_token_of_its_own_is_left_to_the_tokenizer() -> None:
+    tokenizer = with_token(AddedToken("b,", normalized=False))
+    found = words_of(tokenizer)
+    assert found is not None
+    for text in ("a b,", "b, b. b,,", "ab, b"):
+        assert found.ids(text).tolist() == tokenizer.encode(text).ids
 
 
 def test_other_tokenizers_are_asked_for_the_whole_text(tmp_path: Path) -> None:
