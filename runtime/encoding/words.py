@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 _PROBES = ("a", "", "a a b")
-# English text has its words again and again; so many take about 25 MB, and of the worst kind a few times that.
+# English text has its words again and again; so many take about 30 MB, and of the worst kind a few times that.
 _MOST_WORDS = 1 << 16
 _LONGEST_WORD = 32
+_TOKEN_BYTES = 4 * array("i").itemsize
 # What a word of ASCII is made of: punctuation is a token of its own wherever it stands, and what is between is a word.
 _PARTS = re.compile(r"[0-9A-Za-z]+|[!-/:-@[-`{-~]")
 
@@ -49,12 +50,14 @@ class Words:
         found = self._tokens(words)
         rows = _rows(found)
         begins = np.cumsum([0, *map(len, words[:-1])]) + np.arange(len(words))
-        sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found)) // _ROW
+        sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found)) // _TOKEN_BYTES
         return rows[:, 1:3] + np.repeat(begins, sizes)[:, None], rows[:, 3] != 0
 
     def _tokens(self, words: list[str]) -> list[bytes]:
-        found: list[bytes | None] = list(map(self._known.get, words))
-        return [self._learned(word) if one is None else one for word, one in zip(words, found, strict=True)]
+        found = list(map(self._known.get, words))
+        if None in found:
+            found = [self._learned(word) if one is None else one for word, one in zip(words, found, strict=True)]
+        return cast("list[bytes]", found)
 
     def _learned(self, word: str) -> bytes:
         """The tokens of a word, which is kept unless it is long."""
@@ -72,9 +75,6 @@ class Words:
         encoding = self._tokenizer.encode(word, add_special_tokens=False)
         rows = zip(encoding.ids, encoding.offsets, starts_of(encoding), strict=True)
         return array("i", [value for id, span, starts in rows for value in (id, *span, starts)]).tobytes()
-
-
-_ROW = 4 * array("i").itemsize
 
 
 def _rows(found: list[bytes]) -> npt.NDArray[np.int32]:

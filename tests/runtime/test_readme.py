@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_tables_are_printed_from_the_result_files() -> None:
     tables = runpy.run_path(str(ROOT / "tests" / "bench" / "tables.py"))
-    assert README.count("<!-- table: ") == 16
+    assert README.count("<!-- table: ") == 20
     assert tables["filled"](README) == README
 
 
