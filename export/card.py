@@ -44,7 +44,7 @@ training was done."""
 _FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
 prefixes of a vector say most. Width xl has the original weights. The others share its token table and attention;
 their layer norms and feed-forward parts, {units} of its hidden neurons, were trained to give its vectors.
-{static}Trained on {passages:,} passages drawn, {batches}, of {origin};
+{static}Trained on {passages:,} passages, {batches}, of {origin};
 nothing of any test collection was trained on."""
 
 _STATIC = """Width static is a table with a row a token, trained to the same vectors, which is summed up without a

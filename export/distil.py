@@ -54,6 +54,7 @@ def distil(
         student: nested, see `nest.nest`; what its widths share stays as it is.
         teacher: the transformers encoder that it was made of.
         texts: token ids of the training texts, (n,) int64 each, special tokens included.
+        course: how it is trained.
         folder: where the checkpoint, the log and the teacher's vectors are kept.
         say: told how it goes, a line a checkpoint.
         seed: of the order of texts and widths.
@@ -68,7 +69,7 @@ def distil(
             teacher.
     """
     if len(texts) < course.batch:
-        raise ExportError(f"{len(texts)} training texts, expected a batch of {course.batch} or more")
+        raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
     layers = len(student.encoder.layer)
     plans = {width: read_plan(width, layers) for width in course.widths}
     optimizers = [optimizer for width in course.widths for optimizer in _optimizers(student, width, course)]
@@ -209,7 +210,7 @@ def _resumed(path: Path, what: str, student: Any, optimizers: Sequence[torch.opt
         return 0
     state = torch.load(path, weights_only=True)
     if state["what"] != what:
-        raise ExportError(f"{path}: is of another course, other texts or another teacher; remove it to begin anew")
+        raise ExportError(f"{path}: is of another course, seed, teacher or other texts; remove it to begin anew")
     student.load_state_dict(state["student"])
     for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(moments)

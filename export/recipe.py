@@ -170,7 +170,7 @@ class NestRecipe:
 
 @dataclass(frozen=True)
 class StaticRecipe:
-    """How the table for look-ups is made, see `static.Course`.
+    """How the table for look-ups is made, see `static.trained`.
 
     Attributes:
         bits: what a number of the table is stored in, 4 or 8.
@@ -283,7 +283,7 @@ class Recipe:
         asked = [] if self.int4 is None else [("int4.", self.int4.passages)]
         if self.nest is not None:
             courses = enumerate(self.nest.courses, start=1)
-            asked += [(f"[nest] course {place}: ", course.passages) for place, course in courses]
+            asked += [(f"[nest.courses {place}] ", course.passages) for place, course in courses]
         for where, count in asked:
             if count < 0 or (count and (not files or count % len(files))):
                 raise ExportError(
@@ -311,7 +311,7 @@ class Recipe:
             self._check_course(course, place)
 
     def _check_course(self, course: CourseRecipe, place: int) -> None:
-        where = f"{self.path}: [nest] course {place}: "
+        where = f"{self.path}: [nest.courses {place}] "
         narrow = [name for name in WIDTHS if WIDTHS[name] < 1]
         bad = [often for often in course.widths.values() if not _is_number(often) or not 0 < often <= 1]
         if bad or not course.widths or set(course.widths) - set(narrow):
@@ -326,10 +326,14 @@ class Recipe:
             )
         if course.optimizer not in OPTIMIZERS:
             raise ExportError(f"{where}optimizer is {course.optimizer!r}, expected {' or '.join(OPTIMIZERS)}")
-        least = {"steps": 1, "batch": 1, "passages": course.batch, "warmup": 0, "distance": 0, "states": 0}
+        least = {"steps": 1, "batch": 1, "passages": 1, "warmup": 0, "distance": 0, "states": 0}
         for key, value in least.items():
             if not (_is_number(getattr(course, key)) and getattr(course, key) >= value):
                 raise ExportError(f"{where}{key} is {getattr(course, key)}, expected {value} or more")
+        if course.passages < course.batch:
+            raise ExportError(f"{where}passages is {course.passages}, expected a batch, {course.batch}, or more")
+        if course.warmup >= course.steps:
+            raise ExportError(f"{where}warmup is {course.warmup}, expected fewer than steps, {course.steps}")
 
     def _check_int4(self, int4: Int4Recipe) -> None:
         known = self.widths()

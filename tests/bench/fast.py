@@ -89,8 +89,11 @@ def write(path: Path, collections: list[Collection]) -> int:
 def run(*command: str) -> float:
     """Run a command; its seconds."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "nestling.cli", *command], check=True, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+    done = subprocess.run([sys.executable, "-m", "nestling.cli", *command], capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return seconds
 
 
 def stage(path: Path, collection: Collection, name: str, command: list[str]) -> dict[str, Any]:

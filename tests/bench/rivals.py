@@ -80,7 +80,7 @@ def cut(source: Path, width: str, texts: list[Ids], graph: Path) -> Callable[[li
     assert rotation is not None
     model.register_buffer(ROTATION, torch.from_numpy(rotation))
     export_graph(model, POOLING, MAX_TOKENS, graph)
-    return lambda texts: vectors(graph, texts)
+    return lambda passages: vectors(graph, passages)
 
 
 def mixed(first: str, second: str, graph: Path) -> Callable[[list[Ids]], Floats]:

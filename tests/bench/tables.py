@@ -339,7 +339,8 @@ def _fast(result: dict[str, Any]) -> list[str]:
     ]
     for row in result["stages"]:
         cells = [f"{row['seconds']:.0f}", *(f"{row[mode]['nDCG@10']:.4f}" for mode in ("hybrid", "dense"))]
-        lines.append(f"| `{row['name']}` | {' | '.join(cells)} |")
+        command, _, part = row["name"].partition(", ")
+        lines.append(f"| `{command}`{part and f', {part}'} | {' | '.join(cells)} |")
     same = f"{result['same_answers']} of {result['queries']} queries"
     return [*lines, "", f"After the last of `refine`, {same} find the passages of `add`, in its order with its scores."]
 

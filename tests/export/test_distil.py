@@ -120,8 +120,7 @@ def test_a_checkpoint_of_another_course_is_refused(
         with pytest.raises(ExportError) as caught:
             distil(student, taught_by, given, course, tmp_path, print, seed=0)
         assert str(caught.value) == (
-            f"{tmp_path / 'checkpoint.pt'}: is of another course, other texts or another teacher; remove it to begin "
-            "anew"
+            f"{tmp_path / 'checkpoint.pt'}: is of another course, seed, teacher or other texts; remove it to begin anew"
         )
 
 
@@ -174,7 +173,7 @@ def test_vectors_that_are_gone_are_missed(student: Any, teacher: Any, texts: lis
 
 
 def test_too_few_texts_are_refused(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
-    message = "0 training texts, expected a batch of 8 or more"
+    message = "0 training texts, expected a batch, 8, or more; give more texts"
     with pytest.raises(ExportError, match=f"^{re.escape(message)}$"):
         distil(student, teacher, [], COURSE, tmp_path, print, seed=0)
     with pytest.raises(ExportError, match=r"^width is 'xs', expected one of s, m, l, xl$"):

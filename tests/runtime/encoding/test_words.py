@@ -87,11 +87,22 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "_MOST_WORDS", 10)
     known = words_of(Tokenizer.from_file(str(TOKENIZER)))
     assert known is not None
-    text = " ".join(f"word{number}" for number in range(99)) + " " + "x" * 99
-    expected = known.ids(text).tolist()
-    assert 0 < len(known._known) <= 10
-    assert "x" * 99 not in known._known
+    text = " ".join(f"word{number}," for number in range(99)) + " " + "x" * 99
+    expected, places = known.ids(text).tolist(), known.spans(text)[0].tolist()
+    for kept in (known._known, known._asked):
+        assert 0 < len(kept) <= 10
+        assert "x" * 99 not in kept
     assert known.ids(text).tolist() == expected
+    assert known.spans(text)[0].tolist() == places
+
+
+def test_words_with_punctuation_are_made_of_their_parts() -> None:
+    known = words_of(Tokenizer.from_file(str(TOKENIZER)))
+    assert known is not None
+    for word in ("owls,", "(owls)", "owls-owls", "[SEP],"):
+        known.ids(word)
+    assert set(known._asked) >= {"owls", ",", "(", ")", "-", "[SEP],"}
+    assert not {"owls,", "(owls)", "owls-owls", "SEP"} & set(known._asked)
 
 
 def bert(**changes: Any) -> Tokenizer:
