@@ -65,8 +65,8 @@ def distil(
         The teacher's vectors of the texts, (n, dim) float32, unit rows; nothing but zeros for a text that no step took.
 
     Raises:
-        ExportError: there are too few texts for a batch, or the checkpoint is of another course, other texts or another
-            teacher.
+        ExportError: there are too few texts for a batch, or the checkpoint is of another course, seed, teacher or other
+            texts.
     """
     if len(texts) < course.batch:
         raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
