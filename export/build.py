@@ -52,6 +52,8 @@ def build(
     say: Say,
     precisions: Sequence[str] | None = None,
     texts: Path | None = None,
+    *,
+    bfloat16: bool = False,
 ) -> Bundle:
     """Build the bundle of a recipe.
 
@@ -63,6 +65,7 @@ def build(
         precisions: what the bundle is to hold, the default first; None for all that the recipe describes. `float32`,
             the original weights, may be among them.
         texts: where the files are that the recipe names; None for the recipe's own folder.
+        bfloat16: multiply so in the training, see `distil`.
 
     Returns:
         The bundle, read back and verified.
@@ -85,7 +88,7 @@ def build(
     tokenizer = steps.step(TOKENIZER, "tokenizer", lambda path: _write_tokenizer(source / TOKENIZER, path))
     tokens = Tokens(tokenizer, {"document": encoder.document_prefix, "query": encoder.query_prefix}, encoder.max_tokens)
     _check_vocabulary(tokens, source)
-    found = family(recipe, source, tokens, texts, steps)
+    found = family(recipe, source, tokens, texts, steps, bfloat16=bfloat16)
     graphs = quantized(recipe, found.models, tokens, texts, precisions, steps)
     measured = sentences()
     exact = steps.array("reference.npy", "reference", lambda: reference(source, recipe, measured))

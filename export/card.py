@@ -42,8 +42,8 @@ _UNTRAINED = """They were exported to ONNX, fused and quantized. The weights wer
 training was done."""
 
 _FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
-prefixes of a vector say most. Width xl has the original weights. The others share its token table and attention;
-their layer norms and feed-forward parts, {units} of its hidden neurons, were trained to give its vectors.
+prefixes of a vector say most. Width xl has the original weights. The others share its token table and {attention};
+their layer norms and feed-forward parts, {units} of xl's hidden neurons, were trained to give its vectors.
 {static}Trained on {passages:,} passages, {batches}, of {origin};
 nothing of any test collection was trained on."""
 
@@ -98,7 +98,9 @@ def _made(recipe: Recipe) -> str:
     if recipe.nest is None or recipe.texts is None:
         return _UNTRAINED
     units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
+    own = ", ".join(str(layer + 1) for layer in sorted(recipe.nest.own_attention))
     return _FAMILY.format(
+        attention=f"its attention but in layers {own}, where they have one in common" if own else "attention",
         units=units,
         static="" if recipe.static is None else _STATIC,
         passages=sum(course.passages for course in recipe.nest.courses),

@@ -37,8 +37,15 @@ def commands() -> None:
     multiple=True,
     help="What the bundle is to hold, the default first; float32 may be among them. All of RECIPE without it.",
 )
+@click.option("--bfloat16", is_flag=True, help="Multiply so in the training, where the processor is made for it.")
 def build(
-    recipe: Path, output: Path | None, work: Path, texts: Path | None, force: bool, precisions: tuple[str, ...]
+    recipe: Path,
+    output: Path | None,
+    work: Path,
+    texts: Path | None,
+    force: bool,
+    precisions: tuple[str, ...],
+    bfloat16: bool,
 ) -> None:
     """Build the bundle of RECIPE: fetch, train, export, fuse, quantize, verify, write.
 
@@ -50,7 +57,8 @@ def build(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    build_bundle(read_recipe(recipe), output or recipe.parent, work, force, say, precisions or None, texts)
+    output, chosen = output or recipe.parent, precisions or None
+    build_bundle(read_recipe(recipe), output, work, force, say, chosen, texts, bfloat16=bfloat16)
 
 
 @commands.command()

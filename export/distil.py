@@ -72,7 +72,11 @@ def distil(
         raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
     layers = len(student.encoder.layer)
     plans = {width: read_plan(width, layers) for width in course.widths}
-    optimizers = [optimizer for width in course.widths for optimizer in _optimizers(student, width, course)]
+    optimizers = [
+        optimizer
+        for width, values in _trained(student, list(course.widths)).items()
+        for optimizer in _optimizers(values, course.optimizer, course.learning_rates[width])
+    ]
     what = _named(course, seed, texts, teacher)
     first = _resumed(folder / CHECKPOINT, what, student, optimizers)
     shape = (len(texts), teacher.config.hidden_size)
@@ -144,16 +148,26 @@ def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.
     return states[mask.bool()], torch.nn.functional.normalize(mean, dim=1)
 
 
-def _optimizers(student: Any, width: str, course: CourseRecipe) -> list[torch.optim.Optimizer]:
-    """What trains the parts of a width. Muon is for matrices alone (Jordan 2024): AdamW takes the rest beside it.
+def _trained(student: Any, widths: Sequence[str]) -> dict[str, list[Any]]:
+    """The weights of each width; those that several share are the first one's, whose learning rate they have."""
+    taken: set[int] = set()
+    found: dict[str, list[Any]] = {}
+    for width in widths:
+        named = student.named_parameters(remove_duplicate=False)
+        own = [value for name, value in named if f".parts.{width}." in name and value.requires_grad]
+        found[width] = [value for value in own if id(value) not in taken]
+        taken.update(map(id, own))
+    return found
+
+
+def _optimizers(values: Sequence[Any], kind: str, rate: float) -> list[torch.optim.Optimizer]:
+    """What trains some weights. Muon is for matrices alone (Jordan 2024): AdamW takes the rest beside it.
 
     After as many steps Muon leaves a narrow width nearer to its teacher: in 250 steps of s, .166 away instead of .177.
     """
-    own = [value for name, value in student.named_parameters() if f".parts.{width}." in name and value.requires_grad]
-    rate, matrices = course.learning_rates[width], [value for value in own if value.ndim == 2]
-    others = [value for value in own if value.ndim != 2]
-    if course.optimizer == "adamw":
-        found: list[torch.optim.Optimizer] = [_adamw(own, rate)]
+    matrices, others = ([value for value in values if (value.ndim == 2) is matrix] for matrix in (True, False))
+    if kind == "adamw":
+        found: list[torch.optim.Optimizer] = [_adamw(values, rate)]
     else:
         muon = torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         found = [muon, _adamw(others, rate)]
@@ -163,7 +177,7 @@ def _optimizers(student: Any, width: str, course: CourseRecipe) -> list[torch.op
     return found
 
 
-def _adamw(values: list[Any], rate: float) -> torch.optim.Optimizer:
+def _adamw(values: Sequence[Any], rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(values, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
 
 

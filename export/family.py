@@ -52,16 +52,17 @@ class Family:
     space: str
 
 
-def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work) -> Family:
+def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work, *, bfloat16: bool = False) -> Family:
     """Train what a recipe asks for; where it asks for nothing, the source's own weights are the only encoder.
 
     Args:
         source: a folder of weights.
         texts: where the files are that the recipe names.
+        bfloat16: multiply so in the training, see `distil`.
 
     Raises:
-        ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim that the source
-            has not, or what an earlier build left is not whole.
+        ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim or a layer that
+            the source has not, or what an earlier build left is not whole.
     """
     model = load_model(source)
     if recipe.nest is None or recipe.texts is None:
@@ -69,6 +70,9 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     nested = recipe.nest
     if max(nested.dims) > model.config.hidden_size:
         raise ExportError(f"{recipe.path}: nest.dims is {nested.dims}, the source has {model.config.hidden_size}")
+    layers = model.config.num_hidden_layers
+    if strange := [layer for layer in nested.own_attention if layer >= layers]:
+        raise ExportError(f"{recipe.path}: nest.own_attention has {strange[0]}, expected layers below {layers}")
     widths = [WIDEST, *nested.widths]
     passages = [
         _passages(place, recipe.texts, course.passages, tokens, texts, work)
@@ -79,10 +83,9 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     def train(path: Path) -> None:
         fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[0][:_FITTED_ON]
         student = copy.deepcopy(model)
-        nest(student, widths[1:], fitted_on)
+        nest(student, widths[1:], fitted_on, nested.own_attention)
         for place, course in enumerate(nested.courses):
-            distil(student, model, passages[place], course, folders[place], work.say, seed=_SEED + place)
-        layers = model.config.num_hidden_layers
+            distil(student, model, passages[place], course, folders[place], work.say, seed=_SEED + place, half=bfloat16)
         states = {name: sliced(student, read_plan(name, layers)).state_dict() for name in widths[1:]}
         torch.save({WIDEST: model.state_dict(), **states}, path)
 

@@ -1,9 +1,10 @@
-"""One encoder that holds many: for each width feed-forward parts and layer norms of their own, attention for all.
+"""One encoder that holds many: for each width feed-forward parts and layer norms of its own.
 
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
 their own ways, with the layer norms around them: with weights in common the widest encoder, which must stay as it is,
-was pulled away by the narrow ones. The token table and the attention are those of the source.
+was pulled away by the narrow ones. The token table is that of the source, and so is the attention, but in the layers
+where the narrow widths are to have one that they share among them.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ def _places(layer: Any) -> tuple[tuple[Any, str], ...]:
     )
 
 
+def _parts(layer: Any) -> list[tuple[Any, str, OfWidth]]:
+    """What a nested layer has of each width: modules, the names of their parts, and the parts."""
+    inside = [(owner, name, part) for owner in layer.modules() for name, part in owner.named_children()]
+    return [(owner, name, part) for owner, name, part in inside if isinstance(part, OfWidth)]
+
+
 def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
     """The width of each layer under a plan.
 
@@ -70,7 +77,7 @@ def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
     return names
 
 
-def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
+def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], own_attention: Sequence[int] = ()) -> None:
     """Give a model narrow feed-forward parts and their layer norms beside its own, in place; it computes what it did.
 
     A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
@@ -80,6 +87,8 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
         model: a transformers encoder of BERT's form.
         widths: which parts, besides those that are there.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
+        own_attention: the layers, from 0, in which the narrow widths have an attention in common that is not that of
+            the widest; it begins as that is.
     """
     for value in model.parameters():
         value.requires_grad_(False)
@@ -99,21 +108,27 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
         for place, (owner, name) in enumerate(_places(layer)):
             own = {WIDEST: getattr(owner, name)} | {width: part[place] for width, part in parts.items()}
             setattr(owner, name, OfWidth(own))
+    for number in own_attention:
+        attention = model.encoder.layer[number].attention
+        inputs = [(attention.self, name) for name in ("query", "key", "value")]
+        for owner, name in [*inputs, (attention.output, "dense")]:
+            whole = getattr(owner, name)
+            setattr(owner, name, OfWidth({WIDEST: whole} | dict.fromkeys(widths, _linear(whole.weight, whole.bias))))
 
 
 def use(model: Any, plan: Sequence[str]) -> None:
     """Let a nested model compute with the parts of these widths, one a layer."""
     for layer, width in zip(model.encoder.layer, plan, strict=True):
-        for owner, name in _places(layer):
-            getattr(owner, name).width = width
+        for _, _, parts in _parts(layer):
+            parts.width = width
 
 
 def sliced(model: Any, plan: Sequence[str]) -> Any:
     """A plain encoder with the parts of these widths, one a layer, of a nested one."""
     result = copy.deepcopy(model)
     for layer, width in zip(result.encoder.layer, plan, strict=True):
-        for owner, name in _places(layer):
-            setattr(owner, name, getattr(owner, name).parts[width])
+        for owner, name, parts in _parts(layer):
+            setattr(owner, name, parts.parts[width])
     return result
 
 

@@ -136,7 +136,8 @@ class CourseRecipe:
         distance, states: weights of `losses.distance` of the texts' vectors and of their tokens' states, beside that
             of 1 which `losses.neighbours` of the vectors has.
         learning_rates: by width, at their highest.
-        widths: by name, the part of the batches that each is trained on, up to 1.
+        widths: by name, the part of the batches that each is trained on, up to 1; what several share has the learning
+            rate of the one that is named first.
     """
 
     passages: int
@@ -157,10 +158,13 @@ class NestRecipe:
     Attributes:
         dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
         courses: of the training, one after another.
+        own_attention: the layers, from 0, in which the narrow widths have an attention in common; elsewhere theirs is
+            that of the widest.
     """
 
     dims: list[int]
     courses: list[CourseRecipe]
+    own_attention: list[int] = field(default_factory=list)
 
     @property
     def widths(self) -> list[str]:
@@ -305,6 +309,9 @@ class Recipe:
             raise ExportError(f"{self.path}: encoder.pooling is {pooling!r}, expected 'mean' beside [nest]")
         if not nest.dims or not all(type(dim) is int and dim >= 8 for dim in nest.dims):
             raise ExportError(f"{self.path}: nest.dims is {nest.dims}, expected lengths of vectors, 8 or more")
+        layers = nest.own_attention
+        if not all(type(layer) is int and layer >= 0 for layer in layers) or len(set(layers)) < len(layers):
+            raise ExportError(f"{self.path}: nest.own_attention is {layers}, expected layers, 0 or more, each once")
         if not nest.courses:
             raise ExportError(f"{self.path}: nest.courses is empty, expected a course of training, one or more")
         for place, course in enumerate(nest.courses, start=1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Set
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,7 +83,7 @@ def _nest(path: Path, values: Any) -> NestRecipe:
     courses = [
         _table(path, f"nest.courses {place}", course, CourseRecipe) for place, course in enumerate(nest.courses, 1)
     ]
-    return NestRecipe(nest.dims, courses)
+    return replace(nest, courses=courses)
 
 
 def _bars(path: Path, values: Any, precisions: set[str]) -> dict[str, VerifyRecipe]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,17 +53,20 @@ def places(bundle: Path, precision: str) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def of_attention(kept: dict[str, list[tuple[str, str]]]) -> list[list[tuple[str, str]]]:
-    return [found for name, found in kept.items() if any(word in name.lower() for word in ("qkv", "attention"))]
+def of_attention(kept: dict[str, list[tuple[str, str]]], layer: int) -> list[list[tuple[str, str]]]:
+    named = re.compile(rf"attention(_|\.){layer}|layer\.{layer}\.att", re.IGNORECASE)
+    return [found for name, found in kept.items() if named.search(name)]
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 def test_widths_share_their_attention(built: tuple[Path, Path], precision: str) -> None:
+    """All that of the first layer, and the narrow ones among themselves that of the second."""
     kept = places(built[1], precision)
     assert len(set(kept["rotation.half"])) == 1
-    assert of_attention(kept)
-    assert all(len(set(found)) == 1 for found in of_attention(kept))
-    assert any(len(set(found)) > 1 for found in kept.values())
+    assert of_attention(kept, 0)
+    assert all(len(found) == 3 and len(set(found)) == 1 for found in of_attention(kept, 0))
+    assert of_attention(kept, 1)
+    assert all(len(found) == 3 and len(set(found)) == 2 and found[1] == found[2] for found in of_attention(kept, 1))
 
 
 def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:
@@ -155,6 +159,13 @@ def test_a_dim_that_the_source_has_not_is_refused(tmp_path: Path) -> None:
     recipe = make_tiny_family(tmp_path)
     recipe.write_text(recipe.read_text().replace("dims = [32, 16]", "dims = [64, 16]"))
     with pytest.raises(ExportError, match=r"nest.dims is \[64, 16\], the source has 32"):
+        build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+
+
+def test_a_layer_that_the_source_has_not_is_refused(tmp_path: Path) -> None:
+    recipe = make_tiny_family(tmp_path)
+    recipe.write_text(recipe.read_text().replace("own_attention = [1]", "own_attention = [1, 2]"))
+    with pytest.raises(ExportError, match=r"nest.own_attention has 2, expected layers below 2"):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
 
 

@@ -162,6 +162,44 @@ def test_each_width_has_its_own_learning_rate(
     assert 30 < far / near < 300
 
 
+def test_what_widths_share_is_trained_by_all_at_the_rate_of_the_first(
+    teacher: Any, texts: list[Ids], tmp_path: Path
+) -> None:
+    student = copy.deepcopy(teacher)
+    nest(student, ["s", "m"], texts[:8], own_attention=[0])
+    attention = student.encoder.layer[0].attention.self.value.parts
+    whole, before = attention["xl"].weight.clone(), attention["s"].weight.clone()
+    rates, lines = {"m": 1e-3, "s": 1e-9}, list[str]()
+    course = replace(COURSE, steps=1, warmup=0, learning_rates=rates, widths={"m": 1.0, "s": 1.0})
+    distil(student, teacher, texts, course, tmp_path, lines.append, seed=0)
+    assert torch.equal(attention["xl"].weight, whole)
+    assert (attention["s"].weight - before).abs().max().item() == pytest.approx(1e-3, rel=0.01)
+    assert attention["s"] is attention["m"]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_with_an_attention_of_its_own_goes_on_from_a_checkpoint(
+    teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+) -> None:
+    course = replace(COURSE, steps=8, optimizer=optimizer)
+
+    def trained(folder: str, say: Any) -> Any:
+        student = copy.deepcopy(teacher)
+        nest(student, ["s", "m"], texts[:8], own_attention=[1])
+        distil(student, teacher, texts, course, tmp_path / folder, say, seed=0, every=4)
+        return student.state_dict()
+
+    def stop(line: str) -> None:
+        raise KeyboardInterrupt
+
+    expected = trained("whole", lambda line: None)
+    with pytest.raises(KeyboardInterrupt):
+        trained("broken", stop)
+    found = trained("broken", lambda line: None)
+    for name, values in expected.items():
+        assert torch.equal(found[name], values), name
+
+
 def test_vectors_that_are_gone_are_missed(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
     distil(student, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
     (tmp_path / "targets.npy").unlink()

@@ -95,6 +95,24 @@ def test_only_the_parts_that_are_used_are_trained(encoder: Any, texts: list[Ids]
     }
 
 
+def test_narrow_widths_may_share_an_attention_of_their_own(encoder: Any, texts: list[Ids]) -> None:
+    expected = vectors(encoder, texts)
+    nest(encoder, ["s", "m"], texts, own_attention=[1])
+    assert (vectors(encoder, texts) == expected).all()
+    layers = [layer.attention.output.dense for layer in encoder.encoder.layer]
+    assert isinstance(layers[0], torch.nn.Linear)
+    assert layers[1].parts["s"] is layers[1].parts["m"] is not layers[1].parts["xl"]
+    narrow = vectors(sliced(encoder, ("s", "s")), texts)
+    with torch.no_grad():
+        layers[1].parts["s"].weight *= 3
+    assert (vectors(sliced(encoder, ("xl", "xl")), texts) == expected).all()
+    assert not np.allclose(vectors(sliced(encoder, ("s", "s")), texts), narrow)
+    plain = sliced(encoder, ("s", "m")).encoder.layer[1].attention
+    assert {type(part) for part in (plain.self.query, plain.self.key, plain.self.value, plain.output.dense)} == {
+        torch.nn.Linear
+    }
+
+
 def test_a_plan_is_a_width_or_one_a_layer() -> None:
     assert read_plan("m", 3) == ("m", "m", "m")
     assert read_plan(["s", "m", "xl"], 3) == ("s", "m", "xl")

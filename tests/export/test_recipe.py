@@ -149,6 +149,7 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
     assert recipe.texts == TextsRecipe("notes", {"more.txt": "0" * 64})
     assert recipe.nest is not None
     assert (recipe.nest.widths, recipe.nest.dims) == (["l", "s"], [32, 16])
+    assert recipe.nest.own_attention == [1]
     assert recipe.widths() == recipe.int4_widths() == ["xl", "l", "s"]
     first, second = recipe.nest.courses
     assert first == CourseRecipe(40, 20, 8, "adamw", 5, 10.0, 5.0, {"s": 1e-3, "l": 5e-4}, {"s": 1.0, "l": 0.5})
@@ -195,6 +196,16 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ("[verify.int4]", '[verify."m.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has a bar for m.int8, which"),
         ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
+        (
+            "own_attention = [1]",
+            "own_attention = [1, 1]",
+            "nest.own_attention is [1, 1], expected layers, 0 or more, each once",
+        ),
+        (
+            "own_attention = [1]",
+            "own_attention = [-1]",
+            "nest.own_attention is [-1], expected layers, 0 or more, each once",
+        ),
         ("steps = 20", "steps = 0", "[nest.courses 1] steps is 0, expected 1 or more"),
         ("warmup = 5", "warmup = 20", "[nest.courses 1] warmup is 20, expected fewer than steps, 20"),
         ("warmup = 5", "warmup = -1", "[nest.courses 1] warmup is -1, expected 0 or more"),

@@ -69,6 +69,7 @@ origin = "notes"
 
 [nest]
 dims = [32, 16]
+own_attention = [1]
 
 [[nest.courses]]
 passages = 40
