@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..encoding.bundle import STATIC
 from .blocks import Grid
-from .recipe import WIDTHS, FolderSource, PypiSource, Recipe
+from .recipe import WIDTHS, AttentionRecipe, FolderSource, PypiSource, Recipe
 from .verify import GOLDEN_TEXTS, Report
 
 _CARD = """# {name}
@@ -98,15 +98,20 @@ def _made(recipe: Recipe) -> str:
     if recipe.nest is None or recipe.texts is None:
         return _UNTRAINED
     units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
-    own = ", ".join(str(layer + 1) for layer in sorted(recipe.nest.own_attention))
+    own = recipe.nest.attention
     return _FAMILY.format(
-        attention=f"its attention but in layers {own}, where they have one in common" if own else "attention",
+        attention="attention" if own is None else f"attention, but for {_own_attention(own)}",
         units=units,
         static="" if recipe.static is None else _STATIC,
         passages=sum(course.passages for course in recipe.nest.courses),
         batches=", then ".join(f"{one.steps:,} batches of {one.batch}" for one in recipe.nest.courses),
         origin=recipe.texts.origin,
     )
+
+
+def _own_attention(own: AttentionRecipe) -> str:
+    layers = ", ".join(str(layer + 1) for layer in sorted(own.layers))
+    return f"that of {', '.join(own.widths)} in layers {layers}, which was trained with them"
 
 
 def _fitted(recipe: Recipe, precisions: list[str]) -> str:

@@ -46,7 +46,7 @@ def distil(
     *,
     seed: int,
     every: int = 100,
-    half: bool = False,
+    bfloat16: bool = False,
 ) -> Floats:
     """Train a nested student in place.
 
@@ -59,7 +59,7 @@ def distil(
         say: told how it goes, a line a checkpoint.
         seed: of the order of texts and widths.
         every: steps between checkpoints.
-        half: multiply in bfloat16, for processors that are made for it.
+        bfloat16: multiply so, for processors that are made for it.
 
     Returns:
         The teacher's vectors of the texts, (n, dim) float32, unit rows; nothing but zeros for a text that no step took.
@@ -89,7 +89,7 @@ def distil(
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * risen(course, step)
         ids, mask = padded([texts[row] for row in rows])
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             known, expected = vectors(teacher, ids, mask)
         known, expected = known.clone(), expected.clone()
         targets[rows] = expected.numpy()
@@ -99,7 +99,7 @@ def distil(
             if random.random() >= course.widths[width]:
                 continue
             use(student, plan)
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 states, found = vectors(student, ids, mask)
             losses = {
                 "distance": distance(found, expected),

@@ -71,8 +71,11 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     if max(nested.dims) > model.config.hidden_size:
         raise ExportError(f"{recipe.path}: nest.dims is {nested.dims}, the source has {model.config.hidden_size}")
     layers = model.config.num_hidden_layers
-    if strange := [layer for layer in nested.own_attention if layer >= layers]:
-        raise ExportError(f"{recipe.path}: nest.own_attention has {strange[0]}, expected layers below {layers}")
+    attention = nested.attention
+    if attention is not None and max(attention.layers) >= layers:
+        raise ExportError(
+            f"{recipe.path}: nest.attention.layers is {attention.layers}, the source's layers are 0 to {layers - 1}"
+        )
     widths = [WIDEST, *nested.widths]
     passages = [
         _passages(place, recipe.texts, course.passages, tokens, texts, work)
@@ -82,10 +85,14 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
 
     def train(path: Path) -> None:
         fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[0][:_FITTED_ON]
-        student = copy.deepcopy(model)
-        nest(student, widths[1:], fitted_on, nested.own_attention)
+        student, teacher = copy.deepcopy(model), copy.deepcopy(model)
+        nest(student, widths[1:], fitted_on, attention)
+        for encoder in (student, teacher):
+            encoder.set_attn_implementation("sdpa")  # faster than the one that is exported
         for place, course in enumerate(nested.courses):
-            distil(student, model, passages[place], course, folders[place], work.say, seed=_SEED + place, half=bfloat16)
+            distil(
+                student, model, passages[place], course, folders[place], work.say, seed=_SEED + place, bfloat16=bfloat16
+            )
         states = {name: sliced(student, read_plan(name, layers)).state_dict() for name in widths[1:]}
         torch.save({WIDEST: model.state_dict(), **states}, path)
 

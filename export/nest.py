@@ -3,8 +3,8 @@
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
 their own ways, with the layer norms around them: with weights in common the widest encoder, which must stay as it is,
-was pulled away by the narrow ones. The token table is that of the source, and so is the attention, but in the layers
-where the narrow widths are to have one that they share among them.
+was pulled away by the narrow ones. The token table is that of the source, and so is the attention, but where some
+widths are to share one of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 from .activations import Ids
 from .errors import ExportError
-from .recipe import WIDTHS
+from .recipe import WIDTHS, AttentionRecipe
 
 WIDEST = "xl"
 
@@ -77,7 +77,7 @@ def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
     return names
 
 
-def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], own_attention: Sequence[int] = ()) -> None:
+def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: AttentionRecipe | None = None) -> None:
     """Give a model narrow feed-forward parts and their layer norms beside its own, in place; it computes what it did.
 
     A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
@@ -87,8 +87,7 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], own_attention:
         model: a transformers encoder of BERT's form.
         widths: which parts, besides those that are there.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
-        own_attention: the layers, from 0, in which the narrow widths have an attention in common that is not that of
-            the widest; it begins as that is.
+        attention: which of the widths have one of their own, and in which layers; it begins as the widest's.
     """
     for value in model.parameters():
         value.requires_grad_(False)
@@ -108,12 +107,18 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], own_attention:
         for place, (owner, name) in enumerate(_places(layer)):
             own = {WIDEST: getattr(owner, name)} | {width: part[place] for width, part in parts.items()}
             setattr(owner, name, OfWidth(own))
-    for number in own_attention:
-        attention = model.encoder.layer[number].attention
-        inputs = [(attention.self, name) for name in ("query", "key", "value")]
-        for owner, name in [*inputs, (attention.output, "dense")]:
-            whole = getattr(owner, name)
-            setattr(owner, name, OfWidth({WIDEST: whole} | dict.fromkeys(widths, _linear(whole.weight, whole.bias))))
+    if attention is not None:
+        for number in attention.layers:
+            _divide_attention(model.encoder.layer[number].attention, widths, attention.widths)
+
+
+def _divide_attention(attention: Any, widths: Sequence[str], own: Sequence[str]) -> None:
+    """Give some widths of a layer an attention in common beside the widest's, which the others keep."""
+    inputs = [(attention.self, name) for name in ("query", "key", "value")]
+    for owner, name in [*inputs, (attention.output, "dense")]:
+        whole = getattr(owner, name)
+        parts = dict.fromkeys([WIDEST, *widths], whole) | dict.fromkeys(own, _linear(whole.weight, whole.bias))
+        setattr(owner, name, OfWidth(parts))
 
 
 def use(model: Any, plan: Sequence[str]) -> None:

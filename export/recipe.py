@@ -152,19 +152,31 @@ class CourseRecipe:
 
 
 @dataclass(frozen=True)
+class AttentionRecipe:
+    """Narrow widths that have an attention in common, in some layers, which is not that of the widest.
+
+    Attributes:
+        widths: which.
+        layers: numbered from 0; in the others their attention is the widest's.
+    """
+
+    widths: list[str]
+    layers: list[int]
+
+
+@dataclass(frozen=True)
 class NestRecipe:
     """How one encoder comes to hold many.
 
     Attributes:
         dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
         courses: of the training, one after another.
-        own_attention: the layers, from 0, in which the narrow widths have an attention in common; elsewhere theirs is
-            that of the widest.
+        attention: which widths have one of their own; None for none.
     """
 
     dims: list[int]
     courses: list[CourseRecipe]
-    own_attention: list[int] = field(default_factory=list)
+    attention: AttentionRecipe | None = None
 
     @property
     def widths(self) -> list[str]:
@@ -309,13 +321,22 @@ class Recipe:
             raise ExportError(f"{self.path}: encoder.pooling is {pooling!r}, expected 'mean' beside [nest]")
         if not nest.dims or not all(type(dim) is int and dim >= 8 for dim in nest.dims):
             raise ExportError(f"{self.path}: nest.dims is {nest.dims}, expected lengths of vectors, 8 or more")
-        layers = nest.own_attention
-        if not all(type(layer) is int and layer >= 0 for layer in layers) or len(set(layers)) < len(layers):
-            raise ExportError(f"{self.path}: nest.own_attention is {layers}, expected layers, 0 or more, each once")
         if not nest.courses:
             raise ExportError(f"{self.path}: nest.courses is empty, expected a course of training, one or more")
         for place, course in enumerate(nest.courses, start=1):
             self._check_course(course, place)
+        if nest.attention is not None:
+            self._check_attention(nest.attention, nest.widths)
+
+    def _check_attention(self, attention: AttentionRecipe, trained: list[str]) -> None:
+        widths, layers = attention.widths, attention.layers
+        if not widths or set(widths) - set(trained) or len(set(widths)) < len(widths):
+            raise ExportError(
+                f"{self.path}: nest.attention.widths is {widths}, expected some of {', '.join(trained)}, each once"
+            )
+        whole = all(type(layer) is int and layer >= 0 for layer in layers)
+        if not layers or not whole or len(set(layers)) < len(layers):
+            raise ExportError(f"{self.path}: nest.attention.layers is {layers}, expected layers, 0 or more, each once")
 
     def _check_course(self, course: CourseRecipe, place: int) -> None:
         where = f"{self.path}: [nest.courses {place}] "

@@ -12,6 +12,7 @@ from .errors import ExportError
 from .recipe import (
     SOURCES,
     WIDTHS,
+    AttentionRecipe,
     CardRecipe,
     CourseRecipe,
     EncoderRecipe,
@@ -79,10 +80,13 @@ def _nest(path: Path, values: Any) -> NestRecipe:
     """The training of a family, whose courses are tables of their own."""
     if isinstance(values, dict) and "courses" not in values:
         raise ExportError(f"{path}: [nest] has no courses; write what its training is as [[nest.courses]], one or more")
-    nest = _table(path, "nest", values, NestRecipe)
+    rest = {key: value for key, value in values.items() if key != "attention"} if isinstance(values, dict) else values
+    nest = _table(path, "nest", rest, NestRecipe)
     courses = [
         _table(path, f"nest.courses {place}", course, CourseRecipe) for place, course in enumerate(nest.courses, 1)
     ]
+    if "attention" in values:
+        nest = replace(nest, attention=_table(path, "nest.attention", values["attention"], AttentionRecipe))
     return replace(nest, courses=courses)
 
 

@@ -16,7 +16,7 @@ from nestling.export.distil import distil, risen
 from nestling.export.errors import ExportError
 from nestling.export.graph import load_model, pool
 from nestling.export.nest import nest, read_plan, use
-from nestling.export.recipe import OPTIMIZERS, CourseRecipe
+from nestling.export.recipe import OPTIMIZERS, AttentionRecipe, CourseRecipe
 
 COURSE = CourseRecipe(
     passages=40, steps=40, batch=8, optimizer="adamw", warmup=5, distance=10.0, states=5.0,
@@ -166,7 +166,7 @@ def test_what_widths_share_is_trained_by_all_at_the_rate_of_the_first(
     teacher: Any, texts: list[Ids], tmp_path: Path
 ) -> None:
     student = copy.deepcopy(teacher)
-    nest(student, ["s", "m"], texts[:8], own_attention=[0])
+    nest(student, ["s", "m"], texts[:8], AttentionRecipe(["m", "s"], [0]))
     attention = student.encoder.layer[0].attention.self.value.parts
     whole, before = attention["xl"].weight.clone(), attention["s"].weight.clone()
     rates, lines = {"m": 1e-3, "s": 1e-9}, list[str]()
@@ -185,7 +185,7 @@ def test_a_run_with_an_attention_of_its_own_goes_on_from_a_checkpoint(
 
     def trained(folder: str, say: Any) -> Any:
         student = copy.deepcopy(teacher)
-        nest(student, ["s", "m"], texts[:8], own_attention=[1])
+        nest(student, ["s", "m"], texts[:8], AttentionRecipe(["s"], [1]))
         distil(student, teacher, texts, course, tmp_path / folder, say, seed=0, every=4)
         return student.state_dict()
 

@@ -13,6 +13,7 @@ from nestling.export.activations import Floats, Ids
 from nestling.export.errors import ExportError
 from nestling.export.graph import load_model, pool
 from nestling.export.nest import nest, read_plan, sliced, use
+from nestling.export.recipe import AttentionRecipe
 
 
 @pytest.fixture
@@ -95,17 +96,20 @@ def test_only_the_parts_that_are_used_are_trained(encoder: Any, texts: list[Ids]
     }
 
 
-def test_narrow_widths_may_share_an_attention_of_their_own(encoder: Any, texts: list[Ids]) -> None:
+def test_widths_may_share_an_attention_of_their_own(encoder: Any, texts: list[Ids]) -> None:
     expected = vectors(encoder, texts)
-    nest(encoder, ["s", "m"], texts, own_attention=[1])
+    nest(encoder, ["s", "m", "l"], texts, AttentionRecipe(["s", "m"], [1]))
     assert (vectors(encoder, texts) == expected).all()
     layers = [layer.attention.output.dense for layer in encoder.encoder.layer]
     assert isinstance(layers[0], torch.nn.Linear)
     assert layers[1].parts["s"] is layers[1].parts["m"] is not layers[1].parts["xl"]
+    assert layers[1].parts["l"] is layers[1].parts["xl"]
+    others = vectors(sliced(encoder, ("l", "l")), texts)
     narrow = vectors(sliced(encoder, ("s", "s")), texts)
     with torch.no_grad():
         layers[1].parts["s"].weight *= 3
     assert (vectors(sliced(encoder, ("xl", "xl")), texts) == expected).all()
+    assert (vectors(sliced(encoder, ("l", "l")), texts) == others).all()
     assert not np.allclose(vectors(sliced(encoder, ("s", "s")), texts), narrow)
     plain = sliced(encoder, ("s", "m")).encoder.layer[1].attention
     assert {type(part) for part in (plain.self.query, plain.self.key, plain.self.value, plain.output.dense)} == {

@@ -7,6 +7,7 @@ import pytest
 
 from nestling.export.errors import ExportError
 from nestling.export.recipe import (
+    AttentionRecipe,
     CourseRecipe,
     FolderSource,
     HubSource,
@@ -149,7 +150,7 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
     assert recipe.texts == TextsRecipe("notes", {"more.txt": "0" * 64})
     assert recipe.nest is not None
     assert (recipe.nest.widths, recipe.nest.dims) == (["l", "s"], [32, 16])
-    assert recipe.nest.own_attention == [1]
+    assert recipe.nest.attention == AttentionRecipe(["s"], [1])
     assert recipe.widths() == recipe.int4_widths() == ["xl", "l", "s"]
     first, second = recipe.nest.courses
     assert first == CourseRecipe(40, 20, 8, "adamw", 5, 10.0, 5.0, {"s": 1e-3, "l": 5e-4}, {"s": 1.0, "l": 0.5})
@@ -197,15 +198,20 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
         (
-            "own_attention = [1]",
-            "own_attention = [1, 1]",
-            "nest.own_attention is [1, 1], expected layers, 0 or more, each once",
+            "layers = [1]",
+            "layers = [1, 1]",
+            "nest.attention.layers is [1, 1], expected layers, 0 or more, each once",
         ),
+        ("layers = [1]", "layers = [-1]", "nest.attention.layers is [-1], expected layers, 0 or more, each once"),
+        ("layers = [1]", "layers = []", "nest.attention.layers is [], expected layers, 0 or more, each once"),
+        ("layers = [1]", "", "[nest.attention] lacks the key 'layers'"),
+        ('widths = ["s"]', 'widths = ["m"]', "nest.attention.widths is ['m'], expected some of l, s, each once"),
         (
-            "own_attention = [1]",
-            "own_attention = [-1]",
-            "nest.own_attention is [-1], expected layers, 0 or more, each once",
+            'widths = ["s"]',
+            'widths = ["s", "s"]',
+            "nest.attention.widths is ['s', 's'], expected some of l, s, each once",
         ),
+        ('widths = ["s"]', "widths = []", "nest.attention.widths is [], expected some of l, s, each once"),
         ("steps = 20", "steps = 0", "[nest.courses 1] steps is 0, expected 1 or more"),
         ("warmup = 5", "warmup = 20", "[nest.courses 1] warmup is 20, expected fewer than steps, 20"),
         ("warmup = 5", "warmup = -1", "[nest.courses 1] warmup is -1, expected 0 or more"),

@@ -69,7 +69,6 @@ origin = "notes"
 
 [nest]
 dims = [32, 16]
-own_attention = [1]
 
 [[nest.courses]]
 passages = 40
@@ -92,6 +91,10 @@ distance = 10.0
 states = 0.0
 learning_rates = {{ s = 1e-3 }}
 widths = {{ s = 1.0 }}
+
+[nest.attention]
+widths = ["s"]
+layers = [1]
 
 [static]
 bits = 4
