@@ -18,7 +18,7 @@ def described(command: str, threads: int) -> dict[str, Any]:
     """Commit, machine and command of a run."""
     return {
         "command": command,
-        "commit": _git("rev-parse", "--short", "HEAD"),
+        "commit": commit(),
         "machine": f"{_processor()}, {threads} threads, Python {platform.python_version()}",
         "versions": {name: version(name) for name in ("nestling", "numpy", "onnxruntime", "numkong", "tokenizers")},
     }
@@ -35,6 +35,11 @@ def timed(work: Callable[[], Any]) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
+
+
+def commit() -> str:
+    """The commit that is checked out, short."""
+    return _git("rev-parse", "--short", "HEAD")
 
 
 def _git(*arguments: str) -> str:

@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import tables_peers
+
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
 README = ROOT / "README.md"
@@ -379,6 +381,7 @@ TABLES = {
     "study": _study,
     "study_pairs": _study_pairs,
     "study_codes": _study_codes,
+    **tables_peers.TABLES,
 }
 
 if __name__ == "__main__":

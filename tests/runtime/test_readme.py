@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def test_tables_are_printed_from_the_result_files() -> None:
+def test_tables_are_printed_from_the_result_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "bench"))
     tables = runpy.run_path(str(ROOT / "tests" / "bench" / "tables.py"))
     assert README.count("<!-- table: ") == 20
     assert tables["filled"](README) == README

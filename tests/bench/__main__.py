@@ -1,0 +1,88 @@
+"""Nestling and its peers on the same work.
+
+    python -m tests.bench run --source SOURCE_FOLDER COLLECTION_FOLDER... [--peers a,b] [--jobs a,b] [--work FOLDER]
+    python -m tests.bench table
+    python -m tests.bench plot
+
+`run` makes an environment for each peer, does every job with each in turn, in a process of its own, and writes
+results/peers.json, and the measures of every query to results/peers_by_query.json. What is done is kept in the work
+folder: a run that was stopped goes on there, and `--again` does it anew. SOURCE_FOLDER holds the float32 weights in
+sentence-transformers layout, as a build leaves them in `source` in its work folder. Needs the extras eval and export.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+# The files here are written to be run as scripts, which find each other.
+sys.path.insert(0, str(Path(__file__).parent))
+
+import tables
+import tables_peers
+from peers import PEERS
+
+from machine import described, finished
+
+RESULTS = Path(__file__).parent / "results"
+THREADS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("collections", type=Path, nargs="+")
+    run.add_argument("--source", type=Path, required=True)
+    run.add_argument("--work", type=Path, default=Path(".nestling-build/peers"))
+    run.add_argument("--peers", default=",".join(PEERS).replace(", ", " "), help="of peers, without commas in them")
+    run.add_argument("--jobs", default=None)
+    run.add_argument("--again", action="store_true", help="do anew what these jobs and peers have done")
+    commands.add_parser("table")
+    commands.add_parser("plot")
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        _run(arguments)
+    elif arguments.command == "table":
+        for name in tables_peers.TABLES:
+            print(tables.table(name))
+    else:
+        from picture_peers import draw
+
+        draw(RESULTS / "peers.json", RESULTS)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    import verdict
+    import versus
+
+    names = _chosen(arguments.peers, {name.replace(", ", " "): name for name in PEERS})
+    jobs = _chosen(arguments.jobs or ",".join(versus.JOBS), {job: job for job in versus.JOBS})
+    collections = [versus.read_collection(folder) for folder in arguments.collections]
+    bench = versus.Bench(
+        arguments.work, arguments.source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    if arguments.again:
+        for job in jobs:
+            for name in names:
+                shutil.rmtree(bench.kept(job, name, 0).parent, ignore_errors=True)
+    versus.run(bench, names, jobs)
+    result, by_query = verdict.summary(bench)
+    folders = " ".join(map(str, arguments.collections))
+    command = f"python -m tests.bench run --source SOURCE_FOLDER {folders}"
+    finished(RESULTS / "peers.json", {**described(command, THREADS), **result})
+    (RESULTS / "peers_by_query.json").write_text(json.dumps(by_query, separators=(",", ":")) + "\n")
+
+
+def _chosen(given: str, known: dict[str, str]) -> list[str]:
+    wanted = [name.strip() for name in given.split(",")]
+    if strange := [name for name in wanted if name not in known]:
+        raise SystemExit(f"there is no {strange[0]!r}, expected some of {', '.join(known)}")
+    return [known[name] for name in wanted]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""One job with one peer, in the peer's environment.
+
+    PYTHONPATH=tests PYTHON -m bench.peers.work JOB PEER ASKED_JSON
+
+prints one line of JSON, the last on stdout; `python -m tests.bench run` starts this. ASKED_JSON says where things are,
+see `Asked`. Nothing here imports Nestling but its own adapter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from . import peer
+from .adapter import Encode, Peer, System, Text, Weights
+
+BATCH = 64
+WARM = 32
+DEPTH = 100
+CHANGES = 9
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a job is given.
+
+    Attributes:
+        source, made, threads: see `Weights`.
+        texts: a file of JSON lines, each a document with `id`, `text` and `part`; or a folder of .txt files.
+        queries: a JSON file, text by query id.
+        store: where a system keeps what it does.
+        began: when the process was started, in seconds of `time.time()`.
+    """
+
+    source: str
+    made: str
+    threads: int
+    texts: str
+    queries: str
+    store: str
+    began: float
+
+    @property
+    def weights(self) -> Weights:
+        return Weights(Path(self.source), Path(self.made), self.threads)
+
+    def documents(self) -> list[Text]:
+        path = Path(self.texts)
+        if path.is_dir():
+            return [Text(one.stem, one.read_text(encoding="utf-8"), "") for one in sorted(path.glob("*.txt"))]
+        with path.open(encoding="utf-8") as lines:
+            return [Text(**json.loads(line)) for line in lines]
+
+    def questions(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads(Path(self.queries).read_text(encoding="utf-8"))
+        return found
+
+
+def hello(one: Peer, asked: Asked) -> Json:
+    """The peer's first page, with its default model, where no network is."""
+    if one.hello is None:
+        raise NotImplementedError("has no model of its own")
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError("there is no network")
+
+    socket.socket.connect = refuse  # type: ignore[method-assign]
+    socket.getaddrinfo = refuse
+    texts = [document.text for document in asked.documents()]
+    one.hello(Path(asked.store), texts, next(iter(asked.questions().values())))
+    return {"seconds": time.time() - asked.began}
+
+
+def make(one: Peer, asked: Asked) -> Json:
+    """What a peer needs of the weights beforehand."""
+    if one.make is not None:
+        one.make(asked.weights)
+    return {}
+
+
+def encode(one: Peer, asked: Asked) -> Json:
+    """Documents, then queries one by one."""
+    if one.encoder is None:
+        raise NotImplementedError("does not encode")
+    encoder = one.encoder(asked.weights)
+    texts = [document.text for document in asked.documents()]
+    encoder(texts[:WARM], False)
+    begin = time.perf_counter()
+    encoder(texts, False)
+    seconds = time.perf_counter() - begin
+    return {"documents_per_second": len(texts) / seconds, **_latency(encoder, list(asked.questions().values()))}
+
+
+def _latency(encoder: Encode, queries: Sequence[str]) -> Json:
+    took = []
+    for query in queries:
+        begin = time.perf_counter()
+        encoder([query], True)
+        took.append(1000 * (time.perf_counter() - begin))
+    return _percentiles(took)
+
+
+def _percentiles(milliseconds: list[float]) -> Json:
+    ordered = sorted(milliseconds)
+    return {
+        "query_p50_ms": ordered[len(ordered) // 2],
+        "query_p99_ms": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
+    }
+
+
+def _opened(one: Peer, asked: Asked) -> System:
+    if one.system is None:
+        raise NotImplementedError("keeps nothing")
+    Path(asked.store).mkdir(parents=True, exist_ok=True)
+    return one.system(Path(asked.store), asked.weights)
+
+
+def index(one: Peer, asked: Asked) -> Json:
+    """All documents into the store, and out of the process."""
+    system = _opened(one, asked)
+    begin = time.perf_counter()
+    documents = asked.documents()
+    system.add(documents)
+    system.close()
+    return {"documents": len(documents), "add_s": time.perf_counter() - begin, "seconds": time.time() - asked.began}
+
+
+def ask(one: Peer, asked: Asked) -> Json:
+    """A process that finds the store there, and answers all queries."""
+    system, questions = _opened(one, asked), asked.questions()
+    found, took, first = {}, [], 0.0
+    for key, question in questions.items():
+        begin = time.perf_counter()
+        found[key] = system.search(question, DEPTH)
+        took.append(1000 * (time.perf_counter() - begin))
+        first = first or time.time() - asked.began
+    seconds = time.time() - asked.began
+    return {"first_answer_s": first, "seconds": seconds, **_percentiles(took), "found": found}
+
+
+def change(one: Peer, asked: Asked) -> Json:
+    """Texts put in others' places, some removed, and queries with a filter; whether a search behind it sees each."""
+    system, documents, questions = _opened(one, asked), asked.documents(), list(asked.questions().values())
+    system.search(questions[0], 10)
+    result: Json = {}
+    first = documents[0]
+    changed = [Text(text.id, f"The quokka Zyxwvut naps. {text.text}", text.part) for text in documents[:CHANGES]]
+    removed = documents[CHANGES : 2 * CHANGES]
+    result["update"] = _each(
+        changed, lambda text: system.add([text]), lambda text: text.id in system.search(text.text[:200], 10)
+    )
+    result["remove"] = _each(
+        removed, lambda text: system.remove([text.id]), lambda text: text.id not in system.search(text.text[:200], 10)
+    )
+    parts = {document.id: document.part for document in documents}
+    took, right = [], 0
+    try:
+        for question in questions:
+            begin = time.perf_counter()
+            hits = system.search(question, 10, first.part)
+            took.append(1000 * (time.perf_counter() - begin))
+            right += len(hits) == 10 and {parts[hit] for hit in hits} == {first.part}
+        result["filter"] = {**_percentiles(took), "ten_of_the_part": right, "of": len(questions)}
+    except NotImplementedError as error:
+        result["filter"] = {"error": str(error)}
+    return result
+
+
+def _each(texts: Sequence[Text], work: Callable[[Text], object], seen: Callable[[Text], bool]) -> Json:
+    """The median of seconds that a change takes, and how many of them are seen."""
+    took, right = [], 0
+    for text in texts:
+        begin = time.perf_counter()
+        try:
+            work(text)
+        except NotImplementedError as error:
+            return {"error": str(error)}
+        took.append(time.perf_counter() - begin)
+        right += seen(text)
+    return {"seconds": sorted(took)[len(took) // 2], "seen": right, "of": len(took)}
+
+
+def grow(one: Peer, asked: Asked) -> Json:
+    """Add in batches and print each once it is acknowledged, until killed."""
+    system, documents = _opened(one, asked), asked.documents()
+    system.kept([documents[0].id])
+    for begin in range(0, len(documents), BATCH):
+        system.add(documents[begin : begin + BATCH])
+        print(json.dumps(begin + BATCH), flush=True)
+    system.close()
+    return {}
+
+
+def left(one: Peer, asked: Asked) -> Json:
+    """What a process that was killed has left: which documents there are, and whether a search answers."""
+    system, documents = _opened(one, asked), asked.documents()
+    kept = system.kept([document.id for document in documents])
+    answers = bool(system.search(next(iter(asked.questions().values())), 10)) if kept else True
+    return {"kept": sorted(kept), "answers": answers}
+
+
+JOBS = {job.__name__: job for job in (hello, make, encode, index, ask, change, grow, left)}
+
+
+def resident_mb() -> float:
+    """The largest resident set that this process had."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) / 1024
+
+
+def main() -> None:
+    job, name, asked = sys.argv[1], sys.argv[2], Asked(**json.loads(sys.argv[3]))
+    one = peer(name)
+    versions = {package: version(package) for package in one.packages}
+    try:
+        result = JOBS[job](one, asked)
+    except NotImplementedError as error:
+        result = {"error": str(error)}
+    except Exception as error:  # a peer that fails is listed with what it says
+        text = " ".join(str(error).split())
+        result = {"error": f"{type(error).__name__}: {text}"[:300], "seconds": time.time() - asked.began}
+    print(json.dumps({**result, "resident_mb": resident_mb(), "versions": versions}), flush=True)
+    os._exit(0)  # some peers' threads outlive them
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""All jobs with all peers, one process each, in turn; every result is a file, so that a run goes on where it stopped.
+
+A result is kept under a name that changes with the adapters, the collections and the threads, and, for what is
+installed from here, with the commit: one of other circumstances is not taken for this one's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from environments import Json, Say, killed_behind, made, result_of, started, tree_bytes
+from peers import MAKERS, PEERS, peer
+
+from machine import commit
+from nestling.evaluate import Collection, read_collection
+
+# Rounds of what is timed, each with another part of the documents.
+ROUNDS = 3
+KILLS = 5
+FILES = 2000
+PARTS = 8
+HELLO_TEXTS = 20
+LIMIT_S = 3600.0
+ADAPTERS = Path(__file__).parent / "peers"
+JOBS = ("hello", "encode", "folder", "quality", "change", "kill")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A run.
+
+    Attributes:
+        work: environments, stores and results.
+        source: the float32 weights, see `peers.adapter.Weights`.
+        collections: the first is that of the jobs that need one.
+        threads: of an encoder.
+        say: told what is being done.
+    """
+
+    work: Path
+    source: Path
+    collections: Sequence[Collection]
+    threads: int
+    say: Say
+
+    @property
+    def made(self) -> Path:
+        return self.work / "made"
+
+    def environment(self, name: str) -> Path:
+        return self.work / "environments" / f"{slug(name)}{_commit(name)}"
+
+    def kept(self, job: str, name: str, number: int) -> Path:
+        parts = [*map(Path.read_text, sorted(ADAPTERS.glob("*.py"))), *(one.name for one in self.collections)]
+        key = hashlib.sha256(" ".join([*parts, str(self.threads), _commit(name)]).encode()).hexdigest()[:12]
+        return self.work / "results" / job / slug(name) / f"{key}-{number}.json"
+
+
+def slug(name: str) -> str:
+    return name.replace(", ", "-").replace(" ", "-")
+
+
+def _commit(name: str) -> str:
+    """The commit of what is installed from here; nothing for others."""
+    return f"-{commit()}" if "." in peer(name).install else ""
+
+
+def prepare(bench: Bench) -> None:
+    """Write the texts and queries of the jobs, and the plain ONNX export of the weights that some peers read."""
+    data = bench.work / "data"
+    for collection in bench.collections:
+        documents = [
+            {"id": one.id, "text": f"{one.title} {one.text}".strip(), "part": f"p{place % PARTS}"}
+            for place, one in enumerate(collection.documents)
+        ]
+        _lines(data / f"{collection.name}.jsonl", documents)
+        (data / f"{collection.name}.json").write_text(json.dumps(collection.queries))
+    first = bench.collections[0]
+    rows = [json.loads(line) for line in (data / f"{first.name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    for number in range(ROUNDS):
+        _lines(data / f"{first.name}-{number}.jsonl", rows[number::ROUNDS])
+    _lines(data / "hello.jsonl", rows[:HELLO_TEXTS])
+    folder = fresh(data / "files")
+    folder.mkdir()
+    for row in rows[:FILES]:
+        (folder / f"{row['id']}.txt").write_text(row["text"], encoding="utf-8")
+    if not (bench.made / "onnx").exists():
+        export_onnx(bench.source, bench.made)
+
+
+def export_onnx(source: Path, made: Path) -> None:
+    """The plain export, by optimum; fastembed cuts texts where `tokenizer_config.json` says."""
+    from optimum.exporters.onnx import main_export
+
+    folder = fresh(made / "unfinished")
+    main_export(str(source), folder, task="feature-extraction", library_name="transformers", device="cpu")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**config, "max_length": 256, "model_max_length": 256}))
+    folder.rename(made / "onnx")
+
+
+def ready(bench: Bench, name: str) -> Json:
+    """The environment of a peer, with what it needs of the weights made."""
+    environment = made(name, bench.environment(name))
+    maker = f"{name}, maker" if name in MAKERS else name
+    done = bench.made / f"{slug(name)}.json"
+    if "error" in environment or peer(maker).make is None or done.exists():
+        return environment
+    built = made(maker, bench.environment(maker))
+    if "error" not in built:
+        built = _process(bench, maker, "make", bench.work / "data" / "hello.jsonl", "", bench.work / "none")
+    if "error" in built:
+        return {**environment, "error": built["error"]}
+    done.write_text("{}")
+    return environment
+
+
+def run(bench: Bench, names: Sequence[str], jobs: Sequence[str]) -> None:
+    """Do what is not done yet."""
+    prepare(bench)
+    steps = [(job, name, number) for job in jobs for number in range(rounds(job)) for name in names]
+    for place, (job, name, number) in enumerate(steps, start=1):
+        path = bench.kept(job, name, number)
+        if path.exists():
+            continue
+        bench.say(f"{place} of {len(steps)}: {job}, {name}, {number + 1} of {rounds(job)}")
+        environment = ready(bench, name)
+        result = {"error": environment["error"]} if "error" in environment else DO[job](bench, name, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps({**result, "environment": environment}))
+        unfinished.replace(path)
+        bench.say(f"    {json.dumps({key: value for key, value in result.items() if key != 'found'})[:200]}")
+
+
+def rounds(job: str) -> int:
+    return {"encode": ROUNDS, "hello": ROUNDS, "folder": ROUNDS, "kill": KILLS}.get(job, 1)
+
+
+def _process(bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "") -> Json:
+    process, log = _start(bench, name, job, texts, queries, store, home)
+    return result_of(process, log, LIMIT_S)
+
+
+def _start(
+    bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = ""
+) -> tuple[subprocess.Popen[str], Path]:
+    log = bench.work / "logs" / f"{slug(name)}-{job}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    asked = {
+        "source": str(bench.source.resolve()), "made": str(bench.made.resolve()), "threads": bench.threads,
+        "texts": str(texts.resolve()),
+        "queries": str((bench.work / "data" / queries).resolve()), "store": str(store.resolve()),
+    }  # fmt: skip
+    where = (bench.work / "homes" / (home or slug(name))).resolve()
+    return started(bench.environment(name), where, job, name, asked, log), log
+
+
+def _hello(bench: Bench, name: str, number: int) -> Json:
+    first, data = bench.collections[0].name, bench.work / "data"
+    home, store = f"hello-{slug(name)}", fresh(bench.work / "stores" / f"hello-{slug(name)}")
+    shutil.rmtree(bench.work / "homes" / home, ignore_errors=True)
+    store.mkdir(parents=True)
+    return _process(bench, name, "hello", data / "hello.jsonl", f"{first}.json", store, home)
+
+
+def _encode(bench: Bench, name: str, number: int) -> Json:
+    first, data = bench.collections[0].name, bench.work / "data"
+    return _process(bench, name, "encode", data / f"{first}-{number}.jsonl", f"{first}.json", bench.work / "none")
+
+
+def _folder(bench: Bench, name: str, number: int) -> Json:
+    first, data = bench.collections[0].name, bench.work / "data"
+    store = fresh(bench.work / "stores" / f"folder-{slug(name)}")
+    added = _process(bench, name, "index", data / "files", f"{first}.json", store)
+    if "error" in added:
+        return added
+    asked = _process(bench, name, "ask", data / "files", f"{first}.json", store)
+    if "error" in asked:
+        return asked
+    del asked["found"]
+    return {"index": added, "ask": asked, "bytes": tree_bytes(store)}
+
+
+def _quality(bench: Bench, name: str, number: int) -> Json:
+    result: Json = {}
+    for collection in bench.collections:
+        store, data = fresh(_store(bench, name, collection)), bench.work / "data"
+        added = _process(bench, name, "index", data / f"{collection.name}.jsonl", f"{collection.name}.json", store)
+        if "error" in added:
+            return added
+        asked = _process(bench, name, "ask", data / f"{collection.name}.jsonl", f"{collection.name}.json", store)
+        if "error" in asked:
+            return asked
+        result[collection.name] = {"index": added, "ask": asked, "bytes": tree_bytes(store)}
+    return result
+
+
+def _change(bench: Bench, name: str, number: int) -> Json:
+    """In a copy of the store that `quality` left."""
+    first, data = bench.collections[0], bench.work / "data"
+    whole, store = _store(bench, name, first), fresh(bench.work / "stores" / f"change-{slug(name)}")
+    if peer(name).system is None:
+        return {"error": "keeps nothing"}
+    if not whole.exists():
+        raise SystemExit(f"{name}: the job change works on the store that the job quality leaves; do that before")
+    shutil.copytree(whole, store)
+    return _process(bench, name, "change", data / f"{first.name}.jsonl", f"{first.name}.json", store)
+
+
+def _kill(bench: Bench, name: str, number: int) -> Json:
+    first, data = bench.collections[0].name, bench.work / "data"
+    store = fresh(bench.work / "stores" / f"kill-{slug(name)}")
+    texts = data / f"{first}.jsonl"
+    process, log = _start(bench, name, "grow", texts, f"{first}.json", store)
+    chance = random.Random(number)
+    # SIGKILL ends a process; what a power cut does besides is not in this.
+    said = killed_behind(process, chance.randint(2, 5), chance.uniform(0.0, 1.5), LIMIT_S)
+    if failed := [line for line in said if isinstance(line, dict) and "error" in line]:
+        return failed[0]
+    acknowledged = [line for line in said if isinstance(line, int)]
+    if not acknowledged:
+        last = (log.read_text(errors="replace").strip().splitlines() or ["acknowledged nothing"])[-1]
+        return {"error": last[:300]}
+    ids = [json.loads(line)["id"] for line in texts.read_text(encoding="utf-8").splitlines()[: acknowledged[-1]]]
+    found = _process(bench, name, "left", texts, f"{first}.json", store)
+    if "error" in found:
+        return {"acknowledged": len(ids), "error": found["error"]}
+    kept = set(found["kept"])
+    return {"acknowledged": len(ids), "lost": len(set(ids) - kept), "more": len(kept - set(ids)), **_rest(found)}
+
+
+def _rest(found: Json) -> Json:
+    return {key: value for key, value in found.items() if key != "kept"}
+
+
+def _store(bench: Bench, name: str, collection: Collection) -> Path:
+    return bench.work / "stores" / f"{collection.name}-{slug(name)}"
+
+
+def fresh(folder: Path) -> Path:
+    """A folder's path, where nothing is."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def _lines(path: Path, rows: Sequence[Json]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+
+
+def results(bench: Bench) -> Iterator[tuple[str, str, list[Json]]]:
+    """Job, peer and what its rounds gave."""
+    for job in JOBS:
+        for name in PEERS:
+            paths = [bench.kept(job, name, number) for number in range(rounds(job))]
+            found = [json.loads(path.read_text()) for path in paths if path.exists()]
+            if found:
+                yield job, name, found
+
+
+DO: dict[str, Any] = {
+    "hello": _hello, "encode": _encode, "folder": _folder, "quality": _quality, "change": _change, "kill": _kill,
+}  # fmt: skip
+
+__all__ = ["JOBS", "Bench", "read_collection", "results", "run"]
