@@ -80,13 +80,13 @@ def _nest(path: Path, values: Any) -> NestRecipe:
     """The training of a family, whose courses are tables of their own."""
     if isinstance(values, dict) and "courses" not in values:
         raise ExportError(f"{path}: [nest] has no courses; write what its training is as [[nest.courses]], one or more")
-    rest = {key: value for key, value in values.items() if key != "attention"} if isinstance(values, dict) else values
-    nest = _table(path, "nest", rest, NestRecipe)
+    if isinstance(values, dict) and "attention" in values:
+        attention = _table(path, "nest.attention", values["attention"], AttentionRecipe)
+        values = {**values, "attention": attention}
+    nest = _table(path, "nest", values, NestRecipe)
     courses = [
         _table(path, f"nest.courses {place}", course, CourseRecipe) for place, course in enumerate(nest.courses, 1)
     ]
-    if "attention" in values:
-        nest = replace(nest, attention=_table(path, "nest.attention", values["attention"], AttentionRecipe))
     return replace(nest, courses=courses)
 
 
@@ -114,7 +114,7 @@ def _same_keys(path: Path, what: str, values: Any, expected: Set[str], optional:
 
 
 def _typed(path: Path, key: str, value: Any, kind: str) -> Any:
-    expected = kind.partition("[")[0]
+    expected = kind.removesuffix(" | None").partition("[")[0]
     if type(value).__name__ != expected:
         raise ExportError(f"{path}: {key} is {type(value).__name__}, expected {expected}")
     return value

@@ -59,9 +59,11 @@ def _run(arguments: argparse.Namespace) -> None:
     import verdict
     import versus
 
+    from nestling.evaluate import read_collection
+
     names = _chosen(arguments.peers, {name.replace(", ", " "): name for name in PEERS})
     jobs = _chosen(arguments.jobs or ",".join(versus.JOBS), {job: job for job in versus.JOBS})
-    collections = [versus.read_collection(folder) for folder in arguments.collections]
+    collections = [read_collection(folder) for folder in arguments.collections]
     bench = versus.Bench(
         arguments.work, arguments.source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True)
     )

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from machine import described, finished
+from machine import described, finished, resident_mb
 
 THREADS = 2
 DOCUMENTS = 512
@@ -150,15 +150,9 @@ def measured(way: str, work: dict[str, Any], folder: Path | None) -> dict[str, A
         "documents_per_second": len(work["documents"]) / seconds,
         "query_p50_ms": float(np.percentile(took, 50)),
         "query_p99_ms": float(np.percentile(took, 99)),
-        "resident_mb": peak_mb(),
+        "resident_mb": resident_mb("VmHWM"),
         "file_bytes": encoder.bundle.bytes_of(variant),
     }
-
-
-def peak_mb() -> float:
-    """The largest resident set so far."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def started(folder: Path | None) -> dict[str, float]:

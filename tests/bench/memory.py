@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from machine import described, finished
+from machine import described, finished, resident_mb
 from nestling import Encoder
 from nestling.demo import demo_documents
 from nestling.encoding.bundle import read_bundle
@@ -64,7 +64,7 @@ def measured(precision: str, texts: int) -> dict[str, float]:
         rows = [start + np.arange(length) for start, length in zip(starts, lengths, strict=True)]
         encoder.encode([" ".join(words[place % len(words)] for place in row) for row in rows], role="document")
         if done + CALL == FIRST:
-            first = resident("VmRSS")
+            first = resident_mb("VmRSS")
     seconds = time.perf_counter() - begin
     idle = time.process_time()
     time.sleep(IDLE_SECONDS)
@@ -72,16 +72,10 @@ def measured(precision: str, texts: int) -> dict[str, float]:
         "texts": texts,
         "seconds": round(seconds, 1),
         "resident_after_500_mb": round(first, 1),
-        "resident_growth_mb": round(resident("VmRSS") - first, 1),
-        "resident_peak_mb": round(resident("VmHWM"), 1),
+        "resident_growth_mb": round(resident_mb("VmRSS") - first, 1),
+        "resident_peak_mb": round(resident_mb("VmHWM"), 1),
         "idle_processor_ms_a_second": round(1000 * (time.process_time() - idle) / IDLE_SECONDS, 2),
     }
-
-
-def resident(kind: str) -> float:
-    """VmRSS, the resident set, or VmHWM, its peak, in MB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
 
 if __name__ == "__main__":

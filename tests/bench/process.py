@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from machine import described, finished
+from machine import described, finished, installed_bytes
 
 RUNS = 11
 QUERY = "does vitamin D protect the bones of older people?"
@@ -49,7 +49,7 @@ def main() -> None:
         "search_resident_mb": round(max(resident for _, resident in searches), 1),
         "imports_wall_s": round(statistics.median(wall for wall, _ in imports), 3),
         "imports_resident_mb": round(max(resident for _, resident in imports), 1),
-        "site_packages_mb": round(site_packages_bytes() / 1e6, 1),
+        "site_packages_mb": round(installed_bytes(Path(sysconfig.get_paths()["purelib"])) / 1e6, 1),
     }
     finished(arguments.output, result)
     print(result)
@@ -75,15 +75,6 @@ def process(command: list[str]) -> tuple[float, float]:
     wall = time.perf_counter() - begin
     assert status == 0, command
     return wall, usage.ru_maxrss / 1024
-
-
-def site_packages_bytes() -> int:
-    """Bytes of everything installed but pip and setuptools themselves."""
-    root = Path(sysconfig.get_paths()["purelib"])
-    own = ("pip", "setuptools", "_distutils_hack", "pkg_resources")
-    parts = [part for part in root.iterdir() if not part.name.startswith(own)]
-    files = [file for part in parts for file in ([part] if part.is_file() else part.rglob("*"))]
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 if __name__ == "__main__":

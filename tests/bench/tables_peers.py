@@ -28,11 +28,11 @@ def hello(result: dict[str, Any]) -> list[str]:
 
 
 def encode(result: dict[str, Any]) -> list[str]:
-    ours = result["encode"].get(OURS, {})
+    ours = result["encode"].get(OURS, {}).get("documents_per_second")
 
     def cells(row: dict[str, Any]) -> list[str]:
         rate = row["documents_per_second"]
-        times = "" if row is ours or "error" in ours else f"{ours['documents_per_second'] / rate:.2f}"
+        times = "" if ours in (None, rate) else f"{ours / rate:.2f}"
         latency = [f"{row['query_p50_ms']:.1f} ms", f"{row['query_p99_ms']:.1f} ms"]
         return [f"{rate:.0f}", times, *latency, f"{row['resident_mb']:.0f} MB"]
 
@@ -71,10 +71,12 @@ def quality(result: dict[str, Any]) -> list[str]:
     for name, peer in result["peers"].items():
         rows = [by_peer.get(name) for by_peer in collections.values()]
         if all(rows):
-            lines.append(f"| {name}{OTHER_WEIGHTS[peer['weights']]} | {' | '.join(map(_measured, rows))} |")
+            cells = list(map(_measured, rows))
         elif name in result["quality_errors"]:
-            said = [result["quality_errors"][name].replace("|", "/"), *[""] * (len(collections) - 1)]
-            lines.append(f"| {name}{OTHER_WEIGHTS[peer['weights']]} | {' | '.join(said)} |")
+            cells = _failed(result["quality_errors"][name], len(collections))
+        else:
+            continue
+        lines.append(f"| {name}{OTHER_WEIGHTS[peer['weights']]} | {' | '.join(cells)} |")
     return lines
 
 
@@ -113,9 +115,14 @@ def _table(result: dict[str, Any], job: str, heads: list[str], cells: Cells) -> 
     lines = [f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
     for name in _names(result, job):
         row, weights = result[job][name], result["peers"][name]["weights"]
-        found = [row["error"].replace("|", "/"), *[""] * (len(heads) - 1)] if "error" in row else cells(row)
+        found = _failed(row["error"], len(heads)) if "error" in row else cells(row)
         lines.append(f"| {name}{OTHER_WEIGHTS[weights] if job != 'hello' else ''} | {' | '.join(found)} |")
     return lines
+
+
+def _failed(said: str, count: int) -> list[str]:
+    """The cells of a row that has nothing but what went wrong."""
+    return [said.replace("|", "/"), *[""] * (count - 1)]
 
 
 def _measured(row: dict[str, Any]) -> str:

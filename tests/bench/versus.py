@@ -13,14 +13,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from environments import Json, Say, killed_behind, made, result_of, started, tree_bytes
+from environments import Json, Say, killed_behind, made, result_of, started
 from peers import MAKERS, PEERS, peer
 
-from machine import commit
-from nestling.evaluate import Collection, read_collection
+from machine import commit, tree_bytes
+from nestling.evaluate import Collection
 
 # Rounds of what is timed, each with another part of the documents.
 ROUNDS = 3
@@ -59,8 +60,8 @@ class Bench:
         return self.work / "environments" / f"{slug(name)}{_commit(name)}"
 
     def kept(self, job: str, name: str, number: int) -> Path:
-        parts = [*map(Path.read_text, sorted(ADAPTERS.glob("*.py"))), *(one.name for one in self.collections)]
-        key = hashlib.sha256(" ".join([*parts, str(self.threads), _commit(name)]).encode()).hexdigest()[:12]
+        parts = [_adapters(), *(one.name for one in self.collections), str(self.threads), _commit(name)]
+        key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
         return self.work / "results" / job / slug(name) / f"{key}-{number}.json"
 
 
@@ -68,6 +69,13 @@ def slug(name: str) -> str:
     return name.replace(", ", "-").replace(" ", "-")
 
 
+@cache
+def _adapters() -> str:
+    """The code of all adapters."""
+    return " ".join(map(Path.read_text, sorted(ADAPTERS.glob("*.py"))))
+
+
+@cache
 def _commit(name: str) -> str:
     """The commit of what is installed from here; nothing for others."""
     return f"-{commit()}" if "." in peer(name).install else ""
@@ -270,5 +278,3 @@ def results(bench: Bench) -> Iterator[tuple[str, str, list[Json]]]:
 DO: dict[str, Any] = {
     "hello": _hello, "encode": _encode, "folder": _folder, "quality": _quality, "change": _change, "kill": _kill,
 }  # fmt: skip
-
-__all__ = ["JOBS", "Bench", "read_collection", "results", "run"]

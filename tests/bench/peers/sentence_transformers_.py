@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,6 @@ class Recommended(Vectors):
 
         self._folder, self._encode = folder, encode
         self._ids: list[str] = []
-        self._ranges: Any = None
         if (folder / "ids.json").exists():
             self._ids, _ = json.loads((folder / "ids.json").read_text())
             self._bits = faiss.read_index_binary(str(folder / "bits.faiss"))
@@ -132,39 +131,22 @@ def _kind() -> str:
     return "avx512_vnni" if "avx512_vnni" in Path("/proc/cpuinfo").read_text() else "avx2"
 
 
-def _system(model: Any) -> Any:
-    def opened(folder: Path, weights: Weights) -> System:
-        return Vectors(folder, by(model(weights)))
+def _on(install: str, package: str, model: Callable[[Weights], Any], hello: Any = None, make: Any = None) -> Peer:
+    """A backend of the package, what runs it, and its model."""
 
-    return opened
+    def encoder(weights: Weights) -> Encode:
+        return by(model(weights))
+
+    def system(folder: Path, weights: Weights) -> System:
+        return Vectors(folder, encoder(weights))
+
+    packages = ("sentence-transformers", "transformers", package)
+    return Peer(("torch==2.13.0", install), packages, "same", hello, encoder, system, make)
 
 
-PEER = Peer(
-    ("torch==2.13.0", "sentence-transformers"),
-    ("sentence-transformers", "transformers", "torch"),
-    "same",
-    hello,
-    lambda weights: by(torch_model(weights)),
-    _system(torch_model),
-)
-INT8 = Peer(
-    ("torch==2.13.0", "sentence-transformers[onnx]"),
-    ("sentence-transformers", "transformers", "onnxruntime"),
-    "same",
-    None,
-    lambda weights: by(int8_model(weights)),
-    _system(int8_model),
-    make_int8,
-)
-OPENVINO = Peer(
-    ("torch==2.13.0", "sentence-transformers[openvino]"),
-    ("sentence-transformers", "transformers", "openvino"),
-    "same",
-    None,
-    lambda weights: by(openvino_model(weights)),
-    _system(openvino_model),
-    make_openvino,
-)
+PEER = _on("sentence-transformers", "torch", torch_model, hello)
+INT8 = _on("sentence-transformers[onnx]", "onnxruntime", int8_model, make=make_int8)
+OPENVINO = _on("sentence-transformers[openvino]", "openvino", openvino_model, make=make_openvino)
 BINARY = Peer(
     ("torch==2.13.0", "sentence-transformers", "faiss-cpu", "usearch"),
     ("sentence-transformers", "faiss-cpu", "usearch"),

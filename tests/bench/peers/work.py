@@ -19,8 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..machine import resident_mb
 from . import peer
-from .adapter import Encode, Peer, System, Text, Weights
+from .adapter import Peer, System, Text, Weights
 
 BATCH = 64
 WARM = 32
@@ -95,23 +96,20 @@ def encode(one: Peer, asked: Asked) -> Json:
     encoder = one.encoder(asked.weights)
     texts = [document.text for document in asked.documents()]
     encoder(texts[:WARM], False)
+    _, seconds = _timed(lambda: encoder(texts, False))
+    took = [_timed(lambda question=question: encoder([question], True))[1] for question in asked.questions().values()]
+    return {"documents_per_second": len(texts) / seconds, **_percentiles(took)}
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call gives, and its seconds."""
     begin = time.perf_counter()
-    encoder(texts, False)
-    seconds = time.perf_counter() - begin
-    return {"documents_per_second": len(texts) / seconds, **_latency(encoder, list(asked.questions().values()))}
+    result = work()
+    return result, time.perf_counter() - begin
 
 
-def _latency(encoder: Encode, queries: Sequence[str]) -> Json:
-    took = []
-    for query in queries:
-        begin = time.perf_counter()
-        encoder([query], True)
-        took.append(1000 * (time.perf_counter() - begin))
-    return _percentiles(took)
-
-
-def _percentiles(milliseconds: list[float]) -> Json:
-    ordered = sorted(milliseconds)
+def _percentiles(seconds: list[float]) -> Json:
+    ordered = [1000 * one for one in sorted(seconds)]
     return {
         "query_p50_ms": ordered[len(ordered) // 2],
         "query_p99_ms": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
@@ -140,12 +138,10 @@ def ask(one: Peer, asked: Asked) -> Json:
     system, questions = _opened(one, asked), asked.questions()
     found, took, first = {}, [], 0.0
     for key, question in questions.items():
-        begin = time.perf_counter()
-        found[key] = system.search(question, DEPTH)
-        took.append(1000 * (time.perf_counter() - begin))
+        found[key], seconds = _timed(lambda question=question: system.search(question, DEPTH))
+        took.append(seconds)
         first = first or time.time() - asked.began
-    seconds = time.time() - asked.began
-    return {"first_answer_s": first, "seconds": seconds, **_percentiles(took), "found": found}
+    return {"first_answer_s": first, "seconds": time.time() - asked.began, **_percentiles(took), "found": found}
 
 
 def change(one: Peer, asked: Asked) -> Json:
@@ -166,9 +162,8 @@ def change(one: Peer, asked: Asked) -> Json:
     took, right = [], 0
     try:
         for question in questions:
-            begin = time.perf_counter()
-            hits = system.search(question, 10, first.part)
-            took.append(1000 * (time.perf_counter() - begin))
+            hits, seconds = _timed(lambda question=question: system.search(question, 10, first.part))
+            took.append(seconds)
             right += len(hits) == 10 and {parts[hit] for hit in hits} == {first.part}
         result["filter"] = {**_percentiles(took), "ten_of_the_part": right, "of": len(questions)}
     except NotImplementedError as error:
@@ -180,12 +175,11 @@ def _each(texts: Sequence[Text], work: Callable[[Text], object], seen: Callable[
     """The median of seconds that a change takes, and how many of them are seen."""
     took, right = [], 0
     for text in texts:
-        begin = time.perf_counter()
         try:
-            work(text)
+            _, seconds = _timed(lambda text=text: work(text))
         except NotImplementedError as error:
             return {"error": str(error)}
-        took.append(time.perf_counter() - begin)
+        took.append(seconds)
         right += seen(text)
     return {"seconds": sorted(took)[len(took) // 2], "seen": right, "of": len(took)}
 
@@ -212,12 +206,6 @@ def left(one: Peer, asked: Asked) -> Json:
 JOBS = {job.__name__: job for job in (hello, make, encode, index, ask, change, grow, left)}
 
 
-def resident_mb() -> float:
-    """The largest resident set that this process had."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines["VmHWM"].split()[0]) / 1024
-
-
 def main() -> None:
     job, name, asked = sys.argv[1], sys.argv[2], Asked(**json.loads(sys.argv[3]))
     one = peer(name)
@@ -229,7 +217,7 @@ def main() -> None:
     except Exception as error:  # a peer that fails is listed with what it says
         text = " ".join(str(error).split())
         result = {"error": f"{type(error).__name__}: {text}"[:300], "seconds": time.time() - asked.began}
-    print(json.dumps({**result, "resident_mb": resident_mb(), "versions": versions}), flush=True)
+    print(json.dumps({**result, "resident_mb": resident_mb("VmHWM"), "versions": versions}), flush=True)
     os._exit(0)  # some peers' threads outlive them
 
 
