@@ -112,24 +112,28 @@ def result_of(process: subprocess.Popen[str], log: Path, limit_s: float) -> Json
     return result
 
 
-def killed_behind(process: subprocess.Popen[str], count: int, wait_s: float, limit_s: float) -> list[Any]:
-    """What a process printed in JSON until there were so many lines and some seconds more had gone, when it was killed.
+def killed_behind(process: subprocess.Popen[str], count: int, share: float, limit_s: float) -> tuple[list[Any], bool]:
+    """What a process printed in JSON until it was killed, and whether there was something to kill.
 
-    Nothing where it takes longer than the limit.
+    It is killed when there are so many lines and a share of the time between two of them has gone, or at the limit.
     """
     assert process.stdout is not None
     timer = threading.Timer(limit_s, kill, [process])
     timer.start()
     said: list[str] = []
-    while sum(map(_is_json, said)) < count and (line := process.stdout.readline()):
+    times: list[float] = []
+    while len(times) < count and (line := process.stdout.readline()):
         said.append(line)
+        times += [time.perf_counter()] * _is_json(line)
     timer.cancel()
-    time.sleep(wait_s)
+    if len(times) > 1:
+        time.sleep(share * (times[-1] - times[0]) / (len(times) - 1))
+    alive = process.poll() is None
     kill(process)
     rest, _ = process.communicate()
     # A last line that was cut off in the middle acknowledges nothing.
     said += [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]
-    return [json.loads(line) for line in said if _is_json(line)]
+    return [json.loads(line) for line in said if _is_json(line)], alive
 
 
 def _is_json(line: str) -> bool:

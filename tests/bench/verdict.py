@@ -32,7 +32,7 @@ def summary(bench: Bench) -> tuple[Json, ByQuery]:
     result["quality"] = {}
     for collection in bench.collections:
         by_query[collection.name] = {
-            name: _measured(collection, found["quality", name][0][collection.name]["ask"]["found"])
+            name: _measured(collection, found["quality", name][0][collection.name]["rank"]["found"])
             for name in PEERS
             if collection.name in found.get(("quality", name), [{}])[0]
         }
@@ -95,7 +95,7 @@ def _merged(rows: Sequence[Any]) -> Any:
         failed = next((row["error"] for row in rows if "error" in row), None)
         if failed is not None:
             return {"error": failed}
-        left_out = {"environment", "versions", "found"}
+        left_out = {"environment", "versions", "found", "took_s"}
         return {key: _merged([row[key] for row in rows]) for key in first if key not in left_out}
     if isinstance(first, bool) or not isinstance(first, (int, float)):
         return first

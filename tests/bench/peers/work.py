@@ -25,7 +25,8 @@ from .adapter import Peer, System, Text, Weights
 
 BATCH = 64
 WARM = 32
-DEPTH = 100
+# Hits that a person looks at, and those that measures of quality do.
+SHOWN, RANKED = 10, 100
 CHANGES = 9
 
 Json = dict[str, Any]
@@ -134,11 +135,22 @@ def index(one: Peer, asked: Asked) -> Json:
 
 
 def ask(one: Peer, asked: Asked) -> Json:
-    """A process that finds the store there, and answers all queries."""
+    """A process that finds the store there, and answers all queries for a person."""
+    result = _answered(one, asked, SHOWN)
+    del result["found"]
+    return result
+
+
+def rank(one: Peer, asked: Asked) -> Json:
+    """The same for measures of quality, with what was found."""
+    return _answered(one, asked, RANKED)
+
+
+def _answered(one: Peer, asked: Asked, k: int) -> Json:
     system, questions = _opened(one, asked), asked.questions()
     found, took, first = {}, [], 0.0
     for key, question in questions.items():
-        found[key], seconds = _timed(lambda question=question: system.search(question, DEPTH))
+        found[key], seconds = _timed(lambda question=question: system.search(question, k))
         took.append(seconds)
         first = first or time.time() - asked.began
     return {"first_answer_s": first, "seconds": time.time() - asked.began, **_percentiles(took), "found": found}
@@ -147,24 +159,26 @@ def ask(one: Peer, asked: Asked) -> Json:
 def change(one: Peer, asked: Asked) -> Json:
     """Texts put in others' places, some removed, and queries with a filter; whether a search behind it sees each."""
     system, documents, questions = _opened(one, asked), asked.documents(), list(asked.questions().values())
-    system.search(questions[0], 10)
+    system.search(questions[0], SHOWN)
     result: Json = {}
     first = documents[0]
     changed = [Text(text.id, f"The quokka Zyxwvut naps. {text.text}", text.part) for text in documents[:CHANGES]]
     removed = documents[CHANGES : 2 * CHANGES]
     result["update"] = _each(
-        changed, lambda text: system.add([text]), lambda text: text.id in system.search(text.text[:200], 10)
+        changed, lambda text: system.add([text]), lambda text: text.id in system.search(text.text[:200], SHOWN)
     )
     result["remove"] = _each(
-        removed, lambda text: system.remove([text.id]), lambda text: text.id not in system.search(text.text[:200], 10)
+        removed,
+        lambda text: system.remove([text.id]),
+        lambda text: text.id not in system.search(text.text[:200], SHOWN),
     )
     parts = {document.id: document.part for document in documents}
     took, right = [], 0
     try:
         for question in questions:
-            hits, seconds = _timed(lambda question=question: system.search(question, 10, first.part))
+            hits, seconds = _timed(lambda question=question: system.search(question, SHOWN, first.part))
             took.append(seconds)
-            right += len(hits) == 10 and {parts[hit] for hit in hits} == {first.part}
+            right += len(hits) == SHOWN and {parts[hit] for hit in hits} == {first.part}
         result["filter"] = {**_percentiles(took), "ten_of_the_part": right, "of": len(questions)}
     except NotImplementedError as error:
         result["filter"] = {"error": str(error)}
@@ -199,11 +213,11 @@ def left(one: Peer, asked: Asked) -> Json:
     """What a process that was killed has left: which documents there are, and whether a search answers."""
     system, documents = _opened(one, asked), asked.documents()
     kept = system.kept([document.id for document in documents])
-    answers = bool(system.search(next(iter(asked.questions().values())), 10)) if kept else True
+    answers = bool(system.search(next(iter(asked.questions().values())), SHOWN)) if kept else True
     return {"kept": sorted(kept), "answers": answers}
 
 
-JOBS = {job.__name__: job for job in (hello, make, encode, index, ask, change, grow, left)}
+JOBS = {job.__name__: job for job in (hello, make, encode, index, ask, rank, change, grow, left)}
 
 
 def main() -> None:
