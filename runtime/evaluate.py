@@ -144,8 +144,7 @@ def _asked(
         begin = time.perf_counter()
         hits = library.search(text, k=DEPTH, mode=run.mode, exact=run.exact)
         query_ms.append(1000 * (time.perf_counter() - begin))
-        # Places, not scores, so that the measure's own order of equal scores plays no part.
-        found[id] = {hit.id: float(DEPTH - place) for place, hit in enumerate(hits)}
+        found[id] = by_place([hit.id for hit in hits])
         if progress is not None:
             progress("queries", done, len(collection.queries))
     by_query = measure(collection.judgements, found)
@@ -159,7 +158,7 @@ def _asked(
         query_width=library.query_width,
         precision=encoder.precision,
         dim=encoder.dim,
-        measures={name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES},
+        measures=means(by_query),
         by_query=by_query,
         documents=info["documents"],
         passages=info["passages"],
@@ -186,6 +185,16 @@ def measure(judgements: dict[str, dict[str, int]], run: dict[str, dict[str, floa
     for metric in ir_measures.iter_calc(list(names), judgements, run):
         values[metric.query_id][names[metric.measure]] = float(metric.value)
     return values
+
+
+def by_place(ids: Sequence[str]) -> dict[str, float]:
+    """Ids, best first, with scores that say their places alone, so that no measure orders equal scores by itself."""
+    return {id: float(len(ids) - place) for place, id in enumerate(ids)}
+
+
+def means(by_query: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The mean over all queries of each of what `measure` gave."""
+    return {name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES}
 
 
 def _require_measures() -> None:

@@ -22,13 +22,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
-
 from machine import described, finished
 from nestling import Library
-from nestling.evaluate import MEASURES, Collection, measure, read_collection
+from nestling.evaluate import DEPTH, Collection, by_place, means, measure, read_collection
 
-DOCUMENTS, PARTS, FAST_RUNS, DEPTH = 10_000, 4, 5, 100
+DOCUMENTS, PARTS, FAST_RUNS = 10_000, 4, 5
 
 
 def main() -> None:
@@ -102,17 +100,17 @@ def stage(path: Path, collection: Collection, name: str, command: list[str]) -> 
     found: dict[str, Any] = {}
     with Library(path) as library:
         for mode in ("hybrid", "dense"):
-            answers_of = {
-                id: {
-                    hit.id.removeprefix(f"{collection.name}/"): float(DEPTH - place)
-                    for place, hit in enumerate(
-                        library.search(text, k=DEPTH, mode=mode, where={"collection": collection.name})
-                    )
-                }
+            run_of = {
+                id: by_place(
+                    [
+                        hit.id.removeprefix(f"{collection.name}/")
+                        for hit in library.search(text, k=DEPTH, mode=mode, where={"collection": collection.name})
+                    ]
+                )
                 for id, text in collection.queries.items()
             }
-            values = measure(collection.judgements, answers_of).values()
-            found[mode] = {key: round(float(np.mean([one[key] for one in values])), 4) for key in MEASURES}
+            values = means(measure(collection.judgements, run_of))
+            found[mode] = {key: round(value, 4) for key, value in values.items()}
     print(name, round(seconds, 1), found, flush=True)
     return {"name": name, "seconds": round(seconds, 1), **found}
 
