@@ -1,6 +1,6 @@
 """All jobs with all peers, one process each, in turn; every result is a file, so that a run goes on where it stopped.
 
-A result is kept under a name that changes with the adapters, the collections and the threads, and, for what is
+A result is kept under a name that changes with the peer's adapter, the collections and the threads, and, for what is
 installed from here, with the commit: one of other circumstances is not taken for this one's.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -35,6 +36,7 @@ HELLO_TEXTS = 20
 LIMIT_S = 3600.0
 LONG_S = 300.0
 ADAPTERS = Path(__file__).parent / "peers"
+_IMPORTED = re.compile(r"^from \.(\w+) import", re.MULTILINE)
 JOBS = ("hello", "encode", "folder", "quality", "change", "kill")
 
 
@@ -64,7 +66,7 @@ class Bench:
         return self.work / "environments" / f"{slug(name)}{_commit(name)}"
 
     def kept(self, job: str, name: str, number: int) -> Path:
-        parts = [_adapters(), *(one.name for one in self.collections), str(self.threads), _commit(name)]
+        parts = [_adapter(name), *(one.name for one in self.collections), str(self.threads), _commit(name)]
         key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
         return self.work / "results" / job / slug(name) / f"{key}-{number}.json"
 
@@ -74,9 +76,14 @@ def slug(name: str) -> str:
 
 
 @cache
-def _adapters() -> str:
-    """The code of all adapters."""
-    return " ".join(map(Path.read_text, sorted(ADAPTERS.glob("*.py"))))
+def _adapter(name: str) -> str:
+    """The code of all that a peer's adapter imports from here."""
+    wanted, code = ["work", "adapter", PEERS[name][0]], {}
+    while wanted:
+        module = wanted.pop()
+        code[module] = (ADAPTERS / f"{module}.py").read_text()
+        wanted += set(_IMPORTED.findall(code[module])) - code.keys()
+    return " ".join(code[module] for module in sorted(code))
 
 
 @cache
