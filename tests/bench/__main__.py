@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -56,6 +58,7 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    import ir_measures  # noqa: F401  (said now that it is missing, not when all is measured)
     import verdict
     import versus
 
@@ -64,9 +67,12 @@ def _run(arguments: argparse.Namespace) -> None:
     names = _chosen(arguments.peers, {name.replace(", ", " "): name for name in PEERS})
     jobs = _chosen(arguments.jobs or ",".join(versus.JOBS), {job: job for job in versus.JOBS})
     collections = [read_collection(folder) for folder in arguments.collections]
-    bench = versus.Bench(
-        arguments.work, arguments.source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True)
-    )
+    if len(os.sched_getaffinity(0)) != THREADS:
+        raise SystemExit(f"some peers take all processors that there are: run this on {THREADS}, as taskset gives them")
+    # So that a run that is asked to stop stops what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    work, source = arguments.work.resolve(), arguments.source.resolve()
+    bench = versus.Bench(work, source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True))
     if arguments.again:
         for job in jobs:
             for name in names:

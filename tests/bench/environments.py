@@ -50,8 +50,16 @@ def made(name: str, folder: Path) -> Json:
     result: Json = {"install_s": time.perf_counter() - begin, "bytes": installed_bytes(_packages(folder))}
     if done.returncode:
         return {**result, "error": (done.stderr.strip().splitlines() or ["pip failed"])[-1][:300]}
-    said.write_text(json.dumps(result))
+    keep(said, result)
     return result
+
+
+def keep(path: Path, result: Json) -> None:
+    """Write a result so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(result))
+    unfinished.replace(path)
 
 
 def _committed(folder: Path) -> str:
@@ -108,6 +116,8 @@ def result_of(process: subprocess.Popen[str], log: Path, limit_s: float) -> Json
         name = signal.Signals(-process.returncode).name if process.returncode < 0 else f"exit {process.returncode}"
         last = (log.read_text(errors="replace").strip().splitlines() or [""])[-1]
         return {"error": f"ended by {name}: {last}"[:300]}
+    if not _is_json(lines[-1]):
+        return {"error": f"said {lines[-1][:200]!r} in place of a result"}
     result: Json = json.loads(lines[-1])
     return result
 
@@ -122,14 +132,16 @@ def killed_behind(process: subprocess.Popen[str], count: int, share: float, limi
     timer.start()
     said: list[str] = []
     times: list[float] = []
-    while len(times) < count and (line := process.stdout.readline()):
-        said.append(line)
-        times += [time.perf_counter()] * _is_json(line)
-    timer.cancel()
-    if len(times) > 1:
-        time.sleep(share * (times[-1] - times[0]) / (len(times) - 1))
-    alive = process.poll() is None
-    kill(process)
+    try:
+        while len(times) < count and (line := process.stdout.readline()):
+            said.append(line)
+            times += [time.perf_counter()] * _is_json(line)
+        if len(times) > 1:
+            time.sleep(share * (times[-1] - times[0]) / (len(times) - 1))
+        alive = process.poll() is None
+    finally:
+        timer.cancel()
+        kill(process)
     rest, _ = process.communicate()
     # A last line that was cut off in the middle acknowledges nothing.
     said += [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]

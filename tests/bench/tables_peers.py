@@ -59,8 +59,8 @@ def folder(result: dict[str, Any]) -> list[str]:
         "start to first answer",
         "search p50",
         "p99",
-        "resident, asking",
-        "resident, indexing",
+        "largest resident set, asking",
+        "indexing",
     ]
     return _table(result, "folder", heads, cells)
 
@@ -100,9 +100,10 @@ def _changed(row: dict[str, Any]) -> str:
 
 def kill(result: dict[str, Any]) -> list[str]:
     def cells(row: dict[str, Any]) -> list[str]:
-        return [str(row[key]) for key in ("kills", "acknowledged", "lost", "unreadable")]
+        sought = f"{row['found']} of {row['asked']}"
+        return [*(str(row[key]) for key in ("kills", "acknowledged", "lost")), sought, str(row["unreadable"])]
 
-    heads = ["kills", "documents acknowledged", "of these lost", "stores that do not answer"]
+    heads = ["kills", "documents acknowledged", "of these lost", "the last are found", "stores that do not answer"]
     return _table(result, "kill", heads, cells)
 
 

@@ -23,23 +23,20 @@ ByQuery = dict[str, dict[str, dict[str, list[float]]]]
 
 def summary(bench: Bench) -> tuple[Json, ByQuery]:
     """All that the tables say, and the measures of every query behind it."""
-    found = {(job, name): rows for job, name, rows in results(bench)}
+    found = results(bench)
     by_query: ByQuery = {}
     result: Json = {"peers": {name: _of_peer(name, found) for name in PEERS}}
     for job in ("hello", "encode", "folder", "change"):
         result[job] = {name: _merged(found[job, name]) for name in PEERS if (job, name) in found}
     result["kill"] = {name: _kills(found["kill", name]) for name in PEERS if ("kill", name) in found}
-    result["quality"] = {}
-    for collection in bench.collections:
+    result["quality"], result["quality_errors"] = {}, {}
+    for number, collection in enumerate(bench.collections):
+        rows = {name: row for name in PEERS if (row := bench.result("quality", name, number)) is not None}
         by_query[collection.name] = {
-            name: _measured(collection, found["quality", name][0][collection.name]["rank"]["found"])
-            for name in PEERS
-            if collection.name in found.get(("quality", name), [{}])[0]
+            name: _measured(collection, row["rank"]["found"]) for name, row in rows.items() if "rank" in row
         }
         result["quality"][collection.name] = compared(by_query[collection.name])
-    result["quality_errors"] = {
-        name: rows[0]["error"] for (job, name), rows in found.items() if job == "quality" and "error" in rows[0]
-    }
+        result["quality_errors"] |= {name: row["error"] for name, row in rows.items() if "error" in row}
     return result, by_query
 
 
@@ -94,7 +91,7 @@ def _merged(rows: Sequence[Any]) -> Any:
         failed = next((row["error"] for row in rows if "error" in row), None)
         if failed is not None:
             return {"error": failed}
-        left_out = {"environment", "versions", "found", "took_s"}
+        left_out = {"environment", "versions", "took_s"}
         return {key: _merged([row[key] for row in rows]) for key in first if key not in left_out}
     if isinstance(first, bool) or not isinstance(first, (int, float)):
         return first
@@ -102,12 +99,15 @@ def _merged(rows: Sequence[Any]) -> Any:
 
 
 def _kills(rows: Sequence[Json]) -> Json:
-    """Of all kills together."""
-    if any("error" in row and "acknowledged" not in row for row in rows):
-        return {"error": next(row["error"] for row in rows if "error" in row)}
+    """Of all kills together; an error where none was one."""
+    kills = [row for row in rows if "acknowledged" in row]
+    if not kills:
+        return {"error": rows[0]["error"]}
     return {
-        "kills": len(rows),
-        "acknowledged": sum(row["acknowledged"] for row in rows),
-        "lost": sum(row.get("lost", row["acknowledged"]) for row in rows),
-        "unreadable": sum("error" in row or not row["answers"] for row in rows),
+        "kills": len(kills),
+        "acknowledged": sum(row["acknowledged"] for row in kills),
+        "lost": sum(row.get("lost", row["acknowledged"]) for row in kills),
+        "asked": sum(row.get("asked", 0) for row in kills),
+        "found": sum(row.get("found", 0) for row in kills),
+        "unreadable": sum("error" in row for row in kills),
     }

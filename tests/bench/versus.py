@@ -13,16 +13,17 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from environments import Json, Say, killed_behind, made, result_of, started
+from environments import Json, Say, keep, killed_behind, made, result_of, started
 from peers import MAKERS, PEERS, peer
 
 from machine import commit, tree_bytes
+from nestling.encoding.bundle import hash_file
 from nestling.evaluate import Collection
 
 # Rounds of what is timed, each with another part of the documents.
@@ -33,10 +34,11 @@ MOST_BATCHES = 8
 FILES = 2000
 PARTS = 8
 HELLO_TEXTS = 20
-LIMIT_S = 3600.0
-LONG_S = 300.0
+LIMIT_S = 1500.0
+LONG_S = 90.0
 ADAPTERS = Path(__file__).parent / "peers"
 _IMPORTED = re.compile(r"^from \.(\w+) import", re.MULTILINE)
+TIMED = ("hello", "encode", "folder")
 JOBS = ("hello", "encode", "folder", "quality", "change", "kill")
 
 
@@ -60,15 +62,26 @@ class Bench:
 
     @property
     def made(self) -> Path:
-        return self.work / "made"
+        return self.work / "made" / self.weights
+
+    @cached_property
+    def weights(self) -> str:
+        """Tells these weights from others."""
+        return hash_file(self.source / "model.safetensors")[:12]
 
     def environment(self, name: str) -> Path:
         return self.work / "environments" / f"{slug(name)}{_commit(name)}"
 
     def kept(self, job: str, name: str, number: int) -> Path:
-        parts = [_adapter(name), *(one.name for one in self.collections), str(self.threads), _commit(name)]
+        names = [one.name for one in self.collections]
+        parts = [_adapter(name), *names, str(self.threads), self.weights, _commit(name)]
         key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
         return self.work / "results" / job / slug(name) / f"{key}-{number}.json"
+
+    def result(self, job: str, name: str, number: int) -> Json | None:
+        """What a job gave; None where it was not done."""
+        path = self.kept(job, name, number)
+        return json.loads(path.read_text()) if path.exists() else None
 
 
 def slug(name: str) -> str:
@@ -145,51 +158,62 @@ def ready(bench: Bench, name: str) -> Json:
 def run(bench: Bench, names: Sequence[str], jobs: Sequence[str]) -> None:
     """Do what is not done yet."""
     prepare(bench)
-    steps = [(job, name, number) for job in jobs for number in range(rounds(job)) for name in names]
+    steps = [
+        (job, name, number)
+        for job in jobs
+        for number in range(rounds(bench, job))
+        for name in names
+        if job != "hello" or peer(name).hello is not None
+    ]
+    environments: dict[str, Json] = {}
     for place, (job, name, number) in enumerate(steps, start=1):
         path = bench.kept(job, name, number)
-        if path.exists():
+        if path.exists() or (number and _is_enough(job, bench.result(job, name, 0) or {})):
             continue
-        bench.say(f"{place} of {len(steps)}: {job}, {name}, {number + 1} of {rounds(job)}")
-        before = None if number == 0 else json.loads(bench.kept(job, name, number - 1).read_text())
-        result = before if before is not None and _is_enough(before) else _done(bench, job, name, number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text(json.dumps(result))
-        unfinished.replace(path)
-        bench.say(f"    {json.dumps({key: value for key, value in result.items() if key != 'found'})[:200]}")
+        bench.say(f"{place} of {len(steps)}: {job}, {name}, {number + 1} of {rounds(bench, job)}")
+        if name not in environments:
+            environments[name] = _caught(lambda name=name: ready(bench, name))
+        environment, begin = environments[name], time.perf_counter()
+        failed = {"error": environment["error"]} if "error" in environment else None
+        result = failed or _caught(lambda step=(job, name, number): DO[step[0]](bench, *step[1:]))
+        keep(path, {**result, "environment": environment, "took_s": time.perf_counter() - begin})
+        bench.say(f"    {json.dumps({key: value for key, value in result.items() if key != 'rank'})[:200]}")
 
 
-def _done(bench: Bench, job: str, name: str, number: int) -> Json:
-    environment = ready(bench, name)
-    begin = time.perf_counter()
-    result: Json = {"error": environment["error"]} if "error" in environment else DO[job](bench, name, number)
-    return {**result, "environment": environment, "took_s": time.perf_counter() - begin}
+def _caught(work: Callable[[], Json]) -> Json:
+    """What a call gives; one peer's surprise is an error of its own, and not the end of all others."""
+    try:
+        return work()
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
-def _is_enough(before: Json) -> bool:
-    """Whether a round says all: nothing came of it, or it took so long that a second's luck is nothing to it."""
-    return ("error" in before and "acknowledged" not in before) or before["took_s"] > LONG_S
+def _is_enough(job: str, first: Json) -> bool:
+    """Whether one round of what is timed says all: nothing came of it, or a second's luck is nothing to it."""
+    return job in TIMED and ("error" in first or first.get("took_s", 0.0) > LONG_S)
 
 
-def rounds(job: str) -> int:
-    return {"encode": ROUNDS, "hello": ROUNDS, "folder": ROUNDS, "kill": KILLS}.get(job, 1)
+def rounds(bench: Bench, job: str) -> int:
+    """How often a job is done; `quality` once with each collection."""
+    return {**dict.fromkeys(TIMED, ROUNDS), "quality": len(bench.collections), "kill": KILLS}.get(job, 1)
 
 
-def _process(bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "") -> Json:
-    process, log = _start(bench, name, job, texts, queries, store, home)
+def _process(
+    bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "", **more: int
+) -> Json:
+    process, log = _start(bench, name, job, texts, queries, store, home, **more)
     return result_of(process, log, LIMIT_S)
 
 
 def _start(
-    bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = ""
+    bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "", **more: int
 ) -> tuple[subprocess.Popen[str], Path]:
     log = bench.work / "logs" / f"{slug(name)}-{job}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     asked = {
         "source": str(bench.source.resolve()), "made": str(bench.made.resolve()), "threads": bench.threads,
         "texts": str(texts.resolve()),
-        "queries": str((bench.work / "data" / queries).resolve()), "store": str(store.resolve()),
+        "queries": str((bench.work / "data" / queries).resolve()), "store": str(store.resolve()), **more,
     }  # fmt: skip
     where = (bench.work / "homes" / (home or slug(name))).resolve()
     return started(bench.environment(name), where, job, name, asked, log), log
@@ -221,17 +245,14 @@ def _folder(bench: Bench, name: str, number: int) -> Json:
 
 
 def _quality(bench: Bench, name: str, number: int) -> Json:
-    result: Json = {}
-    for collection in bench.collections:
-        store, data = fresh(_store(bench, name, collection)), bench.work / "data"
-        added = _process(bench, name, "index", data / f"{collection.name}.jsonl", f"{collection.name}.json", store)
-        if "error" in added:
-            return added
-        ranked = _process(bench, name, "rank", data / f"{collection.name}.jsonl", f"{collection.name}.json", store)
-        if "error" in ranked:
-            return ranked
-        result[collection.name] = {"index": added, "rank": ranked, "bytes": tree_bytes(store)}
-    return result
+    collection, data = bench.collections[number], bench.work / "data"
+    store = fresh(_store(bench, name, collection))
+    texts, queries = data / f"{collection.name}.jsonl", f"{collection.name}.json"
+    added = _process(bench, name, "index", texts, queries, store)
+    if "error" in added:
+        return added
+    ranked = _process(bench, name, "rank", texts, queries, store)
+    return ranked if "error" in ranked else {"index": added, "rank": ranked, "bytes": tree_bytes(store)}
 
 
 def _change(bench: Bench, name: str, number: int) -> Json:
@@ -240,9 +261,9 @@ def _change(bench: Bench, name: str, number: int) -> Json:
     whole, store = _store(bench, name, first), fresh(bench.work / "stores" / f"change-{slug(name)}")
     if peer(name).system is None:
         return {"error": "keeps nothing"}
-    if not (left := bench.kept("quality", name, 0)).exists():
-        raise SystemExit(f"{name}: the job change works on the store that the job quality leaves; do that before")
-    if "error" in (quality := json.loads(left.read_text())):
+    if (quality := bench.result("quality", name, 0)) is None or not whole.exists():
+        return {"error": "works on the store that the job quality leaves; do that before, and this with --again"}
+    if "error" in quality:
         return {"error": quality["error"]}
     shutil.copytree(whole, store)
     return _process(bench, name, "change", data / f"{first.name}.jsonl", f"{first.name}.json", store)
@@ -265,15 +286,11 @@ def _kill(bench: Bench, name: str, number: int) -> Json:
     if not alive:
         return {"error": "was through with all documents before it was killed"}
     ids = [json.loads(line)["id"] for line in texts.read_text(encoding="utf-8").splitlines()[: acknowledged[-1]]]
-    found = _process(bench, name, "left", texts, f"{first}.json", store)
-    if "error" in found:
-        return {"acknowledged": len(ids), "error": found["error"]}
-    kept = set(found["kept"])
-    return {"acknowledged": len(ids), "lost": len(set(ids) - kept), "more": len(kept - set(ids)), **_rest(found)}
-
-
-def _rest(found: Json) -> Json:
-    return {key: value for key, value in found.items() if key != "kept"}
+    left = _process(bench, name, "left", texts, f"{first}.json", store, acknowledged=len(ids))
+    if "error" in left:
+        return {"acknowledged": len(ids), "error": left["error"]}
+    kept = set(left.pop("kept"))
+    return {"acknowledged": len(ids), "lost": len(set(ids) - kept), "more": len(kept - set(ids)), **left}
 
 
 def _store(bench: Bench, name: str, collection: Collection) -> Path:
@@ -291,14 +308,15 @@ def _lines(path: Path, rows: Sequence[Json]) -> None:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
 
-def results(bench: Bench) -> Iterator[tuple[str, str, list[Json]]]:
-    """Job, peer and what its rounds gave."""
+def results(bench: Bench) -> dict[tuple[str, str], list[Json]]:
+    """By job and peer, what those rounds gave that were done."""
+    found = {}
     for job in JOBS:
         for name in PEERS:
-            paths = [bench.kept(job, name, number) for number in range(rounds(job))]
-            found = [json.loads(path.read_text()) for path in paths if path.exists()]
-            if found:
-                yield job, name, found
+            rows = [bench.result(job, name, number) for number in range(rounds(bench, job))]
+            if any(rows):
+                found[job, name] = [row for row in rows if row]
+    return found
 
 
 DO: dict[str, Any] = {

@@ -42,14 +42,19 @@ def test_a_difference_by_chance_is_called_so(bench: Any) -> None:
 
 
 def test_rounds_come_to_their_medians_and_an_error_in_one_is_not_hidden(bench: Any) -> None:
-    rows = [{"ask": {"ms": ms, "found": {}}, "took_s": 1} for ms in (1.0, 9.0, 2.0)]
+    rows = [{"ask": {"ms": ms, "versions": {}}, "took_s": 1} for ms in (1.0, 9.0, 2.0)]
     assert bench("verdict")._merged(rows) == {"ask": {"ms": 2.0}}
     assert bench("verdict")._merged([*rows, {"error": "fell over"}]) == {"error": "fell over"}
 
 
 def test_kills_count_what_was_acknowledged_and_a_store_that_cannot_be_read_has_lost_all(bench: Any) -> None:
-    rows = [{"acknowledged": 128, "lost": 1, "answers": True}, {"acknowledged": 64, "error": "malformed"}]
-    assert bench("verdict")._kills(rows) == {"kills": 2, "acknowledged": 192, "lost": 65, "unreadable": 1}
+    through = {"error": "was through"}
+    rows = [
+        {"acknowledged": 128, "lost": 1, "asked": 64, "found": 63}, {"acknowledged": 64, "error": "malformed"}, through
+    ]  # fmt: skip
+    expected = {"kills": 2, "acknowledged": 192, "lost": 65, "asked": 64, "found": 63, "unreadable": 1}
+    assert bench("verdict")._kills(rows) == expected
+    assert bench("verdict")._kills([through]) == through
 
 
 def _counting(last: int, wait_s: float) -> subprocess.Popen[str]:
@@ -74,7 +79,10 @@ def test_one_that_was_through_before_counts_as_none_killed(bench: Any) -> None:
 
 def test_a_result_is_known_by_its_circumstances(bench: Any, tmp_path: Path) -> None:
     versus = bench("versus")
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
     made = {threads: versus.Bench(tmp_path, tmp_path, [], threads, print) for threads in (1, 2)}
     one = made[1].kept("hello", "tantivy", 0)
     assert one == made[1].kept("hello", "tantivy", 0)
     assert one != made[2].kept("hello", "tantivy", 0)
+    (tmp_path / "model.safetensors").write_bytes(b"others")
+    assert one != versus.Bench(tmp_path, tmp_path, [], 1, print).kept("hello", "tantivy", 0)

@@ -23,7 +23,7 @@ class Bm25s:
         self._ids: list[str] = []
         self._parts: list[str] = []
         if (folder / "ids.json").exists():
-            self._index = bm25s.BM25.load(str(folder / "index"), mmap=True)
+            self._index = bm25s.BM25.load(str(folder / "index"))
             self._ids, self._parts = json.loads((folder / "ids.json").read_text())
 
     def _tokens(self, texts: Sequence[str]) -> Any:
@@ -114,5 +114,5 @@ def hello(kind: type[Any]) -> Any:
     return ask
 
 
-BM25S = Peer(("bm25s[core]",), ("bm25s",), "none", hello(Bm25s), None, Bm25s)
+BM25S = Peer(("bm25s", "PyStemmer"), ("bm25s",), "none", hello(Bm25s), None, Bm25s)
 TANTIVY = Peer(("tantivy",), ("tantivy",), "none", hello(Tantivy), None, Tantivy)

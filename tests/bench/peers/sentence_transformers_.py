@@ -114,7 +114,7 @@ class Recommended(Vectors):
         asked = self._encode([query], True)
         count = min(4 * k, len(self._ids))
         _, near = self._bits.search(quantize_embeddings(asked, precision="ubinary"), count)
-        rows = self._fine.get(near[0]).astype(np.int8)
+        rows = np.stack(self._fine.get(near[0]))
         best = np.argsort(-(rows.astype(np.float32) @ asked[0]), kind="stable")[:k]
         return [self._ids[near[0][place]] for place in best]
 

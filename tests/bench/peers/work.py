@@ -8,8 +8,10 @@ see `Asked`. Nothing here imports Nestling but its own adapter.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -28,6 +30,7 @@ WARM = 32
 # Hits that a person looks at, and those that measures of quality do.
 SHOWN, RANKED = 10, 100
 CHANGES = 9
+_DIES_WITH_ITS_PARENT = 1  # PR_SET_PDEATHSIG
 
 Json = dict[str, Any]
 
@@ -42,6 +45,7 @@ class Asked:
         queries: a JSON file, text by query id.
         store: where a system keeps what it does.
         began: when the process was started, in seconds of `time.time()`.
+        acknowledged: how many of the texts a process that was killed had said to be kept.
     """
 
     source: str
@@ -51,6 +55,7 @@ class Asked:
     queries: str
     store: str
     began: float
+    acknowledged: int = 0
 
     @property
     def weights(self) -> Weights:
@@ -162,7 +167,8 @@ def change(one: Peer, asked: Asked) -> Json:
     system.search(questions[0], SHOWN)
     result: Json = {}
     first = documents[0]
-    changed = [Text(text.id, f"The quokka Zyxwvut naps. {text.text}", text.part) for text in documents[:CHANGES]]
+    # Each the text of one far away, so that only what was changed is found by it.
+    changed = [Text(documents[place].id, documents[-1 - place].text, documents[place].part) for place in range(CHANGES)]
     removed = documents[CHANGES : 2 * CHANGES]
     result["update"] = _each(
         changed, lambda text: system.add([text]), lambda text: text.id in system.search(text.text[:200], SHOWN)
@@ -210,17 +216,21 @@ def grow(one: Peer, asked: Asked) -> Json:
 
 
 def left(one: Peer, asked: Asked) -> Json:
-    """What a process that was killed has left: which documents there are, and whether a search answers."""
+    """What a process that was killed has left: which documents there are, and which of the last acknowledged a search
+    for their own beginning finds."""
     system, documents = _opened(one, asked), asked.documents()
     kept = system.kept([document.id for document in documents])
-    answers = bool(system.search(next(iter(asked.questions().values())), SHOWN)) if kept else True
-    return {"kept": sorted(kept), "answers": answers}
+    last = documents[max(0, asked.acknowledged - BATCH) : asked.acknowledged]
+    found = sum(document.id in system.search(document.text[:200], SHOWN) for document in last)
+    return {"kept": sorted(kept), "asked": len(last), "found": found}
 
 
 JOBS = {job.__name__: job for job in (hello, make, encode, index, ask, rank, change, grow, left)}
 
 
 def main() -> None:
+    # SIGKILL once the process that started this one is gone: what is left behind would be measured with all others.
+    ctypes.CDLL(None).prctl(_DIES_WITH_ITS_PARENT, signal.SIGKILL)
     job, name, asked = sys.argv[1], sys.argv[2], Asked(**json.loads(sys.argv[3]))
     one = peer(name)
     versions = {package: version(package) for package in one.packages}
@@ -231,7 +241,8 @@ def main() -> None:
     except Exception as error:  # a peer that fails is listed with what it says
         text = " ".join(str(error).split())
         result = {"error": f"{type(error).__name__}: {text}"[:300], "seconds": time.time() - asked.began}
-    print(json.dumps({**result, "resident_mb": resident_mb("VmHWM"), "versions": versions}), flush=True)
+    # On a line of its own, whatever a library has printed before.
+    print("\n" + json.dumps({**result, "resident_mb": resident_mb("VmHWM"), "versions": versions}), flush=True)
     os._exit(0)  # some peers' threads outlive them
 
 
