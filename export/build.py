@@ -30,11 +30,10 @@ from .card import card
 from .errors import ExportError
 from .family import LOOK_UP, family
 from .graph import stored_rotation
-from .nest import WIDEST
 from .pack import graph_name, pack
 from .place import put_in_place
 from .quantize import FLOAT32, quantized
-from .recipe import FolderSource, Recipe
+from .recipe import WIDEST, FolderSource, Recipe
 from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
 from .steps import Say, Work
 from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions, turned
@@ -52,8 +51,6 @@ def build(
     say: Say,
     precisions: Sequence[str] | None = None,
     texts: Path | None = None,
-    *,
-    bfloat16: bool = False,
 ) -> Bundle:
     """Build the bundle of a recipe.
 
@@ -65,7 +62,6 @@ def build(
         precisions: what the bundle is to hold, the default first; None for all that the recipe describes. `float32`,
             the original weights, may be among them.
         texts: where the files are that the recipe names; None for the recipe's own folder.
-        bfloat16: multiply so in the training, see `distil`.
 
     Returns:
         The bundle, read back and verified.
@@ -88,7 +84,7 @@ def build(
     tokenizer = steps.step(TOKENIZER, "tokenizer", lambda path: _write_tokenizer(source / TOKENIZER, path))
     tokens = Tokens(tokenizer, {"document": encoder.document_prefix, "query": encoder.query_prefix}, encoder.max_tokens)
     _check_vocabulary(tokens, source)
-    found = family(recipe, source, tokens, texts, steps, bfloat16=bfloat16)
+    found = family(recipe, source, tokens, texts, steps)
     graphs = quantized(recipe, found.models, tokens, texts, precisions, steps)
     measured = sentences()
     exact = steps.array("reference.npy", "reference", lambda: reference(source, recipe, measured))

@@ -22,7 +22,6 @@ _CARD = """# {name}
 | training data | {training} |
 | vector | {dim} dimensions, {pooling} pooling, unit length |
 | reads | {max_tokens} tokens of a text |
-| token table | {table}, rounded where the vectors depend on it least; shared by all graphs |
 {precisions}
 
 Made from the original weights by `nestling-export build` with the `recipe.toml` beside this file. {made}
@@ -63,7 +62,10 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
         "int4": "4-bit weights in groups with a scale, each matrix in the finest groups, or 8 bits, that its part in "
         "the error earns",
         "float32": "weights as they are",
+        "token table": f"{Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)}, rounded where the "
+        "vectors depend on it least; shared by all graphs",
     }
+    table = [] if _precisions(reports) == ["float32"] else ["token table"]
     return _CARD.format(
         name=recipe.name,
         title=recipe.card.title,
@@ -75,8 +77,7 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
         dim=dim,
         pooling=recipe.encoder.pooling,
         max_tokens=recipe.encoder.max_tokens,
-        table=Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric),
-        precisions="\n".join(f"| {name} | {described[name]} |" for name in _precisions(reports)),
+        precisions="\n".join(f"| {name} | {described[name]} |" for name in [*table, *_precisions(reports)]),
         made=_made(recipe),
         reports="\n".join(
             f"| {name} | {sizes[name]:,} | {report.sentences} | {report.cosine_mean} | {report.cosine_min} | "
@@ -100,7 +101,7 @@ def _made(recipe: Recipe) -> str:
     units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
     own = recipe.nest.attention
     return _FAMILY.format(
-        attention="attention" if own is None else f"attention, but for {_own_attention(own)}",
+        attention="attention" if own is None else f"attention, but {_another(own)}",
         units=units,
         static="" if recipe.static is None else _STATIC,
         passages=sum(course.passages for course in recipe.nest.courses),
@@ -109,15 +110,16 @@ def _made(recipe: Recipe) -> str:
     )
 
 
-def _own_attention(own: AttentionRecipe) -> str:
-    layers = ", ".join(str(layer + 1) for layer in sorted(own.layers))
-    return f"that of {', '.join(own.widths)} in layers {layers}, which was trained with them"
+def _another(own: AttentionRecipe) -> str:
+    """Which widths have another attention than xl, and where."""
+    layers = ", ".join(map(str, sorted(own.layers)))
+    return f"in layers {layers} (the first is 0) that of {' and '.join(own.widths)} is another, trained with them"
 
 
 def _fitted(recipe: Recipe, precisions: list[str]) -> str:
     """On what the rounding was fitted."""
     if precisions == ["float32"]:
-        return "Nothing was rounded."
+        return "No graph was rounded."
     says = "The rounding was fitted on other texts but for the demo documents"
     if recipe.int4 is None or "int4" not in precisions or recipe.texts is None:
         return f"{says}."

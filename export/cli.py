@@ -37,7 +37,6 @@ def commands() -> None:
     multiple=True,
     help="What the bundle is to hold, the default first; float32 may be among them. All of RECIPE without it.",
 )
-@click.option("--bfloat16", is_flag=True, help="Multiply so in the training, where the processor is made for it.")
 def build(
     recipe: Path,
     output: Path | None,
@@ -45,7 +44,6 @@ def build(
     texts: Path | None,
     force: bool,
     precisions: tuple[str, ...],
-    bfloat16: bool,
 ) -> None:
     """Build the bundle of RECIPE: fetch, train, export, fuse, quantize, verify, write.
 
@@ -58,7 +56,7 @@ def build(
         click.echo(line, err=True)
 
     output, chosen = output or recipe.parent, precisions or None
-    build_bundle(read_recipe(recipe), output, work, force, say, chosen, texts, bfloat16=bfloat16)
+    build_bundle(read_recipe(recipe), output, work, force, say, chosen, texts)
 
 
 @commands.command()

@@ -46,27 +46,25 @@ def distil(
     *,
     seed: int,
     every: int = 100,
-    bfloat16: bool = False,
 ) -> Floats:
     """Train a nested student in place.
 
     Args:
-        student: nested, see `nest.nest`; what its widths share stays as it is.
+        student: nested, see `nest.nest`; what its narrow widths share with the widest stays as it is.
         teacher: the transformers encoder that it was made of.
         texts: token ids of the training texts, (n,) int64 each, special tokens included.
         course: how it is trained.
         folder: where the checkpoint, the log and the teacher's vectors are kept.
         say: told how it goes, a line a checkpoint.
-        seed: of the order of texts and widths.
+        seed: of the order of texts, and of which widths a batch trains.
         every: steps between checkpoints.
-        bfloat16: multiply so, for processors that are made for it.
 
     Returns:
         The teacher's vectors of the texts, (n, dim) float32, unit rows; nothing but zeros for a text that no step took.
 
     Raises:
-        ExportError: there are too few texts for a batch, or the checkpoint is of another course, seed, teacher or other
-            texts.
+        ExportError: there are too few texts for a batch, or the checkpoint is of another course, seed, student, teacher
+            or other texts.
     """
     if len(texts) < course.batch:
         raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
@@ -77,7 +75,7 @@ def distil(
         for width, values in _trained(student, list(course.widths)).items()
         for optimizer in _optimizers(values, course.optimizer, course.learning_rates[width])
     ]
-    what = _named(course, seed, texts, teacher)
+    what = _named(course, seed, texts, student, teacher)
     first = _resumed(folder / CHECKPOINT, what, student, optimizers)
     shape = (len(texts), teacher.config.hidden_size)
     if first and not (folder / TARGETS).exists():
@@ -89,7 +87,7 @@ def distil(
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * risen(course, step)
         ids, mask = padded([texts[row] for row in rows])
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
             known, expected = vectors(teacher, ids, mask)
         known, expected = known.clone(), expected.clone()
         targets[rows] = expected.numpy()
@@ -99,7 +97,7 @@ def distil(
             if random.random() >= course.widths[width]:
                 continue
             use(student, plan)
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
                 states, found = vectors(student, ids, mask)
             losses = {
                 "distance": distance(found, expected),
@@ -181,9 +179,12 @@ def _adamw(values: Sequence[Any], rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(values, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
 
 
-def _named(course: CourseRecipe, seed: int, texts: Sequence[Ids], teacher: Any) -> str:
-    """What a checkpoint belongs to."""
-    digest = hashlib.sha256(json.dumps({**asdict(course), "seed": seed}, sort_keys=True).encode())
+def _named(course: CourseRecipe, seed: int, texts: Sequence[Ids], student: Any, teacher: Any) -> str:
+    """What a checkpoint belongs to: the order of the course's widths and what the student's share are part of it."""
+    digest = hashlib.sha256(json.dumps({**asdict(course), "seed": seed}).encode())
+    first: dict[int, str] = {}
+    for name, value in student.named_parameters(remove_duplicate=False):
+        digest.update(f"{name} {first.setdefault(id(value), name)}\n".encode())
     for text in texts:
         digest.update(text.tobytes())
         digest.update(b".")
@@ -224,7 +225,9 @@ def _resumed(path: Path, what: str, student: Any, optimizers: Sequence[torch.opt
         return 0
     state = torch.load(path, weights_only=True)
     if state["what"] != what:
-        raise ExportError(f"{path}: is of another course, seed, teacher or other texts; remove it to begin anew")
+        raise ExportError(
+            f"{path}: is of another course, seed, student, teacher or other texts; remove it to begin anew"
+        )
     student.load_state_dict(state["student"])
     for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(moments)

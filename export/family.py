@@ -21,8 +21,8 @@ from .calibration import drawn_texts, own_texts
 from .distil import TARGETS, distil
 from .errors import ExportError
 from .graph import export_graph, load_model
-from .nest import WIDEST, nest, read_plan, sliced
-from .recipe import WIDTHS, Recipe, TextsRecipe
+from .nest import nest, read_plan, sliced
+from .recipe import WIDEST, WIDTHS, Recipe, TextsRecipe
 from .steps import Work
 from .targets import fitted_rotation, vectors
 
@@ -52,17 +52,16 @@ class Family:
     space: str
 
 
-def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work, *, bfloat16: bool = False) -> Family:
+def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work) -> Family:
     """Train what a recipe asks for; where it asks for nothing, the source's own weights are the only encoder.
 
     Args:
         source: a folder of weights.
         texts: where the files are that the recipe names.
-        bfloat16: multiply so in the training, see `distil`.
 
     Raises:
-        ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim or a layer that
-            the source has not, or what an earlier build left is not whole.
+        ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim, a layer or a
+            rank that the source has not, or what an earlier build left is not whole.
     """
     model = load_model(source)
     if recipe.nest is None or recipe.texts is None:
@@ -70,6 +69,10 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
     nested = recipe.nest
     if max(nested.dims) > model.config.hidden_size:
         raise ExportError(f"{recipe.path}: nest.dims is {nested.dims}, the source has {model.config.hidden_size}")
+    if recipe.static is not None and recipe.static.rank > model.config.hidden_size:
+        raise ExportError(
+            f"{recipe.path}: static.rank is {recipe.static.rank}, the source has {model.config.hidden_size}"
+        )
     layers = model.config.num_hidden_layers
     attention = nested.attention
     if attention is not None and max(attention.layers) >= layers:
@@ -85,14 +88,11 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Work
 
     def train(path: Path) -> None:
         fitted_on = [tokens.ids(text, "document")[0] for text in own_texts()] + passages[0][:_FITTED_ON]
-        student, teacher = copy.deepcopy(model), copy.deepcopy(model)
+        student = copy.deepcopy(model)
         nest(student, widths[1:], fitted_on, attention)
-        for encoder in (student, teacher):
-            encoder.set_attn_implementation("sdpa")  # faster than the one that is exported
+        student.set_attn_implementation("sdpa")  # faster than the one that is exported
         for place, course in enumerate(nested.courses):
-            distil(
-                student, model, passages[place], course, folders[place], work.say, seed=_SEED + place, bfloat16=bfloat16
-            )
+            distil(student, model, passages[place], course, folders[place], work.say, seed=_SEED + place)
         states = {name: sliced(student, read_plan(name, layers)).state_dict() for name in widths[1:]}
         torch.save({WIDEST: model.state_dict(), **states}, path)
 

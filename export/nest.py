@@ -1,4 +1,4 @@
-"""One encoder that holds many: for each width feed-forward parts and layer norms of its own.
+"""One encoder that holds many: for each width feed-forward parts and layer norms of its own, and some attention.
 
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
@@ -17,16 +17,14 @@ import torch
 
 from .activations import Ids
 from .errors import ExportError
-from .recipe import WIDTHS, AttentionRecipe
-
-WIDEST = "xl"
+from .recipe import WIDEST, WIDTHS, AttentionRecipe
 
 # How strongly refitted weights are held to those they had, as a part of the mean second moment.
 _RIDGE = 1e-2
 
 
 class OfWidth(torch.nn.Module):
-    """A part of a layer of which each width has its own.
+    """A part of a layer of which widths may have others.
 
     Attributes:
         parts: by width.
@@ -87,7 +85,8 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: Att
         model: a transformers encoder of BERT's form.
         widths: which parts, besides those that are there.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
-        attention: which of the widths have one of their own, and in which layers; it begins as the widest's.
+        attention: which of the widths have another than the widest's, in common, and in which layers; it begins as
+            the widest's.
     """
     for value in model.parameters():
         value.requires_grad_(False)

@@ -15,6 +15,7 @@ POOLINGS = ("mean", "cls")
 OPTIMIZERS = ("adamw", "muon")
 # How many of the hidden neurons each width computes, of every layer.
 WIDTHS = {"s": 1 / 8, "m": 1 / 4, "l": 1 / 2, "xl": 1.0}
+WIDEST = "xl"
 
 _PLAIN_NAME = re.compile(r"\w[\w.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -138,6 +139,7 @@ class CourseRecipe:
         learning_rates: by width, at their highest.
         widths: by name, the part of the batches that each is trained on, up to 1; what several share has the learning
             rate of the one that is named first.
+        bfloat16: multiply so: several times as fast on processors that are made for it, and slower on all others.
     """
 
     passages: int
@@ -149,11 +151,12 @@ class CourseRecipe:
     states: float
     learning_rates: dict[str, float]
     widths: dict[str, float]
+    bfloat16: bool = False
 
 
 @dataclass(frozen=True)
 class AttentionRecipe:
-    """Narrow widths that have an attention in common, in some layers, which is not that of the widest.
+    """Narrow widths that have an attention in common, in some layers, which begins as the widest's and is trained.
 
     Attributes:
         widths: which.
@@ -180,7 +183,7 @@ class NestRecipe:
 
     @property
     def widths(self) -> list[str]:
-        """Those besides `xl`, which stays as it is; the widest first."""
+        """Those besides the widest, which stays as it is; the widest of them first."""
         return [name for name in reversed(WIDTHS) if any(name in course.widths for course in self.courses)]
 
 
@@ -266,13 +269,13 @@ class Recipe:
             Grid(self.table.bits, self.table.group, self.table.symmetric)
         except ValueError as error:
             raise ExportError(f"{self.path}: table.{error}") from error
-        self._check_texts()
         if self.nest is not None:
             self._check_nest(self.nest)
+        self._check_texts()
         if self.int4 is not None:
             self._check_int4(self.int4)
         if self.static is not None:
-            self._check_static(self.static)
+            self._check_static(self.static, self.nest)
         for name in self.verify:
             width, _, precision = name.rpartition(".")
             if width and width not in (self.int4_widths() if precision == "int4" else self.widths()):
@@ -309,7 +312,7 @@ class Recipe:
 
     def widths(self) -> list[str]:
         """The encoders that are graphs."""
-        return ["xl", *(() if self.nest is None else self.nest.widths)]
+        return [WIDEST, *(() if self.nest is None else self.nest.widths)]
 
     def int4_widths(self) -> list[str]:
         """Those that are to be had in int4."""
@@ -321,19 +324,27 @@ class Recipe:
             raise ExportError(f"{self.path}: encoder.pooling is {pooling!r}, expected 'mean' beside [nest]")
         if not nest.dims or not all(type(dim) is int and dim >= 8 for dim in nest.dims):
             raise ExportError(f"{self.path}: nest.dims is {nest.dims}, expected lengths of vectors, 8 or more")
+        if self.texts is None:
+            raise ExportError(f"{self.path}: has [nest] without [texts], which says what to train on; add it")
         if not nest.courses:
             raise ExportError(f"{self.path}: nest.courses is empty, expected a course of training, one or more")
         for place, course in enumerate(nest.courses, start=1):
             self._check_course(course, place)
         if nest.attention is not None:
-            self._check_attention(nest.attention, nest.widths)
+            self._check_attention(nest.attention, nest)
 
-    def _check_attention(self, attention: AttentionRecipe, trained: list[str]) -> None:
+    def _check_attention(self, attention: AttentionRecipe, nest: NestRecipe) -> None:
         widths, layers = attention.widths, attention.layers
-        if not widths or set(widths) - set(trained) or len(set(widths)) < len(widths):
+        if not widths or any(name not in nest.widths or widths.count(name) > 1 for name in widths):
             raise ExportError(
-                f"{self.path}: nest.attention.widths is {widths}, expected some of {', '.join(trained)}, each once"
+                f"{self.path}: nest.attention.widths is {widths}, expected some of {', '.join(nest.widths)}, each once"
             )
+        for place, course in enumerate(nest.courses, start=1):
+            if len(given := [name for name in widths if name in course.widths]) not in (0, len(widths)):
+                raise ExportError(
+                    f"{self.path}: [nest.courses {place}] trains {', '.join(given)} of {', '.join(widths)}, which have "
+                    "an attention in common; train all of them or none"
+                )
         whole = all(type(layer) is int and layer >= 0 for layer in layers)
         if not layers or not whole or len(set(layers)) < len(layers):
             raise ExportError(f"{self.path}: nest.attention.layers is {layers}, expected layers, 0 or more, each once")
@@ -365,19 +376,25 @@ class Recipe:
 
     def _check_int4(self, int4: Int4Recipe) -> None:
         known = self.widths()
-        if int4.widths and ("xl" not in int4.widths or set(int4.widths) - set(known)):
+        if int4.widths and (WIDEST not in int4.widths or any(name not in known for name in int4.widths)):
             raise ExportError(
-                f"{self.path}: int4.widths is {int4.widths}, expected 'xl' and others of {', '.join(known)}"
+                f"{self.path}: int4.widths is {int4.widths}, expected '{WIDEST}' and others of {', '.join(known)}"
             )
 
-    def _check_static(self, static: StaticRecipe) -> None:
-        if self.nest is None:
+    def _check_static(self, static: StaticRecipe, nest: NestRecipe | None) -> None:
+        if nest is None:
             raise ExportError(f"{self.path}: has [static] without [nest], which says what to train on; add it")
         if static.bits not in (4, 8):
             raise ExportError(f"{self.path}: static.bits is {static.bits}, expected 4 or 8")
         for key in ("rank", "passes", "batch"):
             if getattr(static, key) < 1:
                 raise ExportError(f"{self.path}: static.{key} is {getattr(static, key)}, expected 1 or more")
+        seen = sum(min(course.steps, course.passages // course.batch) * course.batch for course in nest.courses)
+        if static.batch > seen:
+            raise ExportError(
+                f"{self.path}: static.batch is {static.batch}, expected as many as the {seen} passages that are "
+                "trained on, or fewer"
+            )
         if static.rank % 2:
             raise ExportError(f"{self.path}: static.rank is {static.rank}, expected an even number of 2 or more")
         if not (_is_number(static.learning_rate) and static.learning_rate > 0):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from .errors import ExportError
 from .recipe import (
     SOURCES,
+    WIDEST,
     WIDTHS,
     AttentionRecipe,
     CardRecipe,
@@ -91,7 +92,7 @@ def _nest(path: Path, values: Any) -> NestRecipe:
 
 
 def _bars(path: Path, values: Any, precisions: set[str]) -> dict[str, VerifyRecipe]:
-    narrower = {f"{width}.{precision}" for width in WIDTHS for precision in precisions}
+    narrower = {f"{width}.{precision}" for width in WIDTHS if width != WIDEST for precision in precisions}
     _same_keys(path, "[verify]", values, precisions | narrower, narrower)
     return {name: _table(path, f"verify.{name}", table, VerifyRecipe) for name, table in values.items()}
 

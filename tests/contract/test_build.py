@@ -144,7 +144,7 @@ def test_a_bundle_of_the_original_weights_can_be_built(built: tuple[Path, Path],
     found = Encoder(tmp_path / "b", precision="float32").encode(texts, role="document")
     assert np.allclose(found, torch_vectors(recipe.parent / "weights", texts), atol=1e-3)
     assert read_bundle(tmp_path / "b").space == read_bundle(bundle).space
-    assert "Nothing was rounded." in (tmp_path / "b" / "README.md").read_text()
+    assert "No graph was rounded." in (tmp_path / "b" / "README.md").read_text()
     assert not list((tmp_path / "b").glob("unfinished-*"))
     with pytest.raises(ExportError, match=r"describes no precision 'int2', expected some of int8, int4, float32$"):
         build(read_recipe(recipe), tmp_path / "c", work, force=False, say=lambda line: None, precisions=["int2"])

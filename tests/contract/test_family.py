@@ -19,7 +19,9 @@ from nestling.export.errors import ExportError
 from nestling.export.recipe_file import read_recipe
 from tiny import make_tiny_family
 
-VARIANTS = ["xl.int8", "l.int8", "s.int8", "xl.int4", "l.int4", "s.int4", "static.int4"]
+VARIANTS = [
+    *("xl.int8", "l.int8", "m.int8", "s.int8", "xl.int4", "l.int4", "m.int4", "s.int4", "static.int4"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +62,14 @@ def of_attention(kept: dict[str, list[tuple[str, str]]], layer: int) -> list[lis
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 def test_widths_share_their_attention(built: tuple[Path, Path], precision: str) -> None:
-    """All that of the first layer, and all but one that of the second."""
+    """All that of the first layer; in the second m and s have one in common, and l has that of xl."""
     kept = places(built[1], precision)
     assert len(set(kept["rotation.half"])) == 1
     assert of_attention(kept, 0)
-    assert all(len(found) == 3 and len(set(found)) == 1 for found in of_attention(kept, 0))
+    assert all(len(found) == 4 and len(set(found)) == 1 for found in of_attention(kept, 0))
     assert of_attention(kept, 1)
-    assert all(len(found) == 3 and len(set(found)) == 2 and found[0] == found[1] for found in of_attention(kept, 1))
+    for widest, half, quarter, eighth in of_attention(kept, 1):
+        assert widest == half != quarter == eighth
 
 
 def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:
@@ -79,7 +82,7 @@ def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:
     cosines = {name: float((found * vectors["xl.int8"]).sum(axis=1).mean()) for name, found in vectors.items()}
     assert cosines["xl.int4"] > 0.95
     assert cosines["l.int8"] > 0.8
-    assert cosines["l.int8"] > cosines["s.int8"] > 0.5
+    assert cosines["l.int8"] > cosines["m.int8"] > cosines["s.int8"] > 0.5
     assert cosines["static.int4"] > 0.2
 
 
@@ -106,8 +109,8 @@ def test_a_library_is_asked_by_another_width_than_its_documents_have(
 
 
 def test_an_unknown_width_names_those_that_there_are(built: tuple[Path, Path]) -> None:
-    with pytest.raises(BundleError, match="has no width m; its widths are xl, l, s, static"):
-        Encoder(built[1], width="m")
+    with pytest.raises(BundleError, match="has no width xs; its widths are xl, l, m, s, static"):
+        Encoder(built[1], width="xs")
 
 
 def test_a_second_build_trains_nothing_anew(built: tuple[Path, Path], tmp_path: Path) -> None:
@@ -128,7 +131,9 @@ def test_building_a_family_twice_gives_the_same_bytes(built: tuple[Path, Path], 
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_build_that_broke_off_in_its_second_course_goes_on_there(built: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_build_that_broke_off_behind_its_second_course_trains_nothing_anew(
+    built: tuple[Path, Path], tmp_path: Path
+) -> None:
     class Stop(Exception):
         pass
 
@@ -167,6 +172,21 @@ def test_a_layer_that_the_source_has_not_is_refused(tmp_path: Path) -> None:
     recipe.write_text(recipe.read_text().replace("layers = [1]", "layers = [1, 2]"))
     with pytest.raises(ExportError, match=r"nest.attention.layers is \[1, 2\], the source's layers are 0 to 1"):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+
+
+def test_a_rank_above_the_sources_size_is_refused(tmp_path: Path) -> None:
+    recipe = make_tiny_family(tmp_path)
+    recipe.write_text(recipe.read_text().replace("rank = 16", "rank = 34"))
+    with pytest.raises(ExportError, match=r"static.rank is 34, the source has 32"):
+        build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+
+
+def test_the_card_says_what_was_trained(built: tuple[Path, Path]) -> None:
+    assert (
+        "The others share its token table and attention, but in layers 1 (the first is 0) that of s and m is another, "
+        "trained with them;\ntheir layer norms and feed-forward parts, 0.5 (l), 0.25 (m), 0.125 (s) of xl's hidden "
+        "neurons, were trained to give its vectors.\n"
+    ) in (built[1] / "README.md").read_text()
 
 
 def test_the_rotation_is_stored_in_half_and_read_back(built: tuple[Path, Path]) -> None:

@@ -49,6 +49,11 @@ def nearness(student: Any, teacher: Any, texts: list[Ids], width: str) -> float:
     return float((alone(student, texts) * alone(teacher, texts)).sum(axis=1).mean())
 
 
+def steps_of(folder: Path) -> list[int]:
+    """The steps that a course took, those that were taken again as well."""
+    return [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_narrow_widths_come_nearer_and_all_else_stays(
     student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
@@ -92,6 +97,7 @@ def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
         distil(broken, teacher, texts, once, tmp_path / "broken", stop, seed=0, every=2)
     anew = copy.deepcopy(student)
     assert (distil(anew, teacher, texts, once, tmp_path / "broken", print, seed=0, every=2) == expected).all()
+    assert steps_of(tmp_path / "broken") == list(range(once.steps))
     for name, values in whole.state_dict().items():
         assert torch.equal(values, anew.state_dict()[name]), name
 
@@ -116,11 +122,22 @@ def test_a_checkpoint_of_another_course_is_refused(
     distil(student, teacher, texts, short, tmp_path, print, seed=0)
     other = copy.deepcopy(teacher)
     other.encoder.layer[0].output.dense.bias.data += 1
-    for course, taught_by, given in ((COURSE, teacher, texts), (short, teacher, texts[1:]), (short, other, texts)):
+    shares = copy.deepcopy(teacher)
+    nest(shares, ["s", "m"], texts[:8], AttentionRecipe(["s", "m"], [1]))
+    turned = replace(short, widths=dict(reversed(short.widths.items())))
+    for of, taught_by, given, course in (
+        (student, teacher, texts, COURSE),
+        (student, teacher, texts, turned),
+        (student, teacher, texts, replace(short, bfloat16=True)),
+        (student, teacher, texts[1:], short),
+        (student, other, texts, short),
+        (shares, teacher, texts, short),
+    ):
         with pytest.raises(ExportError) as caught:
-            distil(student, taught_by, given, course, tmp_path, print, seed=0)
+            distil(of, taught_by, given, course, tmp_path, print, seed=0)
         assert str(caught.value) == (
-            f"{tmp_path / 'checkpoint.pt'}: is of another course, seed, teacher or other texts; remove it to begin anew"
+            f"{tmp_path / 'checkpoint.pt'}: is of another course, seed, student, teacher or other texts; remove it to "
+            "begin anew"
         )
 
 
@@ -185,7 +202,7 @@ def test_a_run_with_an_attention_of_its_own_goes_on_from_a_checkpoint(
 
     def trained(folder: str, say: Any) -> Any:
         student = copy.deepcopy(teacher)
-        nest(student, ["s", "m"], texts[:8], AttentionRecipe(["s"], [1]))
+        nest(student, ["s", "m"], texts[:8], AttentionRecipe(["s", "m"], [1]))
         distil(student, teacher, texts, course, tmp_path / folder, say, seed=0, every=4)
         return student.state_dict()
 
@@ -196,6 +213,7 @@ def test_a_run_with_an_attention_of_its_own_goes_on_from_a_checkpoint(
     with pytest.raises(KeyboardInterrupt):
         trained("broken", stop)
     found = trained("broken", lambda line: None)
+    assert steps_of(tmp_path / "broken") == list(range(8))
     for name, values in expected.items():
         assert torch.equal(found[name], values), name
 

@@ -149,12 +149,13 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
     recipe = read_recipe(write(tmp_path, FAMILY_RECIPE))
     assert recipe.texts == TextsRecipe("notes", {"more.txt": "0" * 64})
     assert recipe.nest is not None
-    assert (recipe.nest.widths, recipe.nest.dims) == (["l", "s"], [32, 16])
-    assert recipe.nest.attention == AttentionRecipe(["s"], [1])
-    assert recipe.widths() == recipe.int4_widths() == ["xl", "l", "s"]
+    assert (recipe.nest.widths, recipe.nest.dims) == (["l", "m", "s"], [32, 16])
+    assert recipe.nest.attention == AttentionRecipe(["s", "m"], [1])
+    assert recipe.widths() == recipe.int4_widths() == ["xl", "l", "m", "s"]
     first, second = recipe.nest.courses
-    assert first == CourseRecipe(40, 20, 8, "adamw", 5, 10.0, 5.0, {"s": 1e-3, "l": 5e-4}, {"s": 1.0, "l": 0.5})
-    assert (second.optimizer, second.widths) == ("muon", {"s": 1.0})
+    rates, widths = {"s": 1e-3, "m": 1e-3, "l": 5e-4}, {"s": 1.0, "m": 0.7, "l": 0.5}
+    assert first == CourseRecipe(40, 20, 8, "adamw", 5, 10.0, 5.0, rates, widths, bfloat16=False)
+    assert (second.optimizer, second.widths, second.bfloat16) == ("muon", {"s": 1.0, "m": 1.0}, True)
     assert recipe.static == StaticRecipe(bits=4, rank=16, passes=2, learning_rate=0.01, batch=8)
     bars = FAMILY_RECIPE.replace("[verify.int4]", '[verify."s.int4"]\n' + BAR + "\n[verify.int4]")
     assert set(read_recipe(write(tmp_path, bars)).verify) == {"int8", "int4", "s.int4"}
@@ -173,28 +174,42 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         (
             "s = 1.0",
             "xs = 1.0",
-            "[nest.courses 1] widths is {'xs': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
+            "[nest.courses 1] widths is {'xs': 1.0, 'm': 0.7, 'l': 0.5}, expected some of s, m, l, each with the part",
         ),
         (
             "s = 1.0",
             "xl = 1.0",
-            "[nest.courses 1] widths is {'xl': 1.0, 'l': 0.5}, expected some of s, m, l, each with the part",
+            "[nest.courses 1] widths is {'xl': 1.0, 'm': 0.7, 'l': 0.5}, expected some of s, m, l, each with the part",
         ),
         (
             "s = 1.0",
             "s = 0",
-            "[nest.courses 1] widths is {'s': 0, 'l': 0.5}, expected some of s, m, l, each with the part of",
+            "[nest.courses 1] widths is {'s': 0, 'm': 0.7, 'l': 0.5}, expected some of s, m, l, each with the part of",
         ),
         ("s = 1.0", "s = 1.5", "of the batches that it is trained on, above 0 and up to 1"),
         (
             "s = 1.0",
             's = "often"',
-            "[nest.courses 1] widths is {'s': 'often', 'l': 0.5}, expected some of s, m, l, each with",
+            "[nest.courses 1] widths is {'s': 'often', 'm': 0.7, 'l': 0.5}, expected some of s, m, l, each with",
         ),
-        ("passages = 0", 'passages = 0\nwidths = ["s"]', "int4.widths is ['s'], expected 'xl' and others of xl, l, s"),
-        ("passages = 0", 'passages = 0\nwidths = ["xl", "m"]', "int4.widths is ['xl', 'm'], expected 'xl' and others"),
+        (
+            "passages = 0",
+            'passages = 0\nwidths = ["s"]',
+            "int4.widths is ['s'], expected 'xl' and others of xl, l, m, s",
+        ),
+        (
+            "passages = 0",
+            'passages = 0\nwidths = ["xl", "xs"]',
+            "int4.widths is ['xl', 'xs'], expected 'xl' and others",
+        ),
         ('pooling = "mean"', 'pooling = "cls"', "encoder.pooling is 'cls', expected 'mean' beside [nest]"),
-        ("[verify.int4]", '[verify."m.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has a bar for m.int8, which"),
+        ("passages = 0", 'passages = 0\nwidths = ["xl", ["s"]]', "int4.widths is ['xl', ['s']], expected 'xl' and"),
+        (
+            "passages = 0",
+            'passages = 0\nwidths = ["xl"]\n\n[verify."m.int4"]\n' + BAR,
+            "[verify] has a bar for m.int4, which is not built; remove it",
+        ),
+        ("[verify.int4]", '[verify."xl.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has the unknown key 'xl.int8'"),
         ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
         (
@@ -205,33 +220,45 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ("layers = [1]", "layers = [-1]", "nest.attention.layers is [-1], expected layers, 0 or more, each once"),
         ("layers = [1]", "layers = []", "nest.attention.layers is [], expected layers, 0 or more, each once"),
         ("layers = [1]", "", "[nest.attention] lacks the key 'layers'"),
-        ('widths = ["s"]', 'widths = ["m"]', "nest.attention.widths is ['m'], expected some of l, s, each once"),
+        ('["s", "m"]', '["xs"]', "nest.attention.widths is ['xs'], expected some of l, m, s, each once"),
+        ('["s", "m"]', '[["s"]]', "nest.attention.widths is [['s']], expected some of l, m, s, each once"),
+        ('["s", "m"]', '["s", "s"]', "nest.attention.widths is ['s', 's'], expected some of l, m, s, each once"),
+        ('["s", "m"]', "[]", "nest.attention.widths is [], expected some of l, m, s, each once"),
         (
-            'widths = ["s"]',
-            'widths = ["s", "s"]',
-            "nest.attention.widths is ['s', 's'], expected some of l, s, each once",
+            '["s", "m"]',
+            '["s", "l"]',
+            "[nest.courses 2] trains s of s, l, which have an attention in common; train all of them or none",
         ),
-        ('widths = ["s"]', "widths = []", "nest.attention.widths is [], expected some of l, s, each once"),
         ("steps = 20", "steps = 0", "[nest.courses 1] steps is 0, expected 1 or more"),
         ("warmup = 5", "warmup = 20", "[nest.courses 1] warmup is 20, expected fewer than steps, 20"),
         ("warmup = 5", "warmup = -1", "[nest.courses 1] warmup is -1, expected 0 or more"),
         ("distance = 10.0", "distance = nan", "[nest.courses 1] distance is nan, expected 0 or more"),
         ('optimizer = "muon"', 'optimizer = "sgd"', "[nest.courses 2] optimizer is 'sgd', expected adamw or muon"),
-        ("{ s = 1e-3 }", "{ m = 1e-3 }", "[nest.courses 2] learning_rates is {'m': 0.001}, expected a number above 0"),
         (
-            "{ s = 1e-3 }",
-            "{ s = 0 }",
-            "[nest.courses 2] learning_rates is {'s': 0}, expected a number above 0 for each of s",
+            "{ s = 1e-3, m = 1e-3 }",
+            "{ m = 1e-3 }",
+            "[nest.courses 2] learning_rates is {'m': 0.001}, expected a number",
         ),
-        ("{ s = 1e-3 }", "{ s = inf }", "[nest.courses 2] learning_rates is {'s': inf}, expected a number above 0"),
+        (
+            "{ s = 1e-3, m = 1e-3 }",
+            "{ s = 0, m = 1e-3 }",
+            "[nest.courses 2] learning_rates is {'s': 0, 'm': 0.001}, expected a number above 0 for each of s, m",
+        ),
+        ("{ s = 1e-3, m = 1e-3 }", "{ s = inf, m = 1 }", "[nest.courses 2] learning_rates is {'s': inf, 'm': 1}, exp"),
+        ("bfloat16 = true", "bfloat16 = 1", "nest.courses 2.bfloat16 is int, expected bool"),
         ("states = 0.0", "states = inf", "[nest.courses 2] states is inf, expected 0 or more"),
         ("batch = 5\n", "", "[nest.courses 2] lacks the key 'batch'"),
-        ("batch = 5\n", "batch = 5\nevery = 2\n", "[nest.courses 2] has the unknown key 'every', expected batch, dis"),
+        ("batch = 5\n", "batch = 5\nevery = 2\n", "[nest.courses 2] has the unknown key 'every', expected batch, bf"),
         ("states = 5.0", "states = -1.0", "[nest.courses 1] states is -1.0, expected 0 or more"),
         ("bits = 4\nrank", "bits = 2\nrank", "static.bits is 2, expected 4 or 8"),
         ("rank = 16", "rank = 15", "static.rank is 15, expected an even number of 2 or more"),
         ("learning_rate = 0.01", "learning_rate = 0.0", "static.learning_rate is 0.0, expected more than 0"),
         ("passes = 2", "passes = 0", "static.passes is 0, expected 1 or more"),
+        (
+            "0.01\nbatch = 8",
+            "0.01\nbatch = 71",
+            "static.batch is 71, expected as many as the 70 passages that are trained on, or fewer",
+        ),
     ],
 )
 def test_a_wrong_family_says_what_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -254,6 +281,12 @@ def test_a_family_needs_a_course(tmp_path: Path, line: str, message: str) -> Non
     with pytest.raises(ExportError) as caught:
         read_recipe(path)
     assert str(caught.value) == f"{path}: {message}"
+
+
+def test_a_family_needs_texts(tmp_path: Path) -> None:
+    text = RECIPE.replace("[verify.int8]", FAMILY[FAMILY.index("[nest]") :] + "\n[verify.int8]")
+    with pytest.raises(ExportError, match=re.escape("has [nest] without [texts], which says what to train on; add it")):
+        read_recipe(write(tmp_path, text))
 
 
 def test_a_look_up_needs_what_the_family_is_trained_on(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ optimizer = "adamw"
 warmup = 5
 distance = 10.0
 states = 5.0
-learning_rates = {{ s = 1e-3, l = 5e-4 }}
-widths = {{ s = 1.0, l = 0.5 }}
+learning_rates = {{ s = 1e-3, m = 1e-3, l = 5e-4 }}
+widths = {{ s = 1.0, m = 0.7, l = 0.5 }}
 
 [[nest.courses]]
 passages = 30
@@ -89,11 +89,12 @@ optimizer = "muon"
 warmup = 2
 distance = 10.0
 states = 0.0
-learning_rates = {{ s = 1e-3 }}
-widths = {{ s = 1.0 }}
+learning_rates = {{ s = 1e-3, m = 1e-3 }}
+widths = {{ s = 1.0, m = 1.0 }}
+bfloat16 = true
 
 [nest.attention]
-widths = ["s"]
+widths = ["s", "m"]
 layers = [1]
 
 [static]
