@@ -131,7 +131,9 @@ def _kind() -> str:
     return "avx512_vnni" if "avx512_vnni" in Path("/proc/cpuinfo").read_text() else "avx2"
 
 
-def _on(install: str, package: str, model: Callable[[Weights], Any], hello: Any = None, make: Any = None) -> Peer:
+def _on(
+    install: tuple[str, ...], package: str, model: Callable[[Weights], Any], hello: Any = None, make: Any = None
+) -> Peer:
     """A backend of the package, what runs it, and its model."""
 
     def encoder(weights: Weights) -> Encode:
@@ -141,12 +143,13 @@ def _on(install: str, package: str, model: Callable[[Weights], Any], hello: Any 
         return Vectors(folder, encoder(weights))
 
     packages = ("sentence-transformers", "transformers", package)
-    return Peer(("torch==2.13.0", install), packages, "same", hello, encoder, system, make)
+    return Peer(("torch==2.13.0", *install), packages, "same", hello, encoder, system, make)
 
 
-PEER = _on("sentence-transformers", "torch", torch_model, hello)
-INT8 = _on("sentence-transformers[onnx]", "onnxruntime", int8_model, make=make_int8)
-OPENVINO = _on("sentence-transformers[openvino]", "openvino", openvino_model, make=make_openvino)
+PEER = _on(("sentence-transformers",), "torch", torch_model, hello)
+INT8 = _on(("sentence-transformers[onnx]",), "onnxruntime", int8_model, make=make_int8)
+# From 2.2 on optimum-intel brings torchvision, whose wheel on PyPI is for another torch than the one for CPUs.
+OPENVINO = _on(("sentence-transformers[openvino]", "optimum-intel<2.2"), "openvino", openvino_model, make=make_openvino)
 BINARY = Peer(
     ("torch==2.13.0", "sentence-transformers", "faiss-cpu", "usearch"),
     ("sentence-transformers", "faiss-cpu", "usearch"),
