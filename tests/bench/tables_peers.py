@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 OURS = "nestling"
+_SAID = 110
 OTHER_WEIGHTS = {"own": " (its own weights)", "none": " (words alone)", "same": ""}
 
 Cells = Callable[[dict[str, Any]], list[str]]
@@ -122,8 +123,8 @@ def _table(result: dict[str, Any], job: str, heads: list[str], cells: Cells) -> 
 
 
 def _failed(said: str, count: int) -> list[str]:
-    """The cells of a row that has nothing but what went wrong."""
-    return [said.replace("|", "/"), *[""] * (count - 1)]
+    """The cells of a row that has nothing but what went wrong, in its first sentence."""
+    return [said.replace("|", "/").partition(". ")[0].rstrip(".")[:_SAID], *[""] * (count - 1)]
 
 
 def _measured(row: dict[str, Any]) -> str:

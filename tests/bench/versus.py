@@ -163,7 +163,7 @@ def run(bench: Bench, names: Sequence[str], jobs: Sequence[str]) -> None:
         for job in jobs
         for number in range(rounds(bench, job))
         for name in names
-        if job != "hello" or peer(name).hello is not None
+        if _does(name, job)
     ]
     environments: dict[str, Json] = {}
     for place, (job, name, number) in enumerate(steps, start=1):
@@ -178,6 +178,12 @@ def run(bench: Bench, names: Sequence[str], jobs: Sequence[str]) -> None:
         result = failed or _caught(lambda step=(job, name, number): DO[step[0]](bench, *step[1:]))
         keep(path, {**result, "environment": environment, "took_s": time.perf_counter() - begin})
         bench.say(f"    {json.dumps({key: value for key, value in result.items() if key != 'rank'})[:200]}")
+
+
+def _does(name: str, job: str) -> bool:
+    """Whether a peer has what a job measures."""
+    one = peer(name)
+    return {"hello": one.hello, "encode": one.encoder}.get(job, one.system) is not None
 
 
 def _caught(work: Callable[[], Json]) -> Json:
@@ -259,8 +265,6 @@ def _change(bench: Bench, name: str, number: int) -> Json:
     """In a copy of the store that `quality` left."""
     first, data = bench.collections[0], bench.work / "data"
     whole, store = _store(bench, name, first), fresh(bench.work / "stores" / f"change-{slug(name)}")
-    if peer(name).system is None:
-        return {"error": "keeps nothing"}
     if (quality := bench.result("quality", name, 0)) is None or not whole.exists():
         return {"error": "works on the store that the job quality leaves; do that before, and this with --again"}
     if "error" in quality:
