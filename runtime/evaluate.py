@@ -119,7 +119,7 @@ def evaluate(
         progress: called with `documents` or `queries`, how many are done, and how many there are.
         query_width: of the queries' encoder; None for the given one, which encodes the documents.
     """
-    _require_measures()
+    require_measures()
 
     def said(done: int, total: int) -> None:
         if progress is not None:
@@ -177,7 +177,7 @@ def measure(judgements: dict[str, dict[str, int]], run: dict[str, dict[str, floa
         judgements: by query id and document id, the grade.
         run: by query id and document id, the score.
     """
-    _require_measures()
+    require_measures()
     import ir_measures
 
     names = {ir_measures.parse_measure(name.replace("MRR", "RR").replace("Recall", "R")): name for name in MEASURES}
@@ -197,7 +197,8 @@ def means(by_query: dict[str, dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES}
 
 
-def _require_measures() -> None:
+def require_measures() -> None:
+    """Raise NestlingError where what `measure` needs is not installed."""
     if find_spec("ir_measures") is None:
         raise NestlingError("measuring needs the extra eval; install it with: pip install 'nestling[eval]'")
 

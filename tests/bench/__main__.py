@@ -58,12 +58,12 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    import ir_measures  # noqa: F401  (said now that it is missing, not when all is measured)
     import verdict
     import versus
 
-    from nestling.evaluate import read_collection
+    from nestling.evaluate import read_collection, require_measures
 
+    require_measures()  # now, not when all is done
     names = _chosen(arguments.peers, {name.replace(", ", " "): name for name in PEERS})
     jobs = _chosen(arguments.jobs or ",".join(versus.JOBS), {job: job for job in versus.JOBS})
     collections = [read_collection(folder) for folder in arguments.collections]

@@ -47,7 +47,7 @@ class Bench:
     """A run.
 
     Attributes:
-        work: environments, stores and results.
+        work: environments, stores and results; no path relative to where a process begins, nor `source`.
         source: the float32 weights, see `peers.adapter.Weights`.
         collections: the first is that of the jobs that need one.
         threads: of an encoder.
@@ -217,11 +217,10 @@ def _start(
     log = bench.work / "logs" / f"{slug(name)}-{job}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     asked = {
-        "source": str(bench.source.resolve()), "made": str(bench.made.resolve()), "threads": bench.threads,
-        "texts": str(texts.resolve()),
-        "queries": str((bench.work / "data" / queries).resolve()), "store": str(store.resolve()), **more,
+        "source": str(bench.source), "made": str(bench.made), "threads": bench.threads,
+        "texts": str(texts), "queries": str(bench.work / "data" / queries), "store": str(store), **more,
     }  # fmt: skip
-    where = (bench.work / "homes" / (home or slug(name))).resolve()
+    where = bench.work / "homes" / (home or slug(name))
     return started(bench.environment(name), where, job, name, asked, log), log
 
 

@@ -110,6 +110,7 @@ def test_the_other_kinds_of_source_are_read(tmp_path: Path, lines: str, expected
         ("max_tokens = 64", "max_tokens = 4", "max_tokens is 4, expected 8 or more"),
         ("max_tokens = 64", 'max_tokens = "64"', "encoder.max_tokens is str, expected int"),
         ("weight_bits = 7", "weight_bits = 3", "weight_bits is 3, expected 7 or 8"),
+        ("[verify.int4]", '[verify."m.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has a bar for m.int8, which"),
         ("outlier_ratio = 2.0", "outlier_ratio = 0.5", "outlier_ratio is 0.5, expected 1 or more"),
         ("float_ratio = 4.0", "float_ratio = 1.5", "float_ratio is 1.5, expected outlier_ratio, 2.0, or more"),
         ("min_cosine = 0.8", "", "[verify.int8] lacks the key 'min_cosine'"),
