@@ -170,6 +170,8 @@ _DOCUMENTS = {
     "passages are of a width without a name": "SELECT id, count(*) FROM passages JOIN documents"
     " ON documents.key = document WHERE width NOT IN"
     " (SELECT key FROM widths WHERE typeof(name) = 'text' AND name != '') GROUP BY id",
+    "documents have text of which a part cannot be read": "SELECT id, 1 FROM documents"
+    " WHERE typeof(text) = 'blob' AND NOT is_whole(text)",
     "documents have no passage": "SELECT id, 1 FROM documents"
     " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
 }

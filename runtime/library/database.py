@@ -70,6 +70,7 @@ class Database:
             raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
         if version > schema.VERSION:
             raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; update it")
+        schema.connected(self._db)
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA temp_store = MEMORY")
         if self.read_only:

@@ -7,10 +7,14 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from .deflate import inflated, is_whole
+
 APPLICATION_ID = 0x4E455354  # "NEST"
-VERSION = 3
+VERSION = 4
 # What passages of versions 1 and 2 were encoded at, which did not say it.
 FIRST_WIDTH = "xl"
+# The text of a document that is stored deflated or, by versions before 4 and where it is long, as it is.
+TEXT = "CASE typeof(text) WHEN 'blob' THEN inflated(text) ELSE text END"
 # How FTS5 takes words apart: by their stems, without accents.
 WORDS = "porter unicode61 remove_diacritics 2"
 
@@ -68,6 +72,13 @@ CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0;
 """
 # Version 1 did not count how often the full text was optimized, see `Store.purge`: the next time it is rebuilt.
 _REBUILD_NEXT = "INSERT OR REPLACE INTO meta VALUES ('purges', '499')"
+# `inflated` is a function of the connection, see `connected`.
+_SINCE_4 = f"""
+DROP VIEW passage_text;
+CREATE VIEW passage_text (key, document, title, body) AS
+    SELECT passages.key, document, title, substr({TEXT}, start + 1, stop - start)
+    FROM passages JOIN documents ON documents.key = document;
+"""
 # What a library of version 1, and what one of version 2 lacks, as it reads where it cannot be written.
 _LACKING_2 = """
 CREATE TEMP VIEW fine AS SELECT key, code, NULL AS digest FROM main.fine;
@@ -107,9 +118,16 @@ def stored_rows(metadata: str, document: int) -> list[tuple[str, str, Any, int]]
         return []
 
 
+def connected(db: sqlite3.Connection) -> None:
+    """Give a connection the functions that the views and statements here ask for."""
+    db.execute("PRAGMA trusted_schema = ON")  # or a view may not call them, with some builds of SQLite
+    db.create_function("inflated", 1, inflated, deterministic=True)
+    db.create_function("is_whole", 1, is_whole, deterministic=True)
+
+
 def create(db: sqlite3.Connection) -> None:
     """Make the tables of a new library; inside a transaction."""
-    for statement in _statements(_TABLES.format(words=WORDS) + _METADATA + _SINCE_2 + _SINCE_3):
+    for statement in _statements(_TABLES.format(words=WORDS) + _METADATA + _SINCE_2 + _SINCE_3 + _SINCE_4):
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {VERSION}")
@@ -118,7 +136,8 @@ def create(db: sqlite3.Connection) -> None:
 def update(db: sqlite3.Connection, version: int) -> None:
     """Bring a library of an older version up to date; inside a transaction."""
     since_2 = _METADATA + FILL_METADATA + ";" + _SINCE_2 + _REBUILD_NEXT + ";"
-    for statement in _statements((since_2 if version < 2 else "") + _SINCE_3):
+    since_3 = (since_2 if version < 2 else "") + (_SINCE_3 if version < 3 else "")
+    for statement in _statements(since_3 + _SINCE_4):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -126,7 +145,8 @@ def update(db: sqlite3.Connection, version: int) -> None:
 def complete(db: sqlite3.Connection, version: int) -> None:
     """Make a library of an older version that cannot be written answer as one of today: what it lacks is in memory."""
     since_2 = _LACKING_2 + _METADATA.replace("CREATE TABLE", "CREATE TEMP TABLE") + FILL_METADATA + ";"
-    for statement in _statements((since_2 if version < 2 else "") + _LACKING_3):
+    since_3 = (since_2 if version < 2 else "") + (_LACKING_3 if version < 3 else "")
+    for statement in _statements(since_3):
         db.execute(statement)
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..vectors.codes import Bytes, FineCodes, record_bytes
 from . import schema
 from .database import Database
+from .deflate import deflated
 from .document import Document
 
 UNPURGED = "unpurged"
@@ -28,7 +29,7 @@ _PURGES_A_REBUILD = 500
 Keys = npt.NDArray[np.int64]
 
 _STALE = (
-    "SELECT passages.key, title, source, substr(text, start + 1, stop - start) FROM passages"
+    f"SELECT passages.key, title, source, substr({schema.TEXT}, start + 1, stop - start) FROM passages"
     " JOIN documents ON documents.key = document WHERE width NOT IN (SELECT key FROM widths WHERE name = ?)"
 )
 
@@ -103,14 +104,14 @@ class Store(Database):
 
     def document(self, id: str) -> Document | None:
         """The document of this id, or None."""
-        rows = self.rows("SELECT text, title, metadata, source FROM documents WHERE id = ?", (id,))
+        rows = self.rows(f"SELECT {schema.TEXT}, title, metadata, source FROM documents WHERE id = ?", (id,))
         return Document(id, rows[0][0], rows[0][1], json.loads(rows[0][2]), rows[0][3]) if rows else None
 
     def put(self, coded: Coded) -> bool:
         """Write a document and its passages; true where one of the same id gave way; inside `writing`."""
         document = coded.document
         replaced = self.remove(document.id)
-        values = (document.id, document.title, document.text, _json(document.metadata), document.source)
+        values = (document.id, document.title, deflated(document.text), _json(document.metadata), document.source)
         insert = "INSERT INTO documents (id, title, text, metadata, source) VALUES (?, ?, ?, ?, ?)"
         key = self._db.execute(insert, values).lastrowid
         assert key is not None
@@ -130,7 +131,7 @@ class Store(Database):
     def describe(self, document: Document) -> bool:
         """Write the metadata and source of a document; false where none of this id, title and text is there; inside
         `writing`."""
-        select = "SELECT key, metadata FROM documents WHERE id = ? AND title = ? AND text = ?"
+        select = f"SELECT key, metadata FROM documents WHERE id = ? AND title = ? AND {schema.TEXT} = ?"
         row = self._db.execute(select, (document.id, document.title, document.text)).fetchone()
         if row is None:
             return False
@@ -313,7 +314,7 @@ class Store(Database):
     def passages(self, keys: Keys) -> dict[int, PassageRow]:
         """Passages as they are shown, by key."""
         rows = self._by_keys(
-            "SELECT p.key, id, title, substr(text, 1, stop), start, metadata, source,"
+            f"SELECT p.key, id, title, substr({schema.TEXT}, 1, stop), start, metadata, source,"
             " (SELECT count(*) FROM passages AS other WHERE other.document = p.document AND other.key < p.key)"
             " FROM passages AS p JOIN documents ON documents.key = p.document WHERE p.key IN",
             keys,

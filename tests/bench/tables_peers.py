@@ -71,8 +71,8 @@ def quality(result: dict[str, Any]) -> list[str]:
     lines = [f"| nDCG@10 (Recall@100) | {' | '.join(collections)} |", f"|---|{'---|' * len(collections)}"]
     for name, peer in result["peers"].items():
         rows = [by_peer.get(name) for by_peer in collections.values()]
-        if all(rows):
-            cells = list(map(_measured, rows))
+        if any(rows):
+            cells = [_measured(row) if row else "" for row in rows]
         elif name in result["quality_errors"]:
             cells = _failed(result["quality_errors"][name], len(collections))
         else:

@@ -24,7 +24,7 @@ from nestling.vectors.codes import FINE
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from tiny import make_tiny_family
 
-FOLDER = Path(__file__).parent / "v3"
+FOLDER = Path(__file__).parent / "v4"
 DOCUMENTS = [
     Document("owl", "owls hunt at night", "owls", {"year": 2024, "ok": True}),
     Document("burn", "cool burns under running water", "", {"year": 2020.5, "kind": "first aid"}),

@@ -16,7 +16,7 @@ from nestling.encoding.bundle import read_bundle
 TEXTS = ["owls hunt at night", "cool burns under running water"]
 
 
-@pytest.fixture(params=["v1", "v2", "v3"])
+@pytest.fixture(params=["v1", "v2", "v3", "v4"])
 def folder(request: pytest.FixtureRequest) -> Path:
     """What one version wrote."""
     return Path(__file__).parent / str(request.param)

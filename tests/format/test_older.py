@@ -1,4 +1,4 @@
-"""Libraries of versions 1 and 2 are brought up to date, and answer where they may not be written."""
+"""Libraries of versions 1 to 3 are brought up to date, and answer where they may not be written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from bundles import tiny_family
 from nestling import Document, Encoder, Library, Report
 from nestling.encoding.bundle import read_bundle
 
-VERSIONS = ["v1", "v2"]
+VERSIONS = ["v1", "v2", "v3"]
+BEFORE_WIDTHS = ["v1", "v2"]
 
 
 @pytest.fixture(params=VERSIONS)
@@ -29,6 +30,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(folder / "library.nest", tmp_path / "library.nest"))
 
 
+@pytest.mark.parametrize("folder", BEFORE_WIDTHS, indirect=True)
 def test_its_passages_are_of_the_width_that_there_was(folder: Path, copy: Path) -> None:
     with Library(copy, encoder=Encoder(folder / "bundle"), create=False) as library:
         info = library.info()
@@ -40,7 +42,7 @@ def test_its_passages_are_of_the_width_that_there_was(folder: Path, copy: Path) 
         assert library.remove(["owl"]) == Report(removed=1)
         assert library.problems(full=True) == []
     with closing(sqlite3.connect(copy)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
         new = "CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0"
         assert db.execute("SELECT sql FROM sqlite_master WHERE name = 'passages_revision'").fetchone() == (new,)
 
@@ -50,14 +52,15 @@ def test_it_answers_as_before_where_it_may_not_be_written(
 ) -> None:
     with Library(Path(shutil.copy(copy, f"{copy}.2")), encoder=Encoder(folder / "bundle")) as library:
         expected = [library.search(query, mode=mode) for query in ("owls", "water") for mode in ("hybrid", "dense")]  # type: ignore[arg-type]
+        unrefined, passages = library.unrefined, library.info()["passages of xl"]
     before = copy.read_bytes()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with Library(copy, encoder=Encoder(folder / "bundle"), create=False) as library:
         assert [
             library.search(query, mode=mode) for query in ("owls", "water") for mode in ("hybrid", "dense")
         ] == expected  # type: ignore[arg-type]
-        assert (library.document_width, library.unrefined) == ("xl", {})
-        assert library.info()["passages of xl"] == library.info()["passages"]
+        assert (library.document_width, library.unrefined) == ("xl", unrefined)
+        assert library.info()["passages of xl"] == passages
         assert library.problems(full=True) == []
     assert copy.read_bytes() == before
 
@@ -74,3 +77,18 @@ def test_a_library_of_version_2_is_refined_to_another_width_of_its_space(tmp_pat
         assert library.refine() == Report(refined=passages)
         for query in ("owls at night", "clean water"):
             assert library.search(query) == whole.search(query)
+
+
+def test_texts_stay_as_they_were_stored_and_new_ones_are_deflated(folder: Path, copy: Path) -> None:
+    with Library(copy, encoder=Encoder(folder / "bundle"), create=False) as library:
+        hands = library.get("hands")
+        assert hands is not None
+        library.add([Document("new", hands.text + "Rub them dry.", "hands")])
+        assert library.get("hands") == hands
+        assert library.search("rub them dry", mode="lexical")[0].text.endswith("Rub them dry.")
+        assert library.problems(full=True) == []
+        with closing(sqlite3.connect(copy)) as db:
+            kinds = dict(db.execute("SELECT id, typeof(text) FROM documents"))
+        assert kinds == {"owl": "text", "burn": "text", "hands": "text", "new": "blob"}
+        assert library.remove(["hands"]) == Report(removed=1)
+        assert library.problems(full=True) == []

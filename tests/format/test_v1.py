@@ -37,7 +37,7 @@ def test_a_library_of_version_1_is_brought_up_to_date_when_it_is_opened(copy: Pa
         assert [hit.id for hit in library.search("water", where={"year": ("<", 2000)})] == ["new"]
         assert library.problems(full=True) == []
     with closing(sqlite3.connect(copy)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
     with Library(copy, encoder=Encoder(FOLDER / "bundle"), create=False) as library:
         assert len(library) == 4
         assert library.repair() == []

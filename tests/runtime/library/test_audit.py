@@ -227,6 +227,27 @@ def test_a_changed_text_is_the_truth_and_gets_its_own_codes_and_words(library: L
         assert again.search("money owed to a bank", k=1, mode="dense")[0].text == text
 
 
+@pytest.mark.parametrize("kept", [0, 1, 40, 60])
+def test_of_a_text_that_is_half_lost_the_rest_is_found_and_kept(tmp_path: Path, encoder: Encoder, kept: int) -> None:
+    text = " ".join(told(number).text for number in range(20))
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add([*DOCUMENTS, Document("lost", text, "what was lost")])
+    with opened(library.path) as db:
+        (stored,) = db.execute("SELECT text FROM documents WHERE id = 'lost'").fetchone()
+        assert isinstance(stored, bytes)
+        half = stored[:kept] + bytes(len(stored) - kept)
+        db.execute("UPDATE documents SET text = ? WHERE id = 'lost'", (half,))
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        assert "1 documents have text of which a part cannot be read" in library.problems()
+        assert "lost" in {hit.id for hit in library.search("what was lost", k=9)}
+        assert library.repair() == []
+        assert library.problems(full=True) == []
+        left = library.get("lost")
+        assert left is not None
+        assert text.startswith(left.text[: max(0, len(left.text) - 30)])
+        assert (left.title, [library.get(document.id) for document in DOCUMENTS]) == ("what was lost", DOCUMENTS)
+
+
 def test_a_sound_library_is_left_as_it_is(library: Library) -> None:
     before = library.search("owls")
     with opened(library.path) as db:

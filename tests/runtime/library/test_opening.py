@@ -41,7 +41,7 @@ def test_a_newer_library_is_refused(store: Store, path: Path) -> None:
     store.close()
     with opened(path) as db:
         db.execute("PRAGMA user_version = 7")
-    with pytest.raises(LibraryError, match=r"has format 7, this Nestling reads 3; update it$"):
+    with pytest.raises(LibraryError, match=r"has format 7, this Nestling reads 4; update it$"):
         Store(path, create=False)
 
 
@@ -71,7 +71,7 @@ def test_a_new_file_says_what_it_is(store: Store, path: Path) -> None:
     with opened(path) as db:
         names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
         assert db.execute("PRAGMA application_id").fetchone()[0] == int.from_bytes(b"NEST", "big")
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 3
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 4
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert {
         "meta",

@@ -10,6 +10,7 @@ import pytest
 
 from nestling import Library, Report
 from nestling.errors import NestlingError
+from nestling.library.deflate import deflated
 from nestling.library.sync import Progress
 from stored import bytes_of
 
@@ -266,12 +267,23 @@ def test_what_is_forgotten_is_gone_and_not_synced_again(tmp_path: Path, library:
 def test_nothing_is_left_in_the_file_of_files_that_changed_or_went(tmp_path: Path, library: Library) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
-    for name in ("changed", "gone", "kept"):
-        (notes / f"{name}.txt").write_text(f"zaphod{name} stands in the reeds. " * 90)
+    # A word as the full text has it, and what the text is deflated to.
+    looked_for: dict[str, tuple[bytes, bytes]] = {}
+    # Each begins as no other word does, of which the full text would keep the rest alone.
+    for name, word in (("changed", "quagga"), ("gone", "vicuna"), ("kept", "xolotl")):
+        text = f"{word} {' '.join(map(str, range(400)))}"
+        (notes / f"{name}.txt").write_text(text)
+        packed = deflated(text)
+        assert isinstance(packed, bytes)
+        looked_for[name] = (word.encode(), packed[2:60])
+
+    def left() -> dict[str, list[bool]]:
+        there = bytes_of(library.path)
+        return {name: [one in there for one in parts] for name, parts in looked_for.items()}
+
     library.sync(notes)
-    assert all(f"zaphod{name}".encode() in bytes_of(library.path) for name in ("changed", "gone", "kept"))
+    assert left() == {name: [True, True] for name in looked_for}
     (notes / "changed.txt").write_text("Something else.")
     (notes / "gone.txt").unlink()
     assert library.sync() == Report(changed=1, unchanged=1, removed=1)
-    left = bytes_of(library.path)
-    assert [f"zaphod{name}".encode() in left for name in ("changed", "gone", "kept")] == [False, False, True]
+    assert left() == {"changed": [False, False], "gone": [False, False], "kept": [True, True]}
