@@ -20,6 +20,7 @@ from .gradients import embedding_moments
 from .graph import export_graph, half_rotation, optimized, write
 from .int4 import Rounded, quantize_int4
 from .int8 import quantize_int8
+from .kernels import quicken
 from .recipe import Recipe
 from .steps import Work
 
@@ -64,6 +65,7 @@ def quantized(
 
     def finish(model: Any, path: Path) -> None:
         model = optimized(model, work.folder)
+        quicken(model)
         half_rotation(model)  # behind the optimizer, which would undo it
         write(model, path)
 

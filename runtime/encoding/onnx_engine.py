@@ -91,12 +91,21 @@ class OnnxEngine:
                     event.wait()
         if failures:
             raise failures[0]
+        if len(texts) > 1:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Have ONNX Runtime give back what it keeps of the memory that texts took; it does so behind a run."""
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self.session.run(["vector"], {"input_ids": np.zeros((1, 1), dtype=np.int64)}, options)
 
 
 def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
-    """One session on one thread, without ONNX Runtime's memory arena, which never gives memory back.
+    """One session on one thread.
 
-    Graphs were optimized when they were built, so what is computed does not depend on the version that runs them.
+    It keeps memory from text to text, which saves a sixth of the time. Graphs were optimized when they were built, so
+    what is computed does not depend on the version that runs them.
     """
     onnxruntime.disable_telemetry_events()  # on Windows; elsewhere `nestling/__init__.py` does
     options = onnxruntime.SessionOptions()
@@ -104,8 +113,8 @@ def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = True
+    options.enable_mem_pattern = False  # or each length of text has a plan of its own, which stays
     options.log_severity_level = 4  # errors are raised as well
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -7,18 +7,21 @@ is compared with it and can be made again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..errors import BusyError, LibraryError
 from . import schema, tracked
-from .store import Keys, Store, digest_of
+from .deflate import deflated, inflated, is_whole
+from .store import PART, Keys, Store, cut, digest_of
 
 SAMPLED = 2000
 _AT_ONCE = 512
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ def damage(store: Store, dim: int, *, full: bool = False) -> Damage:
             if found:
                 sentences.append(f"{sum(row[1] for row in found)} {what}")
                 ids |= dict.fromkeys(row[0] for row in found)
+        if lost := _damaged_texts(store):
+            sentences.append(f"{len(lost)} documents have text of which a part cannot be read: {_named(lost)}")
+            ids |= dict.fromkeys(lost)
         for what, counted in _DERIVED.items():
             if count := store.execute(counted).fetchone()[0]:
                 sentences.append(f"{count} {what}")
@@ -124,9 +130,23 @@ def mend(store: Store) -> None:
     store.execute("DELETE FROM passages WHERE document NOT IN (SELECT key FROM documents)")
     store.execute("DELETE FROM fine WHERE key NOT IN (SELECT key FROM passages)")
     store.execute(f"UPDATE documents SET metadata = '{{}}' WHERE NOT {_IS_OBJECT}")
+    for id, text in _damaged_texts(store).items():
+        tracked.read_again(store, store.source(id) or "")
+        store.execute("UPDATE documents SET text = ? WHERE id = ?", (deflated(inflated(text)), id))
     store.execute("DELETE FROM metadata")
     store.execute(schema.FILL_METADATA)
     store.execute("INSERT INTO full_text (full_text) VALUES ('rebuild')")
+
+
+def _damaged_texts(store: Store) -> dict[str, bytes]:
+    """Those texts, by document id, as they are stored."""
+    stored = store.execute("SELECT id, text FROM documents WHERE typeof(text) = 'blob'")
+    return {id: text for id, text in stored if not is_whole(text)}
+
+
+def _named(ids: Iterable[str]) -> str:
+    some = list(islice(ids, _NAMED + 1))
+    return ", ".join(map(repr, some[:_NAMED])) + (" and more" if len(some) > _NAMED else "")
 
 
 def _compared(store: Store, dim: int, full: bool) -> dict[str, list[str]]:
@@ -153,13 +173,14 @@ def _coded(store: Store, dim: int, full: bool) -> Iterator[tuple[str, str, str, 
 
 
 def _rows(store: Store, keys: Keys, dim: int) -> list[tuple[str, str, str, bytes, bytes, bytes | None]]:
-    return store.rows(
-        "SELECT id, documents.title, body, bits, code, digest FROM passages JOIN fine USING (key)"
-        " JOIN passage_text USING (key) JOIN documents ON documents.key = passages.document"
+    rows = store.rows(
+        f"SELECT id, title, bits, code, digest, {PART} FROM passages JOIN fine USING (key)"
+        " JOIN documents ON documents.key = document"
         " WHERE passages.key IN (SELECT value FROM json_each(?)) AND length(bits) = ? / 8 AND length(code) = ? + 4"
         " AND typeof(bits) = 'blob' AND typeof(code) = 'blob'",
         (str(keys.tolist()), dim, dim),
     )
+    return [(id, title, cut(*part), bits, code, digest) for id, title, bits, code, digest, *part in rows]
 
 
 _OWNED = "FROM passages LEFT JOIN fine USING (key) JOIN documents ON documents.key = passages.document WHERE"
@@ -170,8 +191,6 @@ _DOCUMENTS = {
     "passages are of a width without a name": "SELECT id, count(*) FROM passages JOIN documents"
     " ON documents.key = document WHERE width NOT IN"
     " (SELECT key FROM widths WHERE typeof(name) = 'text' AND name != '') GROUP BY id",
-    "documents have text of which a part cannot be read": "SELECT id, 1 FROM documents"
-    " WHERE typeof(text) = 'blob' AND NOT is_whole(text)",
     "documents have no passage": "SELECT id, 1 FROM documents"
     " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
 }

@@ -5,12 +5,12 @@ from __future__ import annotations
 import zlib
 from functools import lru_cache
 
-# A longer text stays plain: each of its passages is read by expanding all of it.
-LONGEST_BYTES = 1 << 20
+# A longer text stays plain: to read one of its passages, all of it would be inflated.
+LONGEST_BYTES = 1 << 18
 
 
 def deflated(text: str) -> str | bytes:
-    """A text as it is stored: deflated where that is shorter, and the text is no longer than 1 MiB; else as it is."""
+    """A text as it is stored: deflated where that is shorter, and the text is no longer than 256 KiB; else as it is."""
     plain = text.encode()
     if len(plain) > LONGEST_BYTES:
         return text
@@ -18,32 +18,33 @@ def deflated(text: str) -> str | bytes:
     return packed if len(packed) < len(plain) else text
 
 
-def inflated(packed: bytes) -> str:
-    """The text that `deflated` packed; of damaged bytes, what can be read before the damage, 1 MiB at the most."""
-    return _inflated(packed)[0]
+def inflated(stored: str | bytes) -> str:
+    """The text that was stored; of damaged bytes, what comes out of them, whose end may be wrong."""
+    return stored if isinstance(stored, str) else _inflated(stored[: LONGEST_BYTES + 1])[0]
 
 
-def is_whole(packed: bytes) -> bool:
-    """Whether bytes are what `deflated` gives, by their checksum."""
-    return _inflated(packed)[1]
+def is_whole(stored: str | bytes) -> bool:
+    """Whether it is what `deflated` gives; of bytes their checksum tells."""
+    return isinstance(stored, str) or _inflated(stored[: LONGEST_BYTES + 1])[1]
 
 
 @lru_cache(maxsize=1)  # the passages of a document are read one after the other
 def _inflated(packed: bytes) -> tuple[str, bool]:
     inflater = zlib.decompressobj()
     try:
-        plain = inflater.decompress(packed, LONGEST_BYTES)
-        return plain.decode(), inflater.eof and not inflater.unused_data
+        plain = inflater.decompress(packed, LONGEST_BYTES).decode()
+        whole = inflater.eof and not inflater.unused_data and "\0" not in plain
     except (zlib.error, UnicodeDecodeError):
-        return _salvaged(packed).decode(errors="replace").replace("\0", "\ufffd"), False
+        plain, whole = _salvaged(packed).decode(errors="replace"), False
+    return plain.replace("\0", "\ufffd"), whole  # a document's text holds no NUL
 
 
 def _salvaged(packed: bytes) -> bytes:
     inflater, plain = zlib.decompressobj(), bytearray()
     try:
-        for byte in packed:
-            plain += inflater.decompress(bytes([byte]))
-            if len(plain) > LONGEST_BYTES:
+        for place in range(len(packed)):
+            plain += inflater.decompress(packed[place : place + 1])
+            if inflater.eof or len(plain) > LONGEST_BYTES:
                 break
     except zlib.error:
         pass

@@ -88,8 +88,7 @@ class Intake:
         """The source of the document of an id as it will be once all is committed; None where there is none."""
         if id in self._sources:
             return self._sources[id]
-        stored = self._store.document(id)
-        return None if stored is None else stored.source
+        return self._store.source(id)
 
     @property
     def waiting(self) -> int:

@@ -101,7 +101,8 @@ class Library:
             return self._store.count("documents")
 
     def __contains__(self, id: str) -> bool:
-        return self.get(id) is not None
+        with self._reading:
+            return self._store.source(id) is not None
 
     @property
     def path(self) -> Path:
@@ -155,7 +156,11 @@ class Library:
             return list(audit.damage(self._store, self.dim, full=full).sentences)
 
     def repair(self) -> list[str]:
-        """Make again from the documents what is derived from them and damaged; returns what is wrong afterwards."""
+        """Make again from the documents what is derived from them and damaged; returns what is wrong afterwards.
+
+        Of a text that is itself damaged what can be read is kept, whose end may be wrong; the next `sync` reads its
+        file again.
+        """
         with self._changing:
             writer = self._writing()
             found = audit.damage(writer, self.dim, full=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Mapping
 from typing import Any
-
-from .deflate import inflated, is_whole
 
 APPLICATION_ID = 0x4E455354  # "NEST"
 VERSION = 4
 # What passages of versions 1 and 2 were encoded at, which did not say it.
 FIRST_WIDTH = "xl"
-# The text of a document that is stored deflated or, by versions before 4 and where it is long, as it is.
-TEXT = "CASE typeof(text) WHEN 'blob' THEN inflated(text) ELSE text END"
 # How FTS5 takes words apart: by their stems, without accents.
 WORDS = "porter unicode61 remove_diacritics 2"
 
@@ -72,11 +69,12 @@ CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0;
 """
 # Version 1 did not count how often the full text was optimized, see `Store.purge`: the next time it is rebuilt.
 _REBUILD_NEXT = "INSERT OR REPLACE INTO meta VALUES ('purges', '499')"
-# `inflated` is a function of the connection, see `connected`.
-_SINCE_4 = f"""
+# The view is for what FTS5 reads by itself: to rebuild the full text, and to compare it. See `connected`.
+_SINCE_4 = """
 DROP VIEW passage_text;
 CREATE VIEW passage_text (key, document, title, body) AS
-    SELECT passages.key, document, title, substr({TEXT}, start + 1, stop - start)
+    SELECT passages.key, document, title,
+        substr(CASE typeof(text) WHEN 'blob' THEN CAST(inflated(text) AS TEXT) ELSE text END, start + 1, stop - start)
     FROM passages JOIN documents ON documents.key = document;
 """
 # What a library of version 1, and what one of version 2 lacks, as it reads where it cannot be written.
@@ -119,10 +117,12 @@ def stored_rows(metadata: str, document: int) -> list[tuple[str, str, Any, int]]
 
 
 def connected(db: sqlite3.Connection) -> None:
-    """Give a connection the functions that the views and statements here ask for."""
-    db.execute("PRAGMA trusted_schema = ON")  # or a view may not call them, with some builds of SQLite
-    db.create_function("inflated", 1, inflated, deterministic=True)
-    db.create_function("is_whole", 1, is_whole, deterministic=True)
+    """Give a connection the function that the view of passages asks for.
+
+    It is none of Python's own: an interrupt would be raised in it, and SQLite make a failed statement of that.
+    """
+    db.execute("PRAGMA trusted_schema = ON")  # SQLite's default; where it is built with another, no view may call it
+    db.create_function("inflated", 1, zlib.decompress, deterministic=True)
 
 
 def create(db: sqlite3.Connection) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..vectors.codes import Bytes, FineCodes, record_bytes
 from . import schema
 from .database import Database
-from .deflate import deflated
+from .deflate import deflated, inflated, is_whole
 from .document import Document
 
 UNPURGED = "unpurged"
@@ -28,8 +28,10 @@ _PURGES_A_REBUILD = 500
 
 Keys = npt.NDArray[np.int64]
 
+# Of a text that is stored as it is, no more is read than what is wanted of it; one that is deflated is cut by `cut`.
+PART = "CASE typeof(text) WHEN 'blob' THEN text ELSE substr(text, start + 1, stop - start) END, start, stop"
 _STALE = (
-    f"SELECT passages.key, title, source, substr({schema.TEXT}, start + 1, stop - start) FROM passages"
+    f"SELECT passages.key, title, source, {PART} FROM passages"
     " JOIN documents ON documents.key = document WHERE width NOT IN (SELECT key FROM widths WHERE name = ?)"
 )
 
@@ -104,8 +106,13 @@ class Store(Database):
 
     def document(self, id: str) -> Document | None:
         """The document of this id, or None."""
-        rows = self.rows(f"SELECT {schema.TEXT}, title, metadata, source FROM documents WHERE id = ?", (id,))
-        return Document(id, rows[0][0], rows[0][1], json.loads(rows[0][2]), rows[0][3]) if rows else None
+        rows = self.rows("SELECT text, title, metadata, source FROM documents WHERE id = ?", (id,))
+        return Document(id, inflated(rows[0][0]), rows[0][1], json.loads(rows[0][2]), rows[0][3]) if rows else None
+
+    def source(self, id: str) -> str | None:
+        """The source of the document of this id; None where there is none."""
+        rows = self.rows("SELECT source FROM documents WHERE id = ?", (id,))
+        return str(rows[0][0]) if rows else None
 
     def put(self, coded: Coded) -> bool:
         """Write a document and its passages; true where one of the same id gave way; inside `writing`."""
@@ -120,20 +127,18 @@ class Store(Database):
         insert = "INSERT INTO passages (document, start, stop, bits, width) VALUES (?, ?, ?, ?, ?)"
         for (start, stop), (bits, record, width) in zip(coded.ranges, coded.codes, strict=True):
             passage = self._db.execute(insert, (key, start, stop, bits, widths[width])).lastrowid
-            digest = digest_of(document.title, document.text[start:stop], bits, record)
+            title, body = document.title, document.text[start:stop]
+            digest = digest_of(title, body, bits, record)
             self._db.execute("INSERT INTO fine (key, code, digest) VALUES (?, ?, ?)", (passage, record, digest))
-        self._db.execute(
-            "INSERT INTO full_text (rowid, title, body) SELECT key, title, body FROM passage_text WHERE document = ?",
-            (key,),
-        )
+            self._db.execute("INSERT INTO full_text (rowid, title, body) VALUES (?, ?, ?)", (passage, title, body))
         return replaced
 
     def describe(self, document: Document) -> bool:
         """Write the metadata and source of a document; false where none of this id, title and text is there; inside
         `writing`."""
-        select = f"SELECT key, metadata FROM documents WHERE id = ? AND title = ? AND {schema.TEXT} = ?"
-        row = self._db.execute(select, (document.id, document.title, document.text)).fetchone()
-        if row is None:
+        select = "SELECT key, metadata, text FROM documents WHERE id = ? AND title = ?"
+        row = self._db.execute(select, (document.id, document.title)).fetchone()
+        if row is None or inflated(row[2]) != document.text:
             return False
         self._remove_metadata(row[1], row[0])
         self._put_metadata(document.metadata, row[0])
@@ -143,14 +148,15 @@ class Store(Database):
 
     def remove(self, id: str) -> bool:
         """Remove a document and all that came of it; false where there is none; inside `writing`."""
-        row = self._db.execute("SELECT key, metadata FROM documents WHERE id = ?", (id,)).fetchone()
+        row = self._db.execute("SELECT key, metadata, text FROM documents WHERE id = ?", (id,)).fetchone()
         if row is None:
             return False
-        self._db.execute(
-            "INSERT INTO full_text (full_text, rowid, title, body)"
-            " SELECT 'delete', key, title, body FROM passage_text WHERE document = ?",
-            row[:1],
-        )
+        select = f"SELECT passages.key, title, {PART} FROM passages JOIN documents ON documents.key = document"
+        passages = self.rows(f"{select} WHERE document = ?", row[:1])
+        delete = "INSERT INTO full_text (full_text, rowid, title, body) VALUES ('delete', ?, ?, ?)"
+        self._db.executemany(delete, [(key, title, cut(*part)) for key, title, *part in passages])
+        if not is_whole(row[2]):  # FTS5 has to be told what it indexed, and all of that is not known any more
+            self.set_meta(_PURGES, str(_PURGES_A_REBUILD - 1))
         self._remove_metadata(row[1], row[0])
         self._db.execute("DELETE FROM documents WHERE key = ?", row[:1])
         self.set_meta(UNPURGED, "1")
@@ -182,15 +188,15 @@ class Store(Database):
         """Start, stop and codes of each passage of a document, in their order; without those that are not what their
         digest says, and those of a width without a name."""
         rows = self.rows(
-            "SELECT documents.title, body, start, stop, bits, code, name, digest FROM passages JOIN fine USING (key)"
-            " JOIN passage_text USING (key) JOIN documents ON documents.key = passages.document"
-            " JOIN widths ON widths.key = width WHERE id = ? ORDER BY passages.key",
+            f"SELECT title, bits, code, name, digest, {PART} FROM passages JOIN fine USING (key)"
+            " JOIN documents ON documents.key = document JOIN widths ON widths.key = width"
+            " WHERE id = ? ORDER BY passages.key",
             (id,),
         )
         return [
             (start, stop, Codes(bits, record, width))
-            for title, text, start, stop, bits, record, width, digest in rows
-            if digest is None or digest == digest_of(title, text, bits, record)
+            for title, bits, record, width, digest, text, start, stop in rows
+            if digest is None or digest == digest_of(title, cut(text, start, stop), bits, record)
         ]
 
     def widths(self) -> dict[str, int]:
@@ -202,11 +208,11 @@ class Store(Database):
     def stale(self, width: str, below: int, limit: int) -> list[Stale]:
         """Passages of other widths than one with keys below another, the newest first, so many at the most."""
         select = f"{_STALE} AND passages.key < ? ORDER BY passages.key DESC LIMIT ?"
-        return [Stale(*row) for row in self.rows(select, (width, below, limit))]
+        return _stale(self.rows(select, (width, below, limit)))
 
     def stale_of(self, width: str, id: str) -> list[Stale]:
         """Passages of a document that are of other widths than one."""
-        return [Stale(*row) for row in self.rows(f"{_STALE} AND id = ? ORDER BY passages.key", (width, id))]
+        return _stale(self.rows(f"{_STALE} AND id = ? ORDER BY passages.key", (width, id)))
 
     def recode(self, stale: Stale, codes: Codes) -> bool:
         """Write other codes for a passage; false where it is gone, reads otherwise than it did, or is of their width
@@ -214,7 +220,7 @@ class Store(Database):
 
         Its key and its words stay. That it has changed is seen by its revision: the generation that it is changed in.
         """
-        if self.rows(f"{_STALE} AND passages.key = ?", (codes.width, stale.key)) != [tuple(stale)]:
+        if _stale(self.rows(f"{_STALE} AND passages.key = ?", (codes.width, stale.key))) != [stale]:
             return False
         update = "UPDATE passages SET bits = ?, width = ?, revision = ? WHERE key = ?"
         self._db.execute(update, (codes.bits, self._width(codes.width), self.generation + 1, stale.key))
@@ -314,14 +320,15 @@ class Store(Database):
     def passages(self, keys: Keys) -> dict[int, PassageRow]:
         """Passages as they are shown, by key."""
         rows = self._by_keys(
-            f"SELECT p.key, id, title, substr({schema.TEXT}, 1, stop), start, metadata, source,"
+            "SELECT p.key, id, title, CASE typeof(text) WHEN 'blob' THEN text ELSE substr(text, 1, stop) END, start,"
+            " stop, metadata, source,"
             " (SELECT count(*) FROM passages AS other WHERE other.document = p.document AND other.key < p.key)"
             " FROM passages AS p JOIN documents ON documents.key = p.document WHERE p.key IN",
             keys,
         )
         return {
-            key: PassageRow(Document(id, "", title, json.loads(metadata), source), text, start, number)
-            for key, id, title, text, start, metadata, source, number in rows
+            key: PassageRow(Document(id, "", title, json.loads(metadata), source), inflated(text)[:stop], start, number)
+            for key, id, title, text, start, stop, metadata, source, number in rows
         }
 
     def _width(self, name: str) -> int:
@@ -339,6 +346,15 @@ class Store(Database):
 
     def _by_keys(self, select: str, keys: Keys) -> sqlite3.Cursor:
         return self._db.execute(f"{select} (SELECT value FROM json_each(?))", (json.dumps(keys.tolist()),))
+
+
+def _stale(rows: Sequence[Any]) -> list[Stale]:
+    return [Stale(key, title, source, cut(text, start, stop)) for key, title, source, text, start, stop in rows]
+
+
+def cut(text: str | bytes, start: int, stop: int) -> str:
+    """A passage, of what `PART` reads."""
+    return text if isinstance(text, str) else inflated(text)[start:stop]
 
 
 def digest_of(title: str, text: str, bits: bytes, record: bytes) -> bytes:

@@ -27,7 +27,6 @@ from .tracked import Folder, Tracked
 SYNCED = "synced"
 
 _HASHED_AT_ONCE = 1 << 20
-_READ_AGAIN = -1
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ class _Taking:
         self._seen: set[str] = set()
         self._whole, self._passing, self._unnamed = True, False, 0
         digest = _digest_of(file)
-        if before is not None and digest is not None and digest == before.digest and before.size != _READ_AGAIN:
+        if before is not None and digest is not None and digest == before.digest and before.size != tracked.READ_AGAIN:
             self.skips += before.skips
             intake.then(lambda: self._touched(before, digest))
             return
@@ -261,7 +260,7 @@ class _Taking:
         removed = 0
         if self._whole and (self._seen or self.denied):
             removed = _remove(self._store, self._source, keep=self._seen)
-        size = _READ_AGAIN if self._passing else self._file.size
+        size = tracked.READ_AGAIN if self._passing else self._file.size
         tracked.set_file(self._store, self._source, Tracked(size, self._file.mtime_ns, digest, tuple(self.skips)))
         return Report(removed=removed)
 

@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from .document import Skip
 from .store import Store
 
+READ_AGAIN = -1
+
 
 @dataclass(frozen=True)
 class Tracked:
     """A file as it was when it was last read.
 
     Attributes:
-        size, mtime_ns: bytes, and time of modification in nanoseconds; a size of -1 asks for it to be read again.
+        size, mtime_ns: bytes, and time of modification in nanoseconds; a size of `READ_AGAIN` asks for that.
         digest: of its bytes; None where an older version read it.
         skips: what of it could not be taken in.
     """
@@ -54,6 +56,11 @@ def set_file(store: Store, path: str, file: Tracked) -> None:
         "INSERT OR REPLACE INTO files (path, size, mtime_ns, digest, skips) VALUES (?, ?, ?, ?, ?)",
         (path, file.size, file.mtime_ns, file.digest, skips),
     )
+
+
+def read_again(store: Store, path: str) -> None:
+    """Have a file read again by the next sync, though it is as it was; inside `writing`."""
+    store.execute("UPDATE files SET size = ? WHERE path = ?", (READ_AGAIN, path))
 
 
 def forget_file(store: Store, path: str) -> None:

@@ -1,20 +1,17 @@
-"""Encoding documents and queries: every precision of Nestling beside the ways its peers encode, in one run.
+"""Encoding documents and queries: every precision of Nestling, and its int8 graph as ONNX Runtime is commonly called.
 
-    python tests/bench/encoder.py COLLECTION_FOLDER SOURCE_FOLDER [--float32 FOLDER] [--peer NAME=PYTHON ...]
-        [--rounds 3] [-o tests/bench/results/encoder.json]
+    python tests/bench/encoder.py COLLECTION_FOLDER [--float32 FOLDER] [--rounds 3] [-o OUTPUT]
 
-COLLECTION_FOLDER is in BEIR layout, SOURCE_FOLDER holds the float32 weights in sentence-transformers layout. --float32
-is a bundle with the original weights (`nestling-export build RECIPE --precision float32 -o FOLDER`). A peer runs in an
-environment of its own, whose python is given; see encoder_peers.py for their names and how the environments are made.
-Every way is a process of its own with two threads, on the same texts, in turn; the median of the rounds counts. A start
-is timed from the process's first line to the vector of one short query, seven times in turn with the others.
+COLLECTION_FOLDER is in BEIR layout. --float32 is a bundle with the original weights (`nestling-export build RECIPE
+--precision float32 -o FOLDER`). Every way is a process of its own with two threads, on the same texts, in turn; the
+median of the rounds counts. A start is timed from the process's first line to the vector of one short query, seven
+times in turn with the others. Peers are measured by `python -m tests.bench`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import signal
 import statistics
 import subprocess
 import sys
@@ -32,16 +29,14 @@ DOCUMENTS = 512
 QUERIES = 100
 BATCH = 32
 STARTS = 7
-PEERS = Path(__file__).with_name("encoder_peers.py")
+PADDED = "onnxruntime, int8 graph, padded batches of 32"
 BARE = "import time; begin = time.perf_counter(); import numpy, onnxruntime, tokenizers; "
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collection", type=Path)
-    parser.add_argument("source", type=Path)
     parser.add_argument("--float32", type=Path)
-    parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "encoder.json")
@@ -49,43 +44,28 @@ def main() -> None:
     if arguments.way:
         print(json.dumps(measured(arguments.way, json.loads(arguments.collection.read_text()), arguments.float32)))
         return
+    ways = {f"nestling {name}": name for name in ("int8", "int4", *(["float32"] if arguments.float32 else []))}
+    ways[PADDED] = "padded"
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:
         texts = Path(folder, "texts.json")
         work = chosen(arguments.collection)
         texts.write_text(json.dumps(work))
-        commands = {
-            f"nestling {name}": [sys.executable, __file__, str(texts), ".", "--way", name, *float32(arguments.float32)]
-            for name in ("int8", "int4", *(["float32"] if arguments.float32 else []))
-        }
-        commands["onnxruntime, int8 graph, padded batches of 32"] = [
-            *(sys.executable, __file__, str(texts), ".", "--way", "padded")
-        ]
-        for entry in arguments.peer:
-            name, _, python = entry.partition("=")
-            commands[name] = [python, str(PEERS), name, str(arguments.source), str(texts)]
-        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in commands}
-        errors: dict[str, str] = {}
         for number in range(arguments.rounds):
-            for name, command in commands.items():
-                if name in errors:
-                    continue
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode < 0:
-                    errors[name] = f"ended by {signal.Signals(-done.returncode).name}"
-                elif done.returncode:
-                    errors[name] = (done.stderr.strip().splitlines() or ["no message"])[-1]
-                else:
-                    runs[name].append(json.loads(done.stdout.splitlines()[-1]))
-                print(number, name, errors.get(name) or done.stdout.splitlines()[-1][:300], flush=True)
+            for name, way in ways.items():
+                command = [sys.executable, __file__, str(texts), "--way", way, *float32(arguments.float32)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                runs[name].append(json.loads(done.stdout.splitlines()[-1]))
+                print(number, name, done.stdout.splitlines()[-1][:300], flush=True)
         starts = started(arguments.float32)
+    given = " --float32 FOLDER" if arguments.float32 else ""
     result = {
-        **described(f"python tests/bench/encoder.py {arguments.collection} SOURCE_FOLDER", THREADS),
+        **described(f"python tests/bench/encoder.py {arguments.collection}{given}", THREADS),
         "collection": arguments.collection.resolve().name,
         "documents": len(work["documents"]),
         "tokens": work["tokens"],
         "starts": starts,
-        "ways": {name: summed(rows, work["tokens"]) for name, rows in runs.items() if rows},
-        "errors": errors,
+        "ways": {name: summed(rows, work["tokens"]) for name, rows in runs.items()},
     }
     finished(arguments.output, result)
     json.dump(result, sys.stdout, indent=2)
@@ -181,7 +161,6 @@ def summed(rows: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
         **{kind: round(value, 2) for kind, value in middle.items()},
         "tokens_per_second": round(tokens / DOCUMENTS * middle["documents_per_second"]),
         "file_bytes": rows[0]["file_bytes"],
-        **{key: rows[0][key] for key in ("versions", "own_model") if key in rows[0]},
     }
 
 

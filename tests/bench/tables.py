@@ -94,8 +94,7 @@ def _encoder(result: dict[str, Any]) -> list[str]:
             f"{row['resident_mb']:.0f} MB",
             f"{row['file_bytes'] / 1e6:.1f} MB",
         ]
-        lines.append(f"| {name}{' (its own model)' if row.get('own_model') else ''} | {' | '.join(cells)} |")
-    lines += [f"| {name} | {error} | | | | | | |" for name, error in result["errors"].items()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 

@@ -71,10 +71,14 @@ def quality(result: dict[str, Any]) -> list[str]:
     lines = [f"| nDCG@10 (Recall@100) | {' | '.join(collections)} |", f"|---|{'---|' * len(collections)}"]
     for name, peer in result["peers"].items():
         rows = [by_peer.get(name) for by_peer in collections.values()]
+        errors = [result["quality_errors"][collection].get(name) for collection in collections]
         if any(rows):
-            cells = [_measured(row) if row else "" for row in rows]
-        elif name in result["quality_errors"]:
-            cells = _failed(result["quality_errors"][name], len(collections))
+            cells = [
+                _measured(row) if row else _said(error or "not measured")
+                for row, error in zip(rows, errors, strict=True)
+            ]
+        elif said := next(filter(None, errors), None):
+            cells = _failed(said, len(collections))
         else:
             continue
         lines.append(f"| {name}{OTHER_WEIGHTS[peer['weights']]} | {' | '.join(cells)} |")
@@ -123,8 +127,13 @@ def _table(result: dict[str, Any], job: str, heads: list[str], cells: Cells) -> 
 
 
 def _failed(said: str, count: int) -> list[str]:
-    """The cells of a row that has nothing but what went wrong, in its first sentence."""
-    return [said.replace("|", "/").partition(". ")[0].rstrip(".")[:_SAID], *[""] * (count - 1)]
+    """The cells of a row that has nothing but what went wrong."""
+    return [_said(said), *[""] * (count - 1)]
+
+
+def _said(error: str) -> str:
+    """An error in its first sentence."""
+    return error.replace("|", "/").partition(". ")[0].rstrip(".")[:_SAID]
 
 
 def _measured(row: dict[str, Any]) -> str:
@@ -137,7 +146,7 @@ def _measured(row: dict[str, Any]) -> str:
 
 
 def _megabytes(count: float | None) -> str:
-    return "" if count is None else f"{count / 1e6:.0f} MB"
+    return "" if count is None else f"{count / 1e6:.{0 if count > 1e8 else 1}f} MB"
 
 
 TABLES = {

@@ -36,7 +36,8 @@ def summary(bench: Bench) -> tuple[Json, ByQuery]:
             name: _measured(collection, row["rank"]["found"]) for name, row in rows.items() if "rank" in row
         }
         result["quality"][collection.name] = compared(by_query[collection.name])
-        result["quality_errors"] |= {name: row["error"] for name, row in rows.items() if "error" in row}
+        errors = {name: row["error"] for name, row in rows.items() if "error" in row}
+        result["quality_errors"][collection.name] = errors
     return result, by_query
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
-from nestling import Document, Encoder, Library
+from nestling import Document, Encoder, Library, Report
 from nestling.encoding.bundle import Bundle
 from nestling.errors import LibraryError
 from nestling.library import audit
@@ -227,25 +228,67 @@ def test_a_changed_text_is_the_truth_and_gets_its_own_codes_and_words(library: L
         assert again.search("money owed to a bank", k=1, mode="dense")[0].text == text
 
 
-@pytest.mark.parametrize("kept", [0, 1, 40, 60])
-def test_of_a_text_that_is_half_lost_the_rest_is_found_and_kept(tmp_path: Path, encoder: Encoder, kept: int) -> None:
-    text = " ".join(told(number).text for number in range(20))
-    with Library(tmp_path / "a.nest", encoder=encoder) as library:
-        library.add([*DOCUMENTS, Document("lost", text, "what was lost")])
-    with opened(library.path) as db:
-        (stored,) = db.execute("SELECT text FROM documents WHERE id = 'lost'").fetchone()
+LOST = "The bittern booms in the fen. " * 3 + " ".join(f"It was heard {number} times." for number in range(300))
+
+
+def damage_text(path: Path, id: str, share: float) -> None:
+    """Zeros in the place of what is stored behind a share of a text."""
+    with opened(path) as db:
+        (stored,) = db.execute("SELECT text FROM documents WHERE id = ?", (id,)).fetchone()
         assert isinstance(stored, bytes)
-        half = stored[:kept] + bytes(len(stored) - kept)
-        db.execute("UPDATE documents SET text = ? WHERE id = 'lost'", (half,))
+        kept = int(len(stored) * share)
+        db.execute("UPDATE documents SET text = ? WHERE id = ?", (stored[:kept] + bytes(len(stored) - kept), id))
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.9])
+def test_of_a_text_that_is_partly_lost_the_rest_is_found_and_kept(
+    tmp_path: Path, encoder: Encoder, share: float
+) -> None:
     with Library(tmp_path / "a.nest", encoder=encoder) as library:
-        assert "1 documents have text of which a part cannot be read" in library.problems()
-        assert "lost" in {hit.id for hit in library.search("what was lost", k=9)}
+        library.add([*DOCUMENTS, Document("lost", LOST, "Bittern")])
+    damage_text(library.path, "lost", share)
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        assert "1 documents have text of which a part cannot be read: 'lost'" in library.problems()
+        assert library.search("bittern", k=1)[0].id == "lost"
         assert library.repair() == []
         assert library.problems(full=True) == []
         left = library.get("lost")
         assert left is not None
-        assert text.startswith(left.text[: max(0, len(left.text) - 30)])
-        assert (left.title, [library.get(document.id) for document in DOCUMENTS]) == ("what was lost", DOCUMENTS)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(LOST, left.text, strict=False)))
+        assert same >= max(0, share - 0.3) * len(LOST)
+        assert left.title == "Bittern"
+        assert [library.get(document.id) for document in DOCUMENTS] == DOCUMENTS
+
+
+def test_another_text_can_take_the_place_of_a_damaged_one(tmp_path: Path, encoder: Encoder) -> None:
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add([*DOCUMENTS, Document("lost", LOST)])
+        damage_text(library.path, "lost", 0.3)
+        assert library.add([Document("lost", "The bittern is silent.")]) == Report(changed=1)
+        assert library.search("heard 299 times", mode="lexical") == []
+        assert library.search("bittern", mode="lexical")[0].text == "The bittern is silent."
+        assert library.problems(full=True) == []
+        library.add([Document("lost", LOST)])
+        damage_text(library.path, "lost", 0.3)
+        assert library.remove(["lost"]) == Report(removed=1)
+        assert library.search("heard 299 times", mode="lexical") == []
+        assert library.problems(full=True) == []
+
+
+def test_the_file_of_a_damaged_text_is_read_again(tmp_path: Path, encoder: Encoder) -> None:
+    (tmp_path / "notes").mkdir()
+    for name, text in (("lost", LOST), ("kept", OWL.text)):
+        (tmp_path / "notes" / f"{name}.txt").write_text(text)
+    id = str(tmp_path / "notes" / "lost.txt")
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.sync(tmp_path / "notes")
+        damage_text(library.path, id, 0.3)
+        assert library.repair() == []
+        assert library.sync() == Report(changed=1, unchanged=1)
+        found = library.get(id)
+        assert found is not None
+        assert found.text == LOST
+        assert library.sync() == Report(unchanged=2)
 
 
 def test_a_sound_library_is_left_as_it_is(library: Library) -> None:

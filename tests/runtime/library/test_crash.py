@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from nestling import Document, Encoder, Library
-from nestling.library import schema
+from nestling.library.deflate import inflated
 from processes import guarded_environment
 
 CHILD = """
@@ -151,15 +151,16 @@ def checked(path: Path, encoder: Encoder, model: Model, may: dict[str, set[int |
 def half_documents(path: Path) -> list[str]:
     """Ids of documents with a character that lies in no passage, or with a passage that lacks a code or its words."""
     with sqlite3.connect(path) as db:
-        schema.connected(db)
         rows = db.execute(
-            f"SELECT documents.id, length({schema.TEXT}), max(stop), count(*), count(code), count(full_text_docsize.id)"
+            "SELECT documents.id, text, max(stop), count(*), count(code), count(full_text_docsize.id)"
             " FROM documents"
             " LEFT JOIN passages ON document = documents.key LEFT JOIN fine ON fine.key = passages.key"
             " LEFT JOIN full_text_docsize ON full_text_docsize.id = passages.key GROUP BY documents.key"
         ).fetchall()
     return [
-        id for id, length, stop, passages, codes, words in rows if (length, passages, passages) != (stop, codes, words)
+        id
+        for id, text, stop, passages, codes, words in rows
+        if (len(inflated(text)), passages, passages) != (stop, codes, words)
     ]
 
 

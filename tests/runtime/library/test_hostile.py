@@ -16,6 +16,7 @@ import hostile
 import pytest
 
 from nestling import Encoder, Library
+from nestling.library.deflate import inflated
 from nestling.library.document import clean
 from processes import guarded_environment
 
@@ -79,8 +80,8 @@ def test_hostile_files_harm_nothing_and_hide_no_good_one(tmp_path: Path, encoder
     assert [skip for skip in skips if skip["reason"].startswith("takes over")] == []
     with sqlite3.connect(path) as db:
         taken = {source for (source,) in db.execute("SELECT DISTINCT source FROM documents")}
-        (secrets,) = db.execute("SELECT count(*) FROM documents WHERE text LIKE '%tamarind%' OR text LIKE '%root:x:%'")
-    assert secrets == (0,)
+        texts = [inflated(text) for (text,) in db.execute("SELECT text FROM documents")]
+    assert [text for text in texts if "tamarind" in text or "root:x:" in text] == []
     reasons = {skip["source"] for skip in skips}
     reasons |= {source.rpartition(":")[0] for source in reasons}
     assert [one for one in given if not one.is_symlink() and clean(str(one)) not in taken | reasons] == []
