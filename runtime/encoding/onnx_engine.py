@@ -7,6 +7,7 @@ tensor, so a padded batch would change a text's vector. Throughput comes from wo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -89,16 +90,17 @@ class OnnxEngine:
             for worker, event in zip(workers, ended, strict=True):
                 if worker.ident is not None:
                     event.wait()
+            if len(texts) > threads:
+                self._give_back()
         if failures:
             raise failures[0]
-        if len(texts) > 1:
-            self._give_back()
 
     def _give_back(self) -> None:
         """Have ONNX Runtime give back what it keeps of the memory that texts took; it does so behind a run."""
         options = onnxruntime.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self.session.run(["vector"], {"input_ids": np.zeros((1, 1), dtype=np.int64)}, options)
+        with suppress(Exception):  # the vectors are there
+            self.session.run(["vector"], {"input_ids": np.zeros((1, 1), dtype=np.int64)}, options)
 
 
 def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..errors import BusyError, LibraryError
 from . import schema, tracked
-from .deflate import deflated, inflated, is_whole
-from .store import PART, Keys, Store, cut, digest_of
+from .deflate import PART, deflated, inflated, is_whole
+from .store import Keys, Store, digest_of
 
 SAMPLED = 2000
 _AT_ONCE = 512
@@ -84,6 +84,7 @@ def damage(store: Store, dim: int, *, full: bool = False) -> Damage:
     """
     sentences: list[str] = []
     ids: dict[str, None] = {}
+    lost: dict[str, bytes] = {}
     beyond = derived = False
     try:
         rotten = [row[0] for row in store.execute("PRAGMA integrity_check") if row[0] != "ok"]
@@ -101,6 +102,7 @@ def damage(store: Store, dim: int, *, full: bool = False) -> Damage:
         if lost := _damaged_texts(store):
             sentences.append(f"{len(lost)} documents have text of which a part cannot be read: {_named(lost)}")
             ids |= dict.fromkeys(lost)
+            derived = True
         for what, counted in _DERIVED.items():
             if count := store.execute(counted).fetchone()[0]:
                 sentences.append(f"{count} {what}")
@@ -113,7 +115,8 @@ def damage(store: Store, dim: int, *, full: bool = False) -> Damage:
         sentences.append(str(error))
         beyond = True
     try:
-        if not store.read_only:
+        # FTS5 compares with the texts, and a damaged one may be anything; it is made anew where there is one.
+        if not store.read_only and not lost:
             # At the end of a transaction FTS5 lets go of what it read, where it found damage as well.
             with store.reading():
                 store.rows("INSERT INTO full_text (full_text, rank) VALUES ('integrity-check', 1)")
@@ -135,7 +138,7 @@ def mend(store: Store) -> None:
         store.execute("UPDATE documents SET text = ? WHERE id = ?", (deflated(inflated(text)), id))
     store.execute("DELETE FROM metadata")
     store.execute(schema.FILL_METADATA)
-    store.execute("INSERT INTO full_text (full_text) VALUES ('rebuild')")
+    store.rebuild()
 
 
 def _damaged_texts(store: Store) -> dict[str, bytes]:
@@ -173,14 +176,14 @@ def _coded(store: Store, dim: int, full: bool) -> Iterator[tuple[str, str, str, 
 
 
 def _rows(store: Store, keys: Keys, dim: int) -> list[tuple[str, str, str, bytes, bytes, bytes | None]]:
-    rows = store.rows(
-        f"SELECT id, title, bits, code, digest, {PART} FROM passages JOIN fine USING (key)"
+    rows = store.cut(
+        f"SELECT id, title, bits, code, digest, {PART} FROM passages JOIN fine ON fine.key = passages.key"
         " JOIN documents ON documents.key = document"
         " WHERE passages.key IN (SELECT value FROM json_each(?)) AND length(bits) = ? / 8 AND length(code) = ? + 4"
         " AND typeof(bits) = 'blob' AND typeof(code) = 'blob'",
         (str(keys.tolist()), dim, dim),
     )
-    return [(id, title, cut(*part), bits, code, digest) for id, title, bits, code, digest, *part in rows]
+    return [(id, title, text, bits, code, digest) for id, title, bits, code, digest, text in rows]
 
 
 _OWNED = "FROM passages LEFT JOIN fine USING (key) JOIN documents ON documents.key = passages.document WHERE"

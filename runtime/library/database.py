@@ -188,7 +188,7 @@ class Database:
 
     def _error(self, error: Exception) -> LibraryError:
         text = str(error)
-        if not isinstance(error, sqlite3.Error) or "user-defined function" in text:  # a text that cannot be inflated
+        if not isinstance(error, sqlite3.Error):
             return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
         if "locked" in text:
             return BusyError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")

@@ -7,6 +7,12 @@ from functools import lru_cache
 
 # A longer text stays plain: to read one of its passages, all of it would be inflated.
 LONGEST_BYTES = 1 << 18
+# What SQL reads of a text for `passage_of`: all that is deflated; of one that is stored as it is what is wanted of it.
+PART = (
+    "CASE typeof(text)"
+    f" WHEN 'blob' THEN substr(text, 1, {LONGEST_BYTES + 1}) ELSE substr(text, start + 1, stop - start) END,"
+    " CAST(start AS INTEGER), CAST(stop AS INTEGER)"
+)
 
 
 def deflated(text: str) -> str | bytes:
@@ -21,6 +27,11 @@ def deflated(text: str) -> str | bytes:
 def inflated(stored: str | bytes) -> str:
     """The text that was stored; of damaged bytes, what comes out of them, whose end may be wrong."""
     return stored if isinstance(stored, str) else _inflated(stored[: LONGEST_BYTES + 1])[0]
+
+
+def passage_of(read: str | bytes, start: int, stop: int) -> str:
+    """A passage, of the three columns that `PART` reads."""
+    return read if isinstance(read, str) else inflated(read)[start:stop]
 
 
 def is_whole(stored: str | bytes) -> bool:

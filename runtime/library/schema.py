@@ -12,6 +12,7 @@ APPLICATION_ID = 0x4E455354  # "NEST"
 VERSION = 4
 # What passages of versions 1 and 2 were encoded at, which did not say it.
 FIRST_WIDTH = "xl"
+# Where a word stands in any column but the first, FTS5 takes two bytes more; before version 4 the title was the first.
 # How FTS5 takes words apart: by their stems, without accents.
 WORDS = "porter unicode61 remove_diacritics 2"
 
@@ -40,7 +41,7 @@ CREATE VIEW passage_text (key, document, title, body) AS
     SELECT passages.key, document, title, substr(text, start + 1, stop - start)
     FROM passages JOIN documents ON documents.key = document;
 CREATE VIRTUAL TABLE full_text USING fts5 (
-    title, body, content = 'passage_text', content_rowid = 'key', tokenize = '{words}'
+    body, title, content = 'passage_text', content_rowid = 'key', tokenize = '{words}'
 );
 """
 # The metadata once more, a row a value, for filters; the truth is the JSON beside the text.
@@ -69,7 +70,7 @@ CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0;
 """
 # Version 1 did not count how often the full text was optimized, see `Store.purge`: the next time it is rebuilt.
 _REBUILD_NEXT = "INSERT OR REPLACE INTO meta VALUES ('purges', '499')"
-# The view is for what FTS5 reads by itself: to rebuild the full text, and to compare it. See `connected`.
+# The view is for what FTS5 reads by itself, to compare the full text with the texts. See `connected`.
 _SINCE_4 = """
 DROP VIEW passage_text;
 CREATE VIEW passage_text (key, document, title, body) AS

@@ -28,7 +28,9 @@ FOLDER = Path(__file__).parent / "v4"
 DOCUMENTS = [
     Document("owl", "owls hunt at night", "owls", {"year": 2024, "ok": True}),
     Document("burn", "cool burns under running water", "", {"year": 2020.5, "kind": "first aid"}),
-    Document("hands", "wash hands with clean water. " * 30, "hands", {}, "/somewhere/hands.txt"),
+    Document(
+        "hands", "wash hands with clean water — zwölf Sekunden, ’s nützt. " * 30, "hands", {}, "/somewhere/hands.txt"
+    ),
 ]
 QUERIES = ["owls at night", "clean water"]
 

@@ -92,3 +92,23 @@ def test_texts_stay_as_they_were_stored_and_new_ones_are_deflated(folder: Path, 
         assert kinds == {"owl": "text", "burn": "text", "hands": "text", "new": "blob"}
         assert library.remove(["hands"]) == Report(removed=1)
         assert library.problems(full=True) == []
+
+
+def test_titles_weigh_as_in_a_new_library_though_they_stand_elsewhere_in_the_full_text(
+    folder: Path, copy: Path, tmp_path: Path
+) -> None:
+    encoder = Encoder(folder / "bundle")
+    with (
+        Library(copy, encoder=encoder, create=False) as library,
+        Library(tmp_path / "new.nest", encoder=encoder) as new,
+    ):
+        new.add(filter(None, map(library.get, ("owl", "burn", "hands"))))
+        for query in ("owls", "owls at night", "hands", "water"):
+            found, expected = (one.search(query, mode="lexical") for one in (library, new))
+            assert [hit.id for hit in found] == [hit.id for hit in expected]
+            assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected])
+    columns = []
+    for path in (copy, tmp_path / "new.nest"):
+        with closing(sqlite3.connect(path)) as db:
+            columns.append([row[1] for row in db.execute("PRAGMA table_info(full_text)")])
+    assert columns == [["title", "body"], ["body", "title"]]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+import zlib
 from itertools import takewhile
 from pathlib import Path
 
@@ -273,6 +275,63 @@ def test_another_text_can_take_the_place_of_a_damaged_one(tmp_path: Path, encode
         assert library.remove(["lost"]) == Report(removed=1)
         assert library.search("heard 299 times", mode="lexical") == []
         assert library.problems(full=True) == []
+
+
+def test_several_damaged_texts_keep_nothing_from_being_done(tmp_path: Path, encoder: Encoder) -> None:
+    ids = [f"lost{number}" for number in range(4)]
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add([*DOCUMENTS, *(Document(id, f"Häron {id}. {LOST}") for id in ids)])
+        for id in ids:
+            damage_text(library.path, id, 0.3)
+        assert library.remove(["lost0"]) == Report(removed=1)
+        assert library.add([Document("lost1", "The bittern is silent.")]) == Report(changed=1)
+        assert library.add([Document("new", "A crane.")]) == Report(added=1)
+        for query in ("heard 299 times", "bittern", "Häron", "crane", "owls"):
+            library.search(query, k=20)
+            library.search(query, k=20, mode="lexical")
+        damaged = "2 documents have text of which a part cannot be read: 'lost2', 'lost3'"
+        assert damaged in library.problems()
+        with opened(library.path) as db:
+            db.execute("UPDATE meta SET value = 499 WHERE key = 'purges'")
+        assert library.remove(["new"]) == Report(removed=1)
+        assert library.repair() == []
+        assert library.problems(full=True) == []
+
+
+def test_whichever_bit_of_the_only_text_turns_it_can_be_removed(tmp_path: Path, encoder: Encoder) -> None:
+    text = LOST[:400]
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        for place in range(0, 150, 7):
+            library.add([Document("only", text)])
+            with opened(library.path) as db:
+                stored = bytearray(db.execute("SELECT text FROM documents").fetchone()[0])
+                stored[place % len(stored)] ^= 4
+                db.execute("UPDATE documents SET text = ?", (bytes(stored),))
+            assert library.remove(["only"]) == Report(removed=1)
+        assert library.problems(full=True) == []
+
+
+def test_a_text_that_would_fill_the_memory_is_not_inflated(tmp_path: Path, encoder: Encoder) -> None:
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add(DOCUMENTS)
+        with opened(library.path) as db:
+            db.execute("UPDATE documents SET text = ? WHERE id = 'owl'", (zlib.compress(bytes(300 << 20)),))
+        tracemalloc.start()
+        assert any("'owl'" in one for one in library.problems(full=True))
+        library.search("owl", k=9)
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+        tracemalloc.stop()
+
+
+def test_places_that_are_no_numbers_are_damage_and_no_end(tmp_path: Path, encoder: Encoder) -> None:
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add([*DOCUMENTS, Document("lost", LOST)])
+        with opened(library.path) as db:
+            db.execute("UPDATE passages SET start = 'here', stop = 40.5 WHERE key > 2")
+        assert library.problems(full=True) != []
+        library.search("bittern", k=9)
+        assert library.repair() == []
+        assert library.get("lost") == Document("lost", LOST)
 
 
 def test_the_file_of_a_damaged_text_is_read_again(tmp_path: Path, encoder: Encoder) -> None:
