@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import shorten
 from typing import Any
 
 OURS = "nestling"
@@ -132,8 +133,8 @@ def _failed(said: str, count: int) -> list[str]:
 
 
 def _said(error: str) -> str:
-    """An error in its first sentence."""
-    return error.replace("|", "/").partition(". ")[0].rstrip(".")[:_SAID]
+    """An error in its first sentence, or the beginning of that."""
+    return shorten(error.replace("|", "/").partition(". ")[0].rstrip("."), _SAID, placeholder=" ...")
 
 
 def _measured(row: dict[str, Any]) -> str:
