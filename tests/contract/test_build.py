@@ -114,9 +114,9 @@ def test_the_graph_is_fused_and_all_its_matrices_are_int8(built: tuple[Path, Pat
     import onnx
 
     kinds = [node.op_type for node in onnx.load(built[1] / "model.xl.int8.onnx").graph.node]
-    assert kinds.count("QAttention") == 2
-    assert kinds.count("DynamicQuantizeMatMul") == 6
-    assert not {"MatMul", "Attention", "Softmax", "Erf"} & set(kinds)
+    assert kinds.count("MultiHeadAttention") == 2
+    assert kinds.count("DynamicQuantizeMatMul") == 8
+    assert not {"MatMul", "Attention", "QAttention", "Softmax", "Erf", "SkipLayerNormalization"} & set(kinds)
     assert "GatherBlockQuantized" in kinds
 
 
@@ -191,7 +191,7 @@ def test_the_weights_have_seven_bits(built: tuple[Path, Path]) -> None:
 
     graph = onnx.load(built[1] / "model.xl.int8.onnx").graph
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    matrices = [stored[node.input[1]] for node in graph.node if node.op_type in ("DynamicQuantizeMatMul", "QAttention")]
+    matrices = [stored[node.input[1]] for node in graph.node if node.op_type == "DynamicQuantizeMatMul"]
     assert len(matrices) == 8
     assert max(int(np.abs(matrix.astype(np.int16)).max()) for matrix in matrices) <= 64
 
