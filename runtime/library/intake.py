@@ -208,8 +208,8 @@ class Intake:
 def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> Iterator[Intake]:
     """An intake, see `Intake`; where it is stopped, what is encoded is committed.
 
-    What was removed is taken out of the full-text index as well, once a call: it is rewritten for that, and where it
-    has doubled. Not where it is stopped, as that may take its time; the next call does.
+    What was removed is taken out of the full-text index as well, once a call: it is rewritten for that. Not where it is
+    stopped, as that may take its time; the next call does.
     """
     intake = Intake(store, encoder, committed)
     try:
@@ -218,7 +218,7 @@ def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[
         if not isinstance(error, LibraryError):
             intake.commit()
         raise
-    if store.meta(UNPURGED) is not None or store.is_scattered():
+    if store.meta(UNPURGED) is not None:
         with store.writing():
             store.purge()
         store.fold()

@@ -25,8 +25,6 @@ _MAX_ROWS = 2**62
 _ROWS_AT_ONCE = 4096
 _WEIGHTS = {"title": 2.0, "body": 1.0}
 _PURGES = "purges"
-_PURGED_AT = "purged_at"
-_MOST_SCATTERED = 100_000
 _PURGES_A_REBUILD = 500
 
 Keys = npt.NDArray[np.int64]
@@ -181,7 +179,6 @@ class Store(Database):
         else:
             self.rebuild()
         self.set_meta(_PURGES, str(times))
-        self.set_meta(_PURGED_AT, str(self.count("passages")))
         self._db.execute("DELETE FROM meta WHERE key = ?", (UNPURGED,))
 
     def rebuild(self) -> None:
@@ -193,12 +190,6 @@ class Store(Database):
         found = self._db.execute(f"SELECT passages.key, title, {PART} {_PASSAGES} ORDER BY passages.key")
         insert = "INSERT INTO full_text (rowid, title, body) VALUES (?, ?, ?)"
         self._db.executemany(insert, ((key, title, passage_of(*part)) for key, title, *part in found))
-
-    def is_scattered(self) -> bool:
-        """Whether the full text is worth being written as one part, which takes a tenth less: twice as many passages
-        are there as when it was. Where it would take seconds, FTS5 is left to merge its parts by itself."""
-        count = self.count("passages")
-        return 2 * int(self.meta(_PURGED_AT) or 0) <= count <= _MOST_SCATTERED and count > 0
 
     def ids_of_source(self, source: str) -> list[str]:
         """Ids of the documents that came from a source."""

@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 def test_tables_are_printed_from_the_result_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "bench"))
     tables = runpy.run_path(str(ROOT / "tests" / "bench" / "tables.py"))
-    assert README.count("<!-- table: ") == 20
+    assert README.count("<!-- table: ") == 26
     assert tables["filled"](README) == README
 
 

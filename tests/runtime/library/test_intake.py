@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from nestling import Document, Encoder, Library, Report
-from stored import opened, told
+from stored import opened
 
 
 def section(number: int, words: str = "The heron stands in the reeds and waits for a fish.") -> str:
@@ -158,17 +158,3 @@ def test_codes_that_are_damaged_are_not_passed_on(library: Library) -> None:
     assert library.problems(full=True) == []
     with sqlite3.connect(library.path) as db:
         assert db.execute("SELECT count(*) FROM fine WHERE code = zeroblob(length(code))").fetchone() == (0,)
-
-
-def test_the_full_text_is_one_part_again_where_it_has_doubled(tmp_path: Path, encoder: Encoder) -> None:
-    def parts() -> int:
-        with opened(tmp_path / "a.nest") as db:
-            return int(db.execute("SELECT count(DISTINCT segid) FROM full_text_idx").fetchone()[0])
-
-    found = []
-    with Library(tmp_path / "a.nest", encoder=encoder) as library:
-        for number in range(8):
-            library.add([told(number)])
-            found.append(parts())
-        assert library.problems(full=True) == []
-    assert found == [1, 1, 2, 1, 2, 3, 4, 1]
