@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import pyplot
+from matplotlib.ticker import NullFormatter
 
 OURS = "nestling"
 
@@ -22,20 +23,23 @@ def draw(result: Path, folder: Path) -> None:
     found = json.loads(result.read_text())
     quality = {name: value for name in found["peers"] if (value := _mean(found, name)) is not None}
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)
-    for axes, label, value in (
-        (left, "milliseconds a search, median", lambda row: row["ask"]["query_p50_ms"]),
-        (right, "megabytes on disk, 2,000 files", lambda row: row["bytes"] / 1e6),
+    for axes, label, ticks, value in (
+        (left, "milliseconds a search, median", (0.1, 1, 10, 100), lambda row: row["ask"]["query_p50_ms"]),
+        (right, "megabytes on disk, 2,000 files", (3, 5, 10, 20, 40), lambda row: row["bytes"] / 1e6),
     ):
-        for name, share in quality.items():
+        for place, name in enumerate(quality):
             row = found["folder"].get(name, {})
             if "ask" in row:
-                axes.plot([value(row)], [share], marker="D" if name == OURS else "o", linestyle="")
-                axes.annotate(name, (value(row), share), textcoords="offset points", xytext=(5, 4), fontsize=8)
+                marker = "D" if name == OURS else "o"
+                axes.plot([value(row)], [quality[name]], marker, color=f"C{place}", markersize=8, label=name)
         axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(label)
-        axes.margins(x=0.3, y=0.15)
+        axes.margins(x=0.15, y=0.15)
         axes.grid(visible=True, alpha=0.3)
     left.set_ylabel("nDCG@10, mean of the collections")
+    right.legend(loc="lower right", fontsize=8)
     figure.tight_layout()
     figure.savefig(folder / "peers.svg", metadata={"Date": None})
     figure.savefig(folder / "peers.png", dpi=150)
