@@ -156,7 +156,7 @@ def _compared(store: Store, dim: int, full: bool) -> dict[str, list[str]]:
     """Ids of documents, one for each passage, by what is wrong with its codes."""
     wrong: dict[str, list[str]] = {"codes that contradict each other": [], "codes that are not those of their text": []}
     contradictory, foreign = wrong.values()
-    for id, title, text, bits, record, digest in _coded(store, dim, full):
+    for id, title, bits, record, digest, text in _coded(store, dim, full):
         signs = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little").astype(np.bool_)
         values = np.frombuffer(record, dtype=np.int8, offset=4)
         if ((values != 0) & ((values > 0) != signs)).any():
@@ -166,8 +166,8 @@ def _compared(store: Store, dim: int, full: bool) -> dict[str, list[str]]:
     return wrong
 
 
-def _coded(store: Store, dim: int, full: bool) -> Iterator[tuple[str, str, str, bytes, bytes, bytes | None]]:
-    """Id, title, text, bits, int8 record and digest of passages with codes of the right size."""
+def _coded(store: Store, dim: int, full: bool) -> Iterator[tuple[str, str, bytes, bytes, bytes | None, str]]:
+    """Id, title, bits, int8 record, digest and text of passages with codes of the right size."""
     keys = store.keys()
     if not full and len(keys) > SAMPLED:
         keys = keys[np.linspace(0, len(keys) - 1, SAMPLED).astype(np.int64)]
@@ -175,15 +175,14 @@ def _coded(store: Store, dim: int, full: bool) -> Iterator[tuple[str, str, str, 
         yield from _rows(store, keys[begin : begin + _AT_ONCE], dim)
 
 
-def _rows(store: Store, keys: Keys, dim: int) -> list[tuple[str, str, str, bytes, bytes, bytes | None]]:
-    rows = store.cut(
+def _rows(store: Store, keys: Keys, dim: int) -> list[tuple[str, str, bytes, bytes, bytes | None, str]]:
+    return store.cut(
         f"SELECT id, title, bits, code, digest, {PART} FROM passages JOIN fine ON fine.key = passages.key"
         " JOIN documents ON documents.key = document"
         " WHERE passages.key IN (SELECT value FROM json_each(?)) AND length(bits) = ? / 8 AND length(code) = ? + 4"
         " AND typeof(bits) = 'blob' AND typeof(code) = 'blob'",
         (str(keys.tolist()), dim, dim),
     )
-    return [(id, title, text, bits, code, digest) for id, title, bits, code, digest, text in rows]
 
 
 _OWNED = "FROM passages LEFT JOIN fine USING (key) JOIN documents ON documents.key = passages.document WHERE"

@@ -12,10 +12,11 @@ APPLICATION_ID = 0x4E455354  # "NEST"
 VERSION = 4
 # What passages of versions 1 and 2 were encoded at, which did not say it.
 FIRST_WIDTH = "xl"
-# Where a word stands in any column but the first, FTS5 takes two bytes more; before version 4 the title was the first.
 # How FTS5 takes words apart: by their stems, without accents.
 WORDS = "porter unicode61 remove_diacritics 2"
 
+# In `full_text`: where a word stands in any column but the first, FTS5 takes two bytes more; before version 4
+# the title was the first.
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
@@ -37,9 +38,6 @@ CREATE TABLE passages (
 CREATE INDEX passages_document ON passages (document);
 CREATE TABLE fine (key INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE, code BLOB NOT NULL);
 CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIEW passage_text (key, document, title, body) AS
-    SELECT passages.key, document, title, substr(text, start + 1, stop - start)
-    FROM passages JOIN documents ON documents.key = document;
 CREATE VIRTUAL TABLE full_text USING fts5 (
     body, title, content = 'passage_text', content_rowid = 'key', tokenize = '{words}'
 );
@@ -70,14 +68,14 @@ CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0;
 """
 # Version 1 did not count how often the full text was optimized, see `Store.purge`: the next time it is rebuilt.
 _REBUILD_NEXT = "INSERT OR REPLACE INTO meta VALUES ('purges', '499')"
-# The view is for what FTS5 reads by itself, to compare the full text with the texts. See `connected`.
-_SINCE_4 = """
-DROP VIEW passage_text;
+# For what FTS5 reads by itself, to compare the full text with the texts. See `connected`.
+_PASSAGE_TEXT = """
 CREATE VIEW passage_text (key, document, title, body) AS
     SELECT passages.key, document, title,
         substr(CASE typeof(text) WHEN 'blob' THEN CAST(inflated(text) AS TEXT) ELSE text END, start + 1, stop - start)
     FROM passages JOIN documents ON documents.key = document;
 """
+_SINCE_4 = "DROP VIEW passage_text;" + _PASSAGE_TEXT
 # What a library of version 1, and what one of version 2 lacks, as it reads where it cannot be written.
 _LACKING_2 = """
 CREATE TEMP VIEW fine AS SELECT key, code, NULL AS digest FROM main.fine;
@@ -128,7 +126,7 @@ def connected(db: sqlite3.Connection) -> None:
 
 def create(db: sqlite3.Connection) -> None:
     """Make the tables of a new library; inside a transaction."""
-    for statement in _statements(_TABLES.format(words=WORDS) + _METADATA + _SINCE_2 + _SINCE_3 + _SINCE_4):
+    for statement in _statements(_TABLES.format(words=WORDS) + _PASSAGE_TEXT + _METADATA + _SINCE_2 + _SINCE_3):
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {VERSION}")

@@ -20,6 +20,10 @@ WORDS = [word for word in VOCABULARY if len(word) > 2 and word.isalpha()]
 OWL = Document("owl", "Owls hunt at night. They hear a mouse under the snow.", "Owls", {"year": 2024, "kind": "bird"})
 BURN = Document("burn", "Cool the burn under running water.", "Burns", {"year": 2020})
 FRIDGE = Document("fridge", "Error E24 means that the drain is blocked.", metadata={"year": 2022})
+HERON = Document(
+    "long", "The heron stands in the reeds. It waits for a fish. " * 40, "Heron", {"year": 2020, "wet": True}
+)
+DOCUMENTS = [OWL, BURN, FRIDGE, HERON]
 
 
 def codes(count: int, seed: int, width: str = "xl") -> list[Codes]:
