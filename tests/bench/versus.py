@@ -111,7 +111,7 @@ def prepare(bench: Bench) -> None:
     data = bench.work / "data"
     for collection in bench.collections:
         documents = [
-            {"id": one.id, "text": f"{one.title} {one.text}".strip(), "part": f"p{place % PARTS}"}
+            {"id": one.id, "title": one.title, "body": one.text, "part": f"p{place % PARTS}"}
             for place, one in enumerate(collection.documents)
         ]
         _lines(data / f"{collection.name}.jsonl", documents)
@@ -124,7 +124,7 @@ def prepare(bench: Bench) -> None:
     folder = fresh(data / "files")
     folder.mkdir()
     for row in rows[:FILES]:
-        (folder / f"{row['id']}.txt").write_text(row["text"], encoding="utf-8")
+        (folder / f"{row['id']}.txt").write_text(f"{row['title']} {row['body']}".strip(), encoding="utf-8")
     if not (bench.made / "onnx").exists():
         export_onnx(bench.source, bench.made)
 

@@ -18,13 +18,20 @@ class Text:
 
     Attributes:
         id: what a search gives.
-        text: title and text.
+        title: empty where it has none.
+        body: all but its title.
         part: metadata that a filter asks for.
     """
 
     id: str
-    text: str
+    title: str
+    body: str
     part: str
+
+    @property
+    def text(self) -> str:
+        """Title and body, for what has no place for titles."""
+        return f"{self.title} {self.body}".strip()
 
 
 class System(Protocol):

@@ -108,7 +108,7 @@ class Tantivy:
 def hello(kind: type[Any]) -> Any:
     def ask(folder: Path, texts: Sequence[str], question: str) -> Any:
         opened: System = kind(folder)
-        opened.add([Text(str(place), text, "") for place, text in enumerate(texts)])
+        opened.add([Text(str(place), "", text, "") for place, text in enumerate(texts)])
         return opened.search(question, 10)
 
     return ask

@@ -33,7 +33,8 @@ class Library:
         self._library = Opened(folder / "library.nest")
 
     def add(self, texts: Sequence[Text]) -> None:
-        self._library.add([self._document(one.id, one.text, metadata={"part": one.part}) for one in texts])
+        rows = [self._document(one.id, one.body, title=one.title, metadata={"part": one.part}) for one in texts]
+        self._library.add(rows)
 
     def search(self, query: str, k: int, part: str | None = None) -> list[str]:
         where = None if part is None else {"part": part}

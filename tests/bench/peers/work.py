@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Asked:
 
     Attributes:
         source, made, threads: see `Weights`.
-        texts: a file of JSON lines, each a document with `id`, `text` and `part`; or a folder of .txt files.
+        texts: a file of JSON lines, each a document with `id`, `title`, `body` and `part`; or a folder of .txt files.
         queries: a JSON file, text by query id.
         store: where a system keeps what it does.
         began: when the process was started, in seconds of `time.time()`.
@@ -64,7 +64,7 @@ class Asked:
     def documents(self) -> list[Text]:
         path = Path(self.texts)
         if path.is_dir():
-            return [Text(one.stem, one.read_text(encoding="utf-8"), "") for one in sorted(path.glob("*.txt"))]
+            return [Text(one.stem, "", one.read_text(encoding="utf-8"), "") for one in sorted(path.glob("*.txt"))]
         with path.open(encoding="utf-8") as lines:
             return [Text(**json.loads(line)) for line in lines]
 
@@ -168,7 +168,9 @@ def change(one: Peer, asked: Asked) -> Json:
     result: Json = {}
     first = documents[0]
     # Each the text of one far away, so that only what was changed is found by it.
-    changed = [Text(documents[place].id, documents[-1 - place].text, documents[place].part) for place in range(CHANGES)]
+    changed = [
+        replace(documents[-1 - place], id=documents[place].id, part=documents[place].part) for place in range(CHANGES)
+    ]
     removed = documents[CHANGES : 2 * CHANGES]
     result["update"] = _each(
         changed, lambda text: system.add([text]), lambda text: text.id in system.search(text.text[:200], SHOWN)
