@@ -77,6 +77,8 @@ class Database:
             if version < schema.VERSION:
                 schema.complete(self._db, version)
             return
+        if not tables:  # so that `give_back` can; it is set before anything is written, or never
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
@@ -178,6 +180,14 @@ class Database:
         """Size of the file once the write-ahead log is folded into it."""
         pages, page = (self.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
         return int(pages) * int(page)
+
+    def give_back(self) -> None:
+        """Make the file smaller by the pages that nothing is in; inside `writing`.
+
+        One that was made without `auto_vacuum` keeps them for what is written next.
+        """
+        for _ in range(self.rows("PRAGMA freelist_count")[0][0]):
+            self._db.execute("PRAGMA incremental_vacuum")  # a page a call: Python stops at the first of its rows
 
     def fold(self) -> None:
         """Fold the write-ahead log, and with it what was overwritten, into the file; as far as readers let it."""

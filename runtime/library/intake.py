@@ -19,7 +19,7 @@ from ..errors import LibraryError
 from .chunk import Passage, passages_of
 from .document import Document, Report
 from .encoders import encoded
-from .store import UNPURGED, Coded, Codes, Store
+from .store import Coded, Codes, Store
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
@@ -208,8 +208,8 @@ class Intake:
 def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> Iterator[Intake]:
     """An intake, see `Intake`; where it is stopped, what is encoded is committed.
 
-    What was removed is taken out of the full-text index as well, once a call: it is rewritten for that. Not where it is
-    stopped, as that may take its time; the next call does.
+    The full-text index is rewritten afterwards where that is due: see `Store.is_scattered`. Not where it is stopped,
+    as that may take its time; the next call does.
     """
     intake = Intake(store, encoder, committed)
     try:
@@ -218,7 +218,7 @@ def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[
         if not isinstance(error, LibraryError):
             intake.commit()
         raise
-    if store.meta(UNPURGED) is not None:
+    if store.is_scattered:
         with store.writing():
             store.purge()
         store.fold()

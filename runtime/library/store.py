@@ -19,12 +19,12 @@ from .database import Database
 from .deflate import PART, deflated, inflated, is_whole, passage_of
 from .document import Document
 
-UNPURGED = "unpurged"
-
 _MAX_ROWS = 2**62
 _ROWS_AT_ONCE = 4096
 _WEIGHTS = {"title": 2.0, "body": 1.0}
+_UNPURGED = "unpurged"
 _PURGES = "purges"
+_PURGED_AT = "purged_at"
 _PURGES_A_REBUILD = 500
 
 Keys = npt.NDArray[np.int64]
@@ -162,14 +162,14 @@ class Store(Database):
         self._db.execute("DELETE FROM documents WHERE key = ?", (key,))
         if not whole:  # FTS5 has to be told what it indexed, and all of that is not known any more
             self.rebuild()
-        self.set_meta(UNPURGED, "1")
+        self.set_meta(_UNPURGED, "1")
         return True
 
     def purge(self) -> None:
-        """Rewrite the full-text index without the words of removed documents, which it keeps until then; inside
-        `writing`.
+        """Rewrite the full-text index as one part, without the words of removed documents, which it keeps until then,
+        and give back the room; inside `writing`.
 
-        `optimize` does it, by merging all parts into one. Each time FTS5 adds two levels to what it knows of the parts,
+        `optimize` does it, by merging all parts. Each time FTS5 adds two levels to what it knows of the parts,
         and with SQLite 3.40 calls the index malformed once these are 2,000; `rebuild` begins anew, for the price of
         reading all passages.
         """
@@ -179,7 +179,16 @@ class Store(Database):
         else:
             self.rebuild()
         self.set_meta(_PURGES, str(times))
-        self._db.execute("DELETE FROM meta WHERE key = ?", (UNPURGED,))
+        self.set_meta(_PURGED_AT, str(self.count("passages")))
+        self._db.execute("DELETE FROM meta WHERE key = ?", (_UNPURGED,))
+        self.give_back()
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether words of removed documents are in the full-text index, or it grew to more than twice what it was at
+        the last `purge`: what is merged so is over all of a library's life as much as twice its words."""
+        grown = self.count("passages") > 2 * int(self.meta(_PURGED_AT) or 0)
+        return grown or self.meta(_UNPURGED) is not None
 
     def rebuild(self) -> None:
         """Make the full-text index anew; inside `writing`.

@@ -148,6 +148,16 @@ def test_a_library_that_is_put_into_anew_writes_nothing_where_nothing_changed(li
         assert db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone() == before
 
 
+def test_a_library_keeps_no_room_for_nothing(tmp_path: Path, counting: Any) -> None:
+    path = tmp_path / "many.nest"
+    with Library(path, encoder=counting) as many:
+        many.add([document(*map(section, range(8)), id=f"birds {number}") for number in range(40)])
+    with opened(path) as db:
+        # FTS5's own record of its parts, in which optimize has left one.
+        assert db.execute("SELECT count(DISTINCT segid) FROM full_text_idx").fetchone() == (1,)
+        assert db.execute("PRAGMA freelist_count").fetchone() == (0,)
+
+
 def test_codes_that_are_damaged_are_not_passed_on(library: Library) -> None:
     text = "Otters hunt at night. " * 60
     library.add([Document("otter", text)])

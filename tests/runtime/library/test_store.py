@@ -18,7 +18,7 @@ from nestling.library import database as database_module
 from nestling.library import tracked
 from nestling.library.audit import damage
 from nestling.library.filters import to_sql
-from nestling.library.store import UNPURGED, Store
+from nestling.library.store import Store
 from nestling.library.tracked import Tracked
 from processes import guarded_environment
 from stored import DIM, coded, codes, opened, rows
@@ -180,11 +180,41 @@ def test_removed_words_are_not_left_in_the_file(store: Store, path: Path) -> Non
     assert words(store, '"zyxwvut"') == [4]
     with store.writing():
         store.remove("patient")
-        assert store.meta(UNPURGED) is not None
+        assert store.is_scattered
         store.purge()
-    assert store.meta(UNPURGED) is None
+    assert not store.is_scattered
     store.close()
     assert b"zyxwvut" not in path.read_bytes()
+
+
+def test_the_full_text_is_made_one_part_where_it_has_grown_to_more_than_twice_what_it_was(store: Store) -> None:
+    assert store.is_scattered  # the fixture's documents were never merged
+    with store.writing():
+        store.purge()
+    assert not store.is_scattered
+    passages = store.count("passages")
+    for number in range(passages + 1):
+        assert not store.is_scattered
+        with store.writing():
+            store.put(coded(f"more {number}", "owls hunt mice"))
+    assert store.is_scattered
+    assert len(words(store, '"mice"')) == passages + 1
+
+
+def test_the_room_of_what_is_removed_is_given_back(store: Store) -> None:
+    with store.writing():
+        store.purge()
+    before = store.file_bytes()
+    with store.writing():
+        for number in range(300):
+            store.put(coded(f"more {number}", " ".join(f"word{number}x{place}" for place in range(100))))
+    assert store.file_bytes() > 2 * before
+    with store.writing():
+        for number in range(300):
+            store.remove(f"more {number}")
+        store.purge()
+    assert store.file_bytes() <= before + 8192
+    assert damage(store, DIM, full=True).sentences == ()
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
