@@ -22,6 +22,9 @@ from . import schema
 _BUSY_MS = 10_000
 # So many pages are written beside the file before they are folded into it: those that are written often, once.
 _CHECKPOINT_PAGES = 8000
+# So many are given back at once: each is sought among all that are free.
+_GIVEN_BACK_PAGES = 4096
+_INCREMENTAL = 2
 _WRITER = "writer"
 GENERATION = "generation"
 
@@ -77,7 +80,7 @@ class Database:
             if version < schema.VERSION:
                 schema.complete(self._db, version)
             return
-        if not tables:  # so that `give_back` can; it is set before anything is written, or never
+        if not tables:  # so that `give_back` can; a file that holds anything ignores it
             self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -182,11 +185,13 @@ class Database:
         return int(pages) * int(page)
 
     def give_back(self) -> None:
-        """Make the file smaller by the pages that nothing is in; inside `writing`.
+        """Make the file smaller by the pages that nothing is in, up to 16 MiB of them; inside `writing`.
 
-        One that was made without `auto_vacuum` keeps them for what is written next.
+        Those that are left, and all of a file that was made without `auto_vacuum`, are for what is written next.
         """
-        for _ in range(self.rows("PRAGMA freelist_count")[0][0]):
+        if self.rows("PRAGMA auto_vacuum") != [(_INCREMENTAL,)]:
+            return
+        for _ in range(min(self.rows("PRAGMA freelist_count")[0][0], _GIVEN_BACK_PAGES)):
             self._db.execute("PRAGMA incremental_vacuum")  # a page a call: Python stops at the first of its rows
 
     def fold(self) -> None:

@@ -208,8 +208,8 @@ class Intake:
 def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> Iterator[Intake]:
     """An intake, see `Intake`; where it is stopped, what is encoded is committed.
 
-    The full-text index is rewritten afterwards where that is due: see `Store.is_scattered`. Not where it is stopped,
-    as that may take its time; the next call does.
+    What was removed is taken out of the full-text index as well, once a call: it is rewritten for that, and where the
+    library has doubled. Not where it is stopped, as that may take its time; the next call does.
     """
     intake = Intake(store, encoder, committed)
     try:
@@ -218,9 +218,14 @@ def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[
         if not isinstance(error, LibraryError):
             intake.commit()
         raise
-    if store.is_scattered:
-        with store.writing():
-            store.purge()
+    removed = store.has_removed_words
+    if removed or store.has_doubled:
+        try:
+            with store.writing():
+                store.purge()
+        except LibraryError:  # somebody else writes, or the disk is full
+            if removed:
+                raise
         store.fold()
 
 

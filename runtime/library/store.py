@@ -24,7 +24,9 @@ _ROWS_AT_ONCE = 4096
 _WEIGHTS = {"title": 2.0, "body": 1.0}
 _UNPURGED = "unpurged"
 _PURGES = "purges"
-_PURGED_AT = "purged_at"
+_PURGED_PASSAGES = "purged_passages"
+# From so many passages on a merge takes a second, in which nobody else can write: it is left to removals.
+_MOST_MERGED = 100_000
 _PURGES_A_REBUILD = 500
 
 Keys = npt.NDArray[np.int64]
@@ -174,21 +176,24 @@ class Store(Database):
         reading all passages.
         """
         times = int(self.meta(_PURGES) or 0) + 1
-        if times % _PURGES_A_REBUILD:
-            self._db.execute("INSERT INTO full_text (full_text) VALUES ('optimize')")
-        else:
+        if times % _PURGES_A_REBUILD == 0:
             self.rebuild()
+        self._db.execute("INSERT INTO full_text (full_text) VALUES ('optimize')")
         self.set_meta(_PURGES, str(times))
-        self.set_meta(_PURGED_AT, str(self.count("passages")))
+        self.set_meta(_PURGED_PASSAGES, str(self.count("passages")))
         self._db.execute("DELETE FROM meta WHERE key = ?", (_UNPURGED,))
         self.give_back()
 
     @property
-    def is_scattered(self) -> bool:
-        """Whether words of removed documents are in the full-text index, or it grew to more than twice what it was at
-        the last `purge`: what is merged so is over all of a library's life as much as twice its words."""
-        grown = self.count("passages") > 2 * int(self.meta(_PURGED_AT) or 0)
-        return grown or self.meta(_UNPURGED) is not None
+    def has_removed_words(self) -> bool:
+        """Whether words of removed documents are in the full-text index."""
+        return self.meta(_UNPURGED) is not None
+
+    @property
+    def has_doubled(self) -> bool:
+        """Whether there are more than twice as many passages as at the last `purge`, and few enough for one; what such
+        purges merge is at most twice what was ever added."""
+        return 2 * int(self.meta(_PURGED_PASSAGES) or 0) < self.count("passages") <= _MOST_MERGED
 
     def rebuild(self) -> None:
         """Make the full-text index anew; inside `writing`.

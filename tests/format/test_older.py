@@ -112,3 +112,13 @@ def test_titles_weigh_as_in_a_new_library_though_they_stand_elsewhere_in_the_ful
         with closing(sqlite3.connect(path)) as db:
             columns.append([row[1] for row in db.execute("PRAGMA table_info(full_text)")])
     assert columns == [["title", "body"], ["body", "title"]]
+
+
+def test_its_file_keeps_the_room_of_what_is_removed_for_what_is_written_next(folder: Path, copy: Path) -> None:
+    with Library(copy, encoder=Encoder(folder / "bundle"), create=False) as library:
+        library.add([Document(f"new {number}", "owls again " * 300) for number in range(30)])
+        library.remove([f"new {number}" for number in range(30)])
+        assert library.problems(full=True) == []
+    with closing(sqlite3.connect(copy)) as db:
+        assert db.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+        assert db.execute("PRAGMA freelist_count").fetchone()[0] > 0

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from nestling import Document, Encoder, Library, Report
+from nestling.errors import BusyError
+from nestling.library.store import Store
 from stored import opened
 
 
@@ -156,6 +158,25 @@ def test_a_library_keeps_no_room_for_nothing(tmp_path: Path, counting: Any) -> N
         # FTS5's own record of its parts, in which optimize has left one.
         assert db.execute("SELECT count(DISTINCT segid) FROM full_text_idx").fetchone() == (1,)
         assert db.execute("PRAGMA freelist_count").fetchone() == (0,)
+
+
+def test_what_was_added_is_told_where_the_full_text_could_not_be_made_one_part(
+    tmp_path: Path, counting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(store: Store) -> None:
+        raise BusyError("another process is writing to it")
+
+    monkeypatch.setattr(Store, "purge", refuse)
+    with Library(tmp_path / "busy.nest", encoder=counting) as busy:
+        assert busy.add([document(section(0))]) == Report(added=1)
+        # What was removed must not stay.
+        with pytest.raises(BusyError, match="another process is writing to it"):
+            busy.add([document(section(1))])
+        monkeypatch.undo()
+        assert busy.add([document(section(1))]) == Report(unchanged=1)
+        assert busy.search("heron", mode="lexical") != []
+    with opened(tmp_path / "busy.nest") as db:
+        assert db.execute("SELECT count(*) FROM meta WHERE key = 'unpurged'").fetchone() == (0,)
 
 
 def test_codes_that_are_damaged_are_not_passed_on(library: Library) -> None:
