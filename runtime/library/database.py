@@ -82,7 +82,7 @@ class Database:
             return
         if not tables:  # so that `give_back` can; a file that holds anything ignores it
             self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._log_ahead()
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -94,6 +94,18 @@ class Database:
                     schema.update(self._db, version)
             # So that a file that lost its log is seen to be a library, and one that lost more is not.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _log_ahead(self) -> None:
+        """Keep the file in WAL mode. SQLite does not wait here for another process that makes the same new file."""
+        until = time.monotonic() + _BUSY_MS / 1000
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(0.01)
 
     def close(self) -> None:
         """Close the file; SQLite folds its write-ahead log into it."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from nestling.errors import LibraryError
+from nestling.errors import BusyError, LibraryError
+from nestling.library import database as database_module
 from nestling.library.audit import damage
 from nestling.library.store import Store
 from stored import DIM, coded, opened
@@ -129,3 +134,31 @@ def test_an_empty_file_is_no_library_and_stays_empty(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match=r"zero.nest: is empty, not a library; restore it from a copy or add its "):
         Store(path, create=False)
     assert path.read_bytes() == b""
+
+
+@pytest.fixture
+def unlogged(store: Store, path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a library that is not in WAL mode, as one that is being made is for a moment; it is held."""
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as db:
+        assert db.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        db.execute("BEGIN IMMEDIATE")
+        yield db
+
+
+def test_a_file_that_somebody_else_is_making_is_waited_for(unlogged: sqlite3.Connection, path: Path) -> None:
+    leave = threading.Timer(0.3, unlogged.execute, ("COMMIT",))
+    leave.start()
+    opened_then = Store(path, create=True)
+    leave.join()
+    assert opened_then.rows("PRAGMA journal_mode") == [("wal",)]
+    assert opened_then.count("documents") == 2
+    opened_then.close()
+
+
+def test_a_file_that_somebody_else_keeps_is_an_error(
+    unlogged: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
+    with pytest.raises(BusyError, match=r" is writing to it; try again when it is done$"):
+        Store(path, create=True)
