@@ -11,6 +11,8 @@ from matplotlib import pyplot
 from matplotlib.ticker import NullFormatter
 
 OURS = "nestling"
+# By whose weights a peer has; there are fewer colours than peers.
+MARKERS = {"same": "o", "own": "^", "none": "s"}
 
 
 def draw(result: Path, folder: Path) -> None:
@@ -30,7 +32,7 @@ def draw(result: Path, folder: Path) -> None:
         for place, name in enumerate(quality):
             row = found["folder"].get(name, {})
             if "ask" in row:
-                marker = "D" if name == OURS else "o"
+                marker = "D" if name == OURS else MARKERS[found["peers"][name]["weights"]]
                 axes.plot([value(row)], [quality[name]], marker, color=f"C{place}", markersize=8, label=name)
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
