@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -218,15 +218,13 @@ def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[
         if not isinstance(error, LibraryError):
             intake.commit()
         raise
-    removed = store.has_removed_words
-    if removed or store.has_doubled:
-        try:
-            with store.writing():
-                store.purge()
-        except LibraryError:  # somebody else writes, or the disk is full
-            if removed:
-                raise
+    if store.has_removed_words:
+        with store.writing():
+            store.purge()
         store.fold()
+    elif store.has_doubled:
+        with suppress(LibraryError), store.writing():  # somebody else writes, or the disk is full: it is not needed
+            store.purge()
 
 
 def _text(entry: _Entry, place: int) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 from environments import Json, Say, keep, killed_behind, made, result_of, started
 from peers import MAKERS, PEERS, peer
+from peers.adapter import Text
 
 from machine import commit, tree_bytes
 from nestling.encoding.bundle import hash_file
@@ -124,7 +125,7 @@ def prepare(bench: Bench) -> None:
     folder = fresh(data / "files")
     folder.mkdir()
     for row in rows[:FILES]:
-        (folder / f"{row['id']}.txt").write_text(f"{row['title']} {row['body']}".strip(), encoding="utf-8")
+        (folder / f"{row['id']}.txt").write_text(Text(**row).text, encoding="utf-8")
     if not (bench.made / "onnx").exists():
         export_onnx(bench.source, bench.made)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nestling import Document
-from nestling.library.store import Coded, Codes
+from nestling.library.store import Coded, Codes, Store
 from nestling.vectors.codes import to_bits, to_fine
 from tiny import VOCABULARY
 
@@ -68,3 +68,8 @@ def bytes_of(path: Path) -> bytes:
     """All bytes of a library's file and of its write-ahead log."""
     log = Path(f"{path}-wal")
     return path.read_bytes() + (log.read_bytes() if log.exists() else b"")
+
+
+def words(store: Store, match: str) -> list[int]:
+    """Keys of the passages that match an FTS5 expression."""
+    return [key for key, _ in store.lexical(match, 10, allowed=False)]

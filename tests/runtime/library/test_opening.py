@@ -16,11 +16,7 @@ from nestling.errors import BusyError, LibraryError
 from nestling.library import database as database_module
 from nestling.library.audit import damage
 from nestling.library.store import Store
-from stored import DIM, coded, opened
-
-
-def words(store: Store, match: str) -> list[int]:
-    return [key for key, _ in store.lexical(match, 10, allowed=False)]
+from stored import DIM, coded, opened, words
 
 
 def test_a_file_that_is_no_database_is_refused_and_kept(path: Path) -> None:
