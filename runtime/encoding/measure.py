@@ -1,6 +1,6 @@
 """What a variant of a bundle costs on this device: each is measured in a process of its own, so that its memory is its.
 
-The process is this file: `python -m nestling.encoding.measure BUNDLE WIDTH PRECISION` prints a line of JSON.
+The process runs this file's `main`, which prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .. import child
 from ..errors import NestlingError
 from .bundle import Bundle, Variant, read_bundle
 
@@ -59,10 +60,8 @@ def measure(bundle: Bundle, variant: Variant) -> Cost:
     Raises:
         NestlingError: the process failed, with what it said.
     """
-    module = [sys.executable, "-m", "nestling.encoding.measure"]
-    command = [*module, str(bundle.folder.resolve()), variant.width, variant.precision]
-    # Where Python knows it, the folder that the user is in is no place to import from.
-    environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+    command = child.command(__name__, str(bundle.folder.resolve()), variant.width, variant.precision)
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=True,
@@ -84,7 +83,7 @@ def _measured(bundle: Bundle, width: str, precision: str) -> Cost:
     from .golden import read_golden
 
     if not bundle.variant(width, precision).is_static:
-        import onnxruntime  # noqa: F401 - before the look at the memory, since encoders share it
+        from .ort import onnxruntime  # noqa: F401 - before the look at the memory, since encoders share it
     texts = read_golden(bundle).texts
     before = _resident_bytes()
     with Encoder(bundle, width=width, precision=precision) as encoder:
@@ -163,7 +162,3 @@ def main() -> None:
         sys.exit(str(error))
     del found["width"], found["precision"]
     print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

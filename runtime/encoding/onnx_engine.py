@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from ..errors import BundleError
+from .ort import onnxruntime
 from .tokens import Role, Tokens
 
 Ids = npt.NDArray[np.int64]

@@ -71,7 +71,7 @@ def _runs_with(variant: Variant) -> str:
     """What computes the variant, with its version."""
     if variant.is_static:
         return f"numpy {np.__version__}"
-    import onnxruntime  # here, so that a token table is used without it
+    from .ort import onnxruntime  # here, so that a token table is used without it
 
     return str(onnxruntime.__version__)
 

@@ -7,7 +7,10 @@ rescores them by the same code as after a scan.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +123,9 @@ def load(path: Path, fingerprint: str, rows: int, dim: int) -> Graph | None:
 
 def _empty(bits: int) -> Any:
     # usearch is not loaded before a graph is wanted: a scan does without.
+    if sys.platform == "linux":  # or its C++ library would be that of ONNX Runtime as well, see `encoding.ort`
+        with suppress(OSError):
+            ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
     from usearch import index as usearch
 
     return usearch.Index(

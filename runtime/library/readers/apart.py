@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from ...child import command
 from ..document import Document, Skip
 
 SECONDS = 60.0
@@ -77,7 +77,7 @@ class Apart:
         if self._process is None:
             self._lines = queue.SimpleQueue()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.serve"],
+                command(f"{__package__}.serve"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

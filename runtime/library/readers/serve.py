@@ -15,6 +15,7 @@ MEMORY_BYTES = 400 << 20
 
 
 def main() -> None:
+    """Answer until standard input ends."""
     _limit_memory()
     answers, sys.stdout = sys.stdout, sys.stderr  # what a parser prints is no answer
     for line in sys.stdin:
@@ -30,7 +31,3 @@ def _limit_memory() -> None:
     except ImportError:  # Windows, where the limit of time alone holds
         return
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-
-
-if __name__ == "__main__":
-    main()
