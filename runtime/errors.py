@@ -23,6 +23,10 @@ class BusyError(LibraryError):
     """A library file that another process, or another thread, is writing to for long."""
 
 
+class ChangedError(BusyError):
+    """A library file that may only be read, and that was changed by its owner while it was read."""
+
+
 class QueryError(NestlingError):
     """A query or a filter that cannot be answered as it stands."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import BusyError, LibraryError, NestlingError
+from ..errors import BusyError, ChangedError, LibraryError, NestlingError
 from . import schema
 
 _BUSY_MS = 10_000
@@ -50,8 +50,15 @@ class Database:
             raise LibraryError(f"{path}: the folder {path.parent} does not exist; make it first")
         self.read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         self._announced = False
-        mode = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
-        uri = f"file:{quote(str(path.absolute()))}?{mode if self.read_only else 'mode=rwc'}"
+        self._connect(create)
+
+    def _connect(self, create: bool) -> None:
+        # SQLite needs its log beside the file to see what others write. Where there is none and none can be made, the
+        # file is read as one that nobody writes; that holds as long as it is what it was, see `_follow`.
+        self._unchanging = self.read_only and not self._has_log()
+        self._opened_as = self._identity()
+        mode = "immutable=1" if self._unchanging else "mode=ro" if self.read_only else "mode=rwc"
+        uri = f"file:{quote(str(self.path.absolute()))}?{mode}"
         try:
             self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             try:
@@ -61,6 +68,28 @@ class Database:
                 raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
+
+    def _has_log(self) -> bool:
+        return Path(f"{self.path}-wal").exists()
+
+    def _identity(self) -> tuple[int, int, int] | None:
+        """What changes with every change of the file; None where it is gone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether a file that was opened as one that nobody writes is being written, or has been."""
+        return self._unchanging and (self._has_log() or self._identity() != self._opened_as)
+
+    def _follow(self) -> None:
+        """Open the file anew where it is outdated."""
+        if self._is_outdated:
+            self._db.close()
+            self._connect(create=False)
 
     def _prepare(self, create: bool) -> None:
         self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -147,22 +176,34 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """One snapshot: what another process commits meanwhile is not seen."""
+        """One snapshot: what another process commits meanwhile is not seen.
+
+        Raises:
+            ChangedError: the file may only be read, and its owner began to write it meanwhile; read again.
+        """
+        self._follow()
         try:
             self._db.execute("BEGIN")
             try:
                 yield
-            finally:
                 self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._error(error) from error
+            except BaseException:  # Ctrl-C as well: what stands in temporary tables goes
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
         except NestlingError:
             raise
-        except (KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
+        except (sqlite3.Error, KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
+            if self._is_outdated:
+                raise ChangedError(f"{self.path}: is being written by its owner; try again") from error
             raise self._error(error) from error
+        if self._is_outdated:
+            raise ChangedError(f"{self.path}: is being written by its owner; try again")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of a statement of this package's own."""
+        if not self._db.in_transaction:
+            self._follow()
         try:
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:

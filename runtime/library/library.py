@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..encoding.bundle import Bundle
-from ..errors import LibraryError, NestlingError
+from ..errors import ChangedError, LibraryError, NestlingError
 from . import audit, filters, lexical, ranking, refine, resident, tracked
 from . import query as asked
 from .adopt import adopt, remember_width
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .sync import Progress
 
 _MOST_REMEMBERED = 20_000
+# Of a search in a file that may only be read, and whose owner begins to write it meanwhile.
+_ATTEMPTS = 3
 
 Added = Callable[[int, int], None]
 Synced = Callable[["Progress"], None]
@@ -251,10 +253,16 @@ class Library:
             exact=exact,
             dense_weight=NAME_WEIGHT if lexical.is_name(query) else DENSE_WEIGHT,
         )
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(ChangedError):
+                return self._answered(question)
+        return self._answered(question)
+
+    def _answered(self, question: ranking.Question) -> list[Hit]:
         with self._reading, self._store.reading():
-            if mode != "lexical":
+            if question.vector is not None:
                 self._resident = resident.current(self._store, self.dim, self._resident)
-            hits = ranking.rank(self._store, self._resident if mode != "lexical" else None, question)
+            hits = ranking.rank(self._store, None if question.vector is None else self._resident, question)
             self._found.update(hit.id for hit in hits)
             if len(self._found) > _MOST_REMEMBERED:
                 self._found = Counter(dict(self._found.most_common(_MOST_REMEMBERED // 2)))

@@ -353,11 +353,10 @@ class Store(Database):
         self._db.execute(
             f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.shown USING fts5 (body, tokenize = '{schema.WORDS}')"
         )
+        self._db.execute("DELETE FROM temp.shown")
         self._db.executemany("INSERT INTO temp.shown (rowid, body) VALUES (?, ?)", texts.items())
         select = "SELECT rowid, highlight(shown, 0, ?, ?) FROM temp.shown WHERE shown MATCH ?"
-        found = dict(self._db.execute(select, (before, after, match)))
-        self._db.execute("DELETE FROM temp.shown")
-        return found
+        return dict(self._db.execute(select, (before, after, match)))
 
     def passages(self, keys: Keys) -> dict[int, PassageRow]:
         """Passages as they are shown, by key."""
