@@ -1,4 +1,4 @@
-"""How another Python process is started that runs a module of this package: nothing of the current folder is run in it."""
+"""Another Python process that runs a module of this package, and nothing of the current folder."""
 
 from __future__ import annotations
 
