@@ -18,25 +18,35 @@ import numpy as np
 import onnx
 from tokenizers import Tokenizer
 
-from ..encoding.bundle import MANIFEST, STATIC, Bundle, File, Variant, hash_file, read_bundle
+from ..bundle.golden import Golden, stored
+from ..bundle.manifest import MANIFEST, STATIC, Bundle, File, Variant, hash_file, read_bundle
+from ..bundle.quality import REPORT
 from ..encoding.encoder import Encoder
 from ..encoding.engine import load
-from ..encoding.golden import Golden, stored
-from ..encoding.quality import REPORT
 from ..encoding.tokens import Tokens
-from .activations import Floats
-from .calibration import own_texts
-from .card import card
+from .bundle.card import card
+from .bundle.install import put_in_place
+from .bundle.pack import graph_name, pack
+from .bundle.verify import (
+    Report,
+    compare,
+    golden_texts,
+    reference,
+    report_text,
+    require,
+    sentences,
+    tool_versions,
+    turned,
+)
 from .errors import ExportError
-from .family import LOOK_UP, family
-from .graph import stored_rotation
-from .pack import graph_name, pack
-from .place import put_in_place
-from .quantize import FLOAT32, quantized
-from .recipe import WIDEST, FolderSource, Recipe
-from .source import CONFIG, TOKENIZER, WEIGHTS, fetch
+from .quantize.activations import Floats
+from .quantize.calibration import own_texts
+from .quantize.onnx_graph import stored_rotation
+from .quantize.quantize import FLOAT32, quantized
+from .recipe.recipe import WIDEST, FolderSource, Recipe
+from .recipe.source import CONFIG, TOKENIZER, WEIGHTS, fetch
 from .steps import Say, Work
-from .verify import Report, compare, golden_texts, reference, report_text, require, sentences, tool_versions, turned
+from .train.family import LOOK_UP, family
 
 GOLDEN, CARD, RECIPE = "golden.npz", "README.md", "recipe.toml"
 # The parts of a recipe that no step depends on.

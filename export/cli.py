@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from ..encoding.bundle import read_bundle
+from ..bundle.manifest import read_bundle
 from ..errors import NestlingError
 from .errors import ExportError, require_tools
-from .recipe_file import read_recipe
+from .recipe.recipe_file import read_recipe
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,7 +85,7 @@ def rate(bundle: Path, study: Path) -> None:
 
     `nestling tune` shows it and chooses by it. `python tests/bench/study.py` measures it. Building again takes it out.
     """
-    from .rate import rate as rate_bundle
+    from .bundle.rate import rate as rate_bundle
 
     try:
         quality = json.loads(study.read_bytes())["quality"]

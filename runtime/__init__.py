@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .document import Document, Hit, Report, Skip
     from .encoding.encoder import Encoder
     from .errors import NestlingError
-    from .library.document import Document, Hit, Report, Skip
     from .library.library import Library
     from .vectors.hits import Hits
     from .vectors.index import Index
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Encoder", "Hit", "Hits", "Index", "Library", "NestlingError", "Report", "Skip", "__version__"]
 
 _MODULES = {
-    "Document": ".library.document",
+    "Document": ".document",
     "Encoder": ".encoding.encoder",
-    "Hit": ".library.document",
+    "Hit": ".document",
     "Hits": ".vectors.hits",
     "Index": ".vectors.index",
     "Library": ".library.library",
     "NestlingError": ".errors",
-    "Report": ".library.document",
-    "Skip": ".library.document",
+    "Report": ".document",
+    "Skip": ".document",
 }
 
 # From version 1.29 on ONNX Runtime tells its makers of its use, and keeps an identifier of the device to do so, unless

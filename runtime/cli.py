@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options, show
+from .commands import options, show
+from .commands.measuring import evaluate_command, tune
+from .document import clean
 from .errors import NestlingError
-from .library.document import clean
-from .measuring import evaluate_command, tune
 
 if TYPE_CHECKING:
-    from .encoding.bundle import Bundle
+    from .bundle.manifest import Bundle
     from .encoding.encoder import Encoder
     from .library.library import Library
 
@@ -88,7 +88,7 @@ def add(
     Only what changed is read again; documents of files that are gone are removed. Hidden files and what a file named
     .nestlingignore says, in the syntax of .gitignore, are passed over.
     """
-    from .library.folders import existing
+    from .library.intake.folders import existing
 
     for path in paths:
         existing(path)  # before a library is made for nothing
@@ -160,7 +160,7 @@ def search(
     bundle: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Answer QUERY from LIBRARY, best first."""
-    from .library.filters import parse
+    from .library.store.filters import parse
 
     with _open(library, bundle, create=False, query_width=query_width) as opened:
         hits = opened.search(query, k, mode=mode, where=parse(where), by=by)
@@ -190,7 +190,7 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
     from .vectors.files import is_index
 
     if path.is_dir():
-        from .encoding.bundle import read_bundle
+        from .bundle.manifest import read_bundle
 
         found = read_bundle(path)
         values: dict[str, Any] = {
@@ -327,9 +327,9 @@ def _open(
     Args:
         once: what documents are encoded at this time, if not at the document width.
     """
-    from .encoding.bundle import read_bundle
-    from .encoding.plan import read_plan
+    from .bundle.manifest import read_bundle
     from .library.library import Library
+    from .tuning.width_plan import read_plan
 
     found, new = read_bundle(bundle), create and not path.exists()
     plan = read_plan(found)
@@ -358,7 +358,7 @@ def _sync(
     library: Path, paths: tuple[Path, ...], ignore: tuple[str, ...], max_size: int | None, fast: bool,
     width: str | None, bundle: Path | None, as_json: bool, create: bool,
 ) -> None:  # fmt: skip
-    from .encoding.bundle import STATIC
+    from .bundle.manifest import STATIC
 
     once = STATIC if fast else None
     with _open(library, bundle, create, width=width, once=once) as opened, show.synced() as progress:

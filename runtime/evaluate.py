@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from .document import Document, clean
 from .encoding.encoder import Encoder
 from .errors import NestlingError
-from .library.document import Document, clean
 from .library.library import Library
-from .library.query import Mode
+from .library.search.query import Mode
 
 MEASURES = ("nDCG@10", "Recall@100", "MRR@10")
 DEPTH = 100

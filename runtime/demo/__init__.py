@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 
-from ..library.document import Document
+from ..document import Document
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .bundle import Variant, read_bundle
+from ..bundle.external_data import check_locations
+from ..bundle.golden import Floats, Golden, read_golden, require_cosine
+from ..bundle.manifest import Variant, read_bundle
 from .encoder import Encoder
 from .engine import Engine
-from .external import check_locations
-from .golden import Floats, Golden, read_golden, require_cosine
 
 NEIGHBOURS = 5
 

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..bundle.manifest import ROLES, Bundle, Role, read_bundle
 from ..errors import TruncationWarning
-from .bundle import Bundle, read_bundle
 from .engine import Engine, opened
-from .tokens import ROLES, Role
 
 
 class Encoder:

@@ -16,11 +16,11 @@ from weakref import WeakValueDictionary
 import numpy as np
 import numpy.typing as npt
 
-from .bundle import Bundle, Variant
-from .external import check_locations
-from .golden import Floats, quick_check
-from .remembered import is_noted, note_of, remember
-from .tokens import Role, Tokens
+from ..bundle.external_data import check_locations
+from ..bundle.golden import Floats, quick_check
+from ..bundle.manifest import Bundle, Role, Variant
+from .tokens import Tokens
+from .verified import is_noted, note_of, remember
 
 Ids = npt.NDArray[np.int64]
 

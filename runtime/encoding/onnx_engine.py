@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..bundle.manifest import Role
 from ..errors import BundleError
 from .ort import onnxruntime
-from .tokens import Role, Tokens
+from .tokens import Tokens
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..bundle import archive
+from ..bundle.manifest import Role
 from ..errors import BundleError
-from . import archive
-from .tokens import Role, Tokens
+from .tokens import Tokens
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -10,17 +10,14 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from ..bundle.manifest import ROLES, Role
 from ..errors import BundleError
 from .words import starts_of, words_of
-
-Role = Literal["document", "query"]
-ROLES: tuple[Role, ...] = ("document", "query")
 
 _BLOCK_CHARS = 65536
 # How many characters of a text are looked at, one after another until there are tokens enough. The last is a bound: a

@@ -10,24 +10,28 @@ from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..encoding.bundle import Bundle
+from ..bundle.manifest import Bundle
+from ..document import Document, Hit, Report, Skip, distinct
 from ..errors import ChangedError, LibraryError, NestlingError
-from . import audit, filters, lexical, ranking, refine, resident, tracked
-from . import query as asked
-from .adopt import adopt, remember_width
-from .document import Document, Hit, Report, Skip, distinct
-from .encoders import Encoders
-from .fuse import DENSE_WEIGHT, NAME_WEIGHT
-from .intake import Intake, taking_in
-from .query import Mode
-from .ranking import By
-from .refine import Background, Order, Work
-from .resident import Resident
-from .store import Store
+from .intake import refine
+from .intake.document_width import adopt, remember_width
+from .intake.encoders import Encoders
+from .intake.intake import Intake, taking_in
+from .intake.refine import Background, Order, Work
+from .search import bit_cache as resident
+from .search import lexical, ranking
+from .search import query as asked
+from .search.bit_cache import Resident
+from .search.fuse import DENSE_WEIGHT, NAME_WEIGHT
+from .search.query import Mode
+from .search.ranking import By
+from .store import audit, filters
+from .store import file_state as tracked
+from .store.store import Store
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
-    from .sync import Progress
+    from .intake.sync import Progress
 
 _MOST_REMEMBERED = 20_000
 # Of a search in a file that may only be read, and whose owner begins to write it meanwhile.
@@ -293,8 +297,8 @@ class Library:
                 changed.
         """
         # The readers and what they read with are a tenth of a process's start; a search does without.
-        from . import folders, sync
-        from .readers.apart import Apart
+        from ..readers.sandbox import Apart
+        from .intake import folders, sync
 
         if isinstance(ignore, str):
             raise TypeError("ignore is one str, expected a list of str; put it in a list")
@@ -311,7 +315,7 @@ class Library:
         Raises:
             NestlingError: the library knows nothing there.
         """
-        from . import sync
+        from .intake import sync
 
         named = str(Path(path).expanduser().resolve())
         with self._changing:
@@ -378,7 +382,7 @@ class Library:
         Raises:
             NestlingError: the file cannot be written so; see `dump.dump`.
         """
-        from .dump import dump
+        from .store.dump import dump
 
         store = Store(self.path, create=False)  # so that a search need not wait
         try:

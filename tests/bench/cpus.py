@@ -22,9 +22,9 @@ import numpy as np
 
 from machine import described, finished
 from nestling import Encoder, Library
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import Collection, read_collection
-from nestling.library.query import Mode
+from nestling.library.search.query import Mode
 
 DOCUMENTS = 300
 QUERIES = 100

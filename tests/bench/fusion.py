@@ -18,8 +18,9 @@ import numpy as np
 import machine
 from nestling import Encoder, Library
 from nestling.evaluate import Collection, measure, read_collection
-from nestling.library import fuse, lexical, ranking, resident
-from nestling.library.fuse import Scores, Values, best_of_groups
+from nestling.library.search import bit_cache as resident
+from nestling.library.search import fuse, lexical, ranking
+from nestling.library.search.fuse import Scores, Values, best_of_groups
 
 RESULT = machine.ROOT / "tests" / "bench" / "results" / "fusion.json"
 SHOWN = 100

@@ -38,13 +38,13 @@ from onnx import helper, numpy_helper
 
 from machine import described, finished
 from nestling import Encoder
-from nestling.encoding.bundle import read_bundle
-from nestling.encoding.golden import read_golden
+from nestling.bundle.golden import read_golden
+from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import Collection, read_collection
-from nestling.export.activations import reach
-from nestling.export.calibration import own_texts
-from nestling.export.graph import optimized
-from nestling.export.int8 import quantize_int8
+from nestling.export.quantize.activations import reach
+from nestling.export.quantize.calibration import own_texts
+from nestling.export.quantize.int8 import quantize_int8
+from nestling.export.quantize.onnx_graph import optimized
 from precision import Vectors, compared, figures
 
 OUTLIERS, FAR = 2.0, 4.0

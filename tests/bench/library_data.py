@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nestling import Document, Encoder
-from nestling.encoding.bundle import Bundle
-from nestling.library.chunk import passages_of
+from nestling.bundle.manifest import Bundle
+from nestling.library.intake.chunk import passages_of
 
 SOURCES = (
     "arxiv-abstracts-en",

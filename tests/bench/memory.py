@@ -20,8 +20,8 @@ import numpy as np
 
 from machine import described, finished, resident_mb
 from nestling import Encoder
+from nestling.bundle.manifest import read_bundle
 from nestling.demo import demo_documents
-from nestling.encoding.bundle import read_bundle
 
 CALL = 100
 FIRST = 500

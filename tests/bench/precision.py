@@ -24,10 +24,10 @@ import onnx
 
 from machine import described, finished
 from nestling import Encoder
-from nestling.encoding.bundle import Bundle, read_bundle
+from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.evaluate import MEASURES, Collection, measure, read_collection
-from nestling.export.graph import stored_rotation
-from nestling.export.verify import turned
+from nestling.export.bundle.verify import turned
+from nestling.export.quantize.onnx_graph import stored_rotation
 
 DEPTH = 100
 BLOCK = 512

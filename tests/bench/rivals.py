@@ -22,13 +22,13 @@ import onnxruntime
 import torch
 
 from nestling import Encoder
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import read_collection
-from nestling.export.activations import ROTATION, Floats, Ids
-from nestling.export.calibration import own_texts
-from nestling.export.graph import export_graph, load_model, stored_rotation
-from nestling.export.nest import important, prefix
-from nestling.export.targets import vectors
+from nestling.export.quantize.activations import ROTATION, Floats, Ids
+from nestling.export.quantize.calibration import own_texts
+from nestling.export.quantize.onnx_graph import export_graph, load_model, stored_rotation
+from nestling.export.train.nest import important, prefix
+from nestling.export.train.targets import vectors
 from precision import document_texts
 
 POOLING, MAX_TOKENS = "mean", 256

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from machine import described, finished
 from nestling import Encoder
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import Collection, read_collection
 from precision import Floats, Values, Vectors, by_query, document_texts, exact_vectors, vectors
 

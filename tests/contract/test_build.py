@@ -16,11 +16,11 @@ from click.testing import CliRunner
 pytest.importorskip("torch", reason="the contract needs the export extra")
 
 from nestling import Document, Encoder, Library
-from nestling.encoding.bundle import hash_file, read_bundle
+from nestling.bundle.manifest import hash_file, read_bundle
 from nestling.export.build import build
 from nestling.export.cli import commands
 from nestling.export.errors import ExportError
-from nestling.export.recipe_file import read_recipe
+from nestling.export.recipe.recipe_file import read_recipe
 from tiny import RECIPE, make_tiny
 
 

@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("torch", reason="the contract needs the export extra")
 
 from nestling import Document, Encoder, Library
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 from nestling.errors import BundleError
 from nestling.export.build import build, verify_bundle
 from nestling.export.errors import ExportError
-from nestling.export.recipe_file import read_recipe
+from nestling.export.recipe.recipe_file import read_recipe
 from tiny import make_tiny_family
 
 VARIANTS = [
@@ -192,7 +192,7 @@ def test_the_card_says_what_was_trained(built: tuple[Path, Path]) -> None:
 def test_the_rotation_is_stored_in_half_and_read_back(built: tuple[Path, Path]) -> None:
     import onnx
 
-    from nestling.export.graph import half_rotation, stored_rotation
+    from nestling.export.quantize.onnx_graph import half_rotation, stored_rotation
 
     (kept,) = (path for path in (built[0].parent / "work").rglob("rotation.npy"))
     rotation = np.load(kept)

@@ -18,7 +18,7 @@ collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny encoder's `weights` and its float32 graph `float32.onnx`."""
-    from nestling.export.graph import export_graph, load_model
+    from nestling.export.quantize.onnx_graph import export_graph, load_model
 
     folder = tmp_path_factory.mktemp("tiny")
     make_tiny(folder)

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nestling import Document, Encoder, Index, Library
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 from nestling.export.build import build
-from nestling.export.recipe_file import read_recipe
+from nestling.export.recipe.recipe_file import read_recipe
 from nestling.vectors.codes import FINE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))

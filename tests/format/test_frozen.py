@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nestling import Encoder, Index, Library, Report
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 
 TEXTS = ["owls hunt at night", "cool burns under running water"]
 

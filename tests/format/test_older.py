@@ -12,7 +12,7 @@ import pytest
 
 from bundles import tiny_family
 from nestling import Document, Encoder, Library, Report
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 
 VERSIONS = ["v1", "v2", "v3"]
 BEFORE_WIDTHS = ["v1", "v2"]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestling.encoding.bundle import FORMAT, File, Variant, hash_file, read_bundle
+from nestling.bundle.golden import Golden, read_golden, stored
+from nestling.bundle.manifest import FORMAT, File, Variant, hash_file, read_bundle
 from nestling.encoding.engine import load
-from nestling.encoding.golden import Golden, read_golden, stored
 from nestling.encoding.tokens import Tokens
 
 FORMATS = Path(__file__).parents[1] / "format"

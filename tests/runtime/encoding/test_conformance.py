@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bundles import listed_anew, tiny_bundle, turn_golden
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 from nestling.encoding.conformance import agreement, conformance
-from nestling.encoding.remembered import note_of, remember
+from nestling.encoding.verified import note_of, remember
 from nestling.errors import BundleError
 
 

@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 from nestling import Encoder
+from nestling.bundle.golden import read_golden
+from nestling.bundle.manifest import Role, default_bundle, read_bundle
 from nestling.demo import demo_documents
-from nestling.encoding.bundle import default_bundle, read_bundle
 from nestling.encoding.encoder import truncate
-from nestling.encoding.golden import read_golden
 from nestling.encoding.onnx_engine import Ids, new_session
-from nestling.encoding.tokens import Role
 from nestling.errors import BundleError, TruncationWarning
 from processes import guarded_environment
 

@@ -11,9 +11,10 @@ import pytest
 
 from bundles import listed_anew, tiny_bundle, turn_golden
 from nestling import Encoder
-from nestling.encoding import engine, remembered
-from nestling.encoding.bundle import default_bundle, read_bundle
-from nestling.encoding.golden import read_golden
+from nestling.bundle.golden import read_golden
+from nestling.bundle.manifest import default_bundle, read_bundle
+from nestling.encoding import engine
+from nestling.encoding import verified as remembered
 from nestling.encoding.onnx_engine import new_session
 from nestling.errors import BundleError
 from protobuf import field, number

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bundles import listed_anew, tiny_bundle, tiny_family, token_table, turn_golden
 from nestling import Encoder
+from nestling.bundle.manifest import default_bundle, read_bundle
 from nestling.demo import demo_documents
-from nestling.encoding.bundle import default_bundle, read_bundle
 from nestling.encoding.conformance import conformance
 from nestling.encoding.static import StaticEngine, Table, read_table
 from nestling.encoding.tokens import Tokens

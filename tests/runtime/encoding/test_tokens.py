@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, processors
 
-from nestling.encoding.bundle import default_bundle
-from nestling.encoding.tokens import Role, Tokens
+from nestling.bundle.manifest import Role, default_bundle
+from nestling.encoding.tokens import Tokens
 from nestling.errors import BundleError
 
 TOKENIZER = default_bundle() / "tokenizer.json"

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from nestling.bundle.manifest import Role, default_bundle
 from nestling.demo import demo_documents
 from nestling.encoding import words
-from nestling.encoding.bundle import default_bundle
-from nestling.encoding.tokens import Role, Tokens
+from nestling.encoding.tokens import Tokens
 from nestling.encoding.words import words_of
 
 TOKENIZER = default_bundle() / "tokenizer.json"

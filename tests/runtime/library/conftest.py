@@ -12,9 +12,9 @@ import pytest
 
 from bundles import tiny_family
 from nestling import Encoder, Library
+from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.demo import demo_documents
-from nestling.encoding.bundle import Bundle, read_bundle
-from nestling.library.store import Store
+from nestling.library.store.store import Store
 from stored import BURN, FRIDGE, OWL, coded
 
 

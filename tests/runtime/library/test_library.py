@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nestling import Document, Encoder, Library, Report
-from nestling.encoding.bundle import DEFAULT
+from nestling.bundle.manifest import DEFAULT
 from nestling.errors import LibraryError, NestlingError
 from stored import BURN, FRIDGE, OWL, bytes_of, opened, passage_keys
 

@@ -14,10 +14,10 @@ import pytest
 
 from bundles import FORMATS
 from nestling import Document, Encoder, Library, Report
-from nestling.encoding.bundle import Bundle, read_bundle
+from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.errors import BundleError, LibraryError
-from nestling.library.dump import dump
-from nestling.library.store import Store
+from nestling.library.store.dump import dump
+from nestling.library.store.store import Store
 from processes import guarded_environment
 from stored import opened, told
 

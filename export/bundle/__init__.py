@@ -1,0 +1,1 @@
+"""Quantized graphs in, a verified bundle's folder out."""

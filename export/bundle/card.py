@@ -1,0 +1,135 @@
+"""The bundle's README.md: what it is, where its weights are from, what it was measured at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...bundle.manifest import STATIC
+from ..quantize.blocks import Grid
+from ..recipe.recipe import WIDTHS, AttentionRecipe, FolderSource, PypiSource, Recipe
+from .verify import GOLDEN_TEXTS, Report
+
+_CARD = """# {name}
+
+{title}
+
+| | |
+|---|---|
+| weights | {origin} |
+| licence of the weights | {licence} |
+| taken from | {source} |
+| languages | {languages} |
+| training data | {training} |
+| vector | {dim} dimensions, {pooling} pooling, unit length |
+| reads | {max_tokens} tokens of a text |
+{precisions}
+
+Made from the original weights by `nestling-export build` with the `recipe.toml` beside this file. {made}
+
+## Measured against the float32 reference
+
+| variant | bytes | texts | mean cosine | worst cosine | top-10 overlap |
+|---|---|---|---|---|---|
+{reports}
+
+{fitted}
+README.md of Nestling has ranking quality on whole collections. `golden.npz` holds {golden} of the texts with their
+vectors; `nestling check` compares them on your machine.
+"""
+
+_UNTRAINED = """They were exported to ONNX, fused and quantized. The weights were changed in that way and no other; no
+training was done."""
+
+_FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
+prefixes of a vector say most. Width xl has the original weights. The others share its token table and {attention};
+their layer norms and feed-forward parts, {units} of xl's hidden neurons, were trained to give its vectors.
+{static}Trained on {passages:,} passages, {batches}, of {origin};
+nothing of any test collection was trained on."""
+
+_STATIC = """Width static is a table with a row a token, trained to the same vectors, which is summed up without a
+neural network. """
+
+
+def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int], dim: int) -> str:
+    """The text of a bundle's card.
+
+    Args:
+        reports, sizes: by variant, what each was measured at, and the bytes of its files.
+    """
+    described = {
+        "int8": recipe.int8
+        and f"{recipe.int8.weight_bits}-bit weights with a scale a channel, 8-bit activations with a scale a text",
+        "int4": "4-bit weights in groups with a scale, each matrix in the finest groups, or 8 bits, that its part in "
+        "the error earns",
+        "float32": "weights as they are",
+        "token table": f"{Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)}, rounded where the "
+        "vectors depend on it least; shared by all graphs",
+    }
+    table = [] if _precisions(reports) == ["float32"] else ["token table"]
+    return _CARD.format(
+        name=recipe.name,
+        title=recipe.card.title,
+        origin=recipe.card.origin,
+        licence=recipe.card.licence,
+        languages=recipe.card.languages,
+        training=recipe.card.training,
+        source=_described(recipe),
+        dim=dim,
+        pooling=recipe.encoder.pooling,
+        max_tokens=recipe.encoder.max_tokens,
+        precisions="\n".join(f"| {name} | {described[name]} |" for name in [*table, *_precisions(reports)]),
+        made=_made(recipe),
+        reports="\n".join(
+            f"| {name} | {sizes[name]:,} | {report.sentences} | {report.cosine_mean} | {report.cosine_min} | "
+            f"{report.top10_overlap} |"
+            for name, report in reports.items()
+        ),
+        fitted=_fitted(recipe, _precisions(reports)),
+        golden=GOLDEN_TEXTS,
+    )
+
+
+def _precisions(reports: Mapping[str, Report]) -> list[str]:
+    """The precisions of the graphs."""
+    variants = (name.split(".") for name in reports)
+    return list(dict.fromkeys(precision for width, precision in variants if width != STATIC))
+
+
+def _made(recipe: Recipe) -> str:
+    if recipe.nest is None or recipe.texts is None:
+        return _UNTRAINED
+    units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
+    own = recipe.nest.attention
+    return _FAMILY.format(
+        attention="attention" if own is None else f"attention, but {_another(own)}",
+        units=units,
+        static="" if recipe.static is None else _STATIC,
+        passages=sum(course.passages for course in recipe.nest.courses),
+        batches=", then ".join(f"{one.steps:,} batches of {one.batch}" for one in recipe.nest.courses),
+        origin=recipe.texts.origin,
+    )
+
+
+def _another(own: AttentionRecipe) -> str:
+    """Which widths have another attention than xl, and where."""
+    layers = ", ".join(map(str, sorted(own.layers)))
+    return f"in layers {layers} (the first is 0) that of {' and '.join(own.widths)} is another, trained with them"
+
+
+def _fitted(recipe: Recipe, precisions: list[str]) -> str:
+    """On what the rounding was fitted."""
+    if precisions == ["float32"]:
+        return "No graph was rounded."
+    says = "The rounding was fitted on other texts but for the demo documents"
+    if recipe.int4 is None or "int4" not in precisions or recipe.texts is None:
+        return f"{says}."
+    return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {recipe.texts.origin}."
+
+
+def _described(recipe: Recipe) -> str:
+    source = recipe.source
+    if isinstance(source, PypiSource):
+        return f"the PyPI package {source.package} {source.version}, sha256 {source.sha256}"
+    if isinstance(source, FolderSource):
+        return "a local folder"
+    return f"the hub, {source.id} at {source.revision}"

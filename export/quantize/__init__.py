@@ -1,0 +1,1 @@
+"""Encoders in, quantized ONNX graphs out."""

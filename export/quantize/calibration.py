@@ -1,0 +1,80 @@
+"""Texts that rounding is fitted to and that encoders are trained on.
+
+Fitting to few texts fits to those texts: with the 231 that come with Nestling the error of int4 on other texts is four
+times that on themselves. So a recipe may name files of further text.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+
+from ...bundle.manifest import hash_file
+from ...demo import demo_documents
+from ..errors import ExportError
+from ..recipe.recipe import TextsRecipe
+
+# What a passage is, drawn for each: at least so many characters, and at most so many or None for all of them; it is a
+# line, and the lines behind it until they suffice.
+Kind = tuple[int, int | None]
+PASSAGES: tuple[Kind, ...] = ((0, None), (0, None), (200, None), (500, None), (1000, None))
+
+
+def own_texts() -> list[str]:
+    """Texts of many fields and kinds, written for this, and the demo documents."""
+    texts = (files(__package__) / "calibration.txt").read_text(encoding="utf-8").splitlines()
+    return texts + [document.text for document in demo_documents()]
+
+
+def drawn_texts(
+    recipe: TextsRecipe, folder: Path, count: int, seed: int, kinds: Sequence[Kind] = PASSAGES
+) -> list[str]:
+    """Passages of the files that a recipe names, as many of each.
+
+    Args:
+        folder: where the files are: UTF-8, gzip'd or not, a passage a line.
+        kinds: the fewest and the most characters of a passage, drawn for each; a longer one ends with the last word
+            within. Where the fewest is negative it has 2 to so many words out of a line, as in a query.
+
+    Raises:
+        ExportError: a file is missing, is another than the recipe pins, or is no text.
+    """
+    random = Random(seed)
+    texts = []
+    for name, pinned in sorted(recipe.files.items()):
+        lines = _lines(folder / name, pinned)
+        for _ in range(count // len(recipe.files)):
+            place, (least, most) = random.randrange(len(lines)), random.choice(kinds)
+            text = lines[place]
+            if least < 0:
+                words, size = text.split(), random.randint(2, -least)
+                begin = random.randrange(max(1, len(words) - size + 1))
+                text = " ".join(words[begin : begin + size])
+            while len(text) < least and place + 1 < len(lines):
+                place += 1
+                text += f" {lines[place]}"
+            if most is not None and len(text) > most:
+                end = text.rfind(" ", 0, most + 1)
+                text = text[: end if end > 0 else most]
+            texts.append(text)
+    return texts
+
+
+def _lines(path: Path, pinned: str) -> list[str]:
+    if not path.is_file():
+        raise ExportError(f"{path}: is not there; give the folder that holds the recipe's texts by --texts")
+    digest = hash_file(path)
+    if digest != pinned:
+        raise ExportError(f"{path}: has sha256 {digest}, the recipe pins {pinned}")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
+            lines = [line.strip() for line in stream if line.strip()]
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ExportError(f"{path}: is no text ({error}); expected UTF-8, a passage a line") from error
+    if not lines:
+        raise ExportError(f"{path}: is empty, expected a passage a line")
+    return lines

@@ -1,0 +1,140 @@
+"""The first step of an encoder, from ids to states, with a token table that is stored in few bits.
+
+The table is half of a small encoder. Its rows are rounded in groups like a matrix, see `blocks`, and ONNX Runtime
+reads single rows of it (GatherBlockQuantized), so that it is never unpacked as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from ..errors import ExportError
+from .activations import Floats
+from .blocks import Blocks, Grid, compensated, pairs
+
+TABLE = "table"
+WORDS = "words"
+
+
+def plain_embedding(model: Any, max_tokens: int) -> None:
+    """Put the embedding as look-up, addition and layer norm in place of the fused one, and cut the positions.
+
+    The row of the only token type is added to the positions, which are stored in float16.
+
+    Raises:
+        ExportError: the weights have fewer positions than `max_tokens`.
+    """
+    graph = model.graph
+    (fused,) = (node for node in graph.node if node.op_type == "EmbedLayerNormalization")
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    table, positions, kinds, gain, shift = (stored[fused.input[place]] for place in range(2, 7))
+    if len(positions) < max_tokens:
+        raise ExportError(f"the weights have {len(positions)} positions, expected max_tokens, {max_tokens}, or more")
+    epsilon = next(attribute.f for attribute in fused.attribute if attribute.name == "epsilon")
+    gone = _only_for(graph, fused)
+    rest = [_copied(node) for node in graph.node if not gone & set(node.output)]
+    for node in rest:
+        if node.op_type == "Attention":
+            del node.input[3:]  # the mask: there is no padding
+    arrays = {
+        TABLE: table,
+        "positions": (positions[:max_tokens] + kinds[0]).astype(np.float16),
+        "embedding.gain": gain,
+        "embedding.shift": shift,
+        "from": np.zeros(1, dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", [TABLE, "input_ids"], [WORDS], name=WORDS, axis=0),
+        helper.make_node("Shape", ["input_ids"], ["tokens"], name="tokens", start=1, end=2),
+        helper.make_node("Slice", ["positions", "from", "tokens"], ["places"], name="places"),
+        helper.make_node("Cast", ["places"], ["places.float"], name="places.float", to=TensorProto.FLOAT),
+        helper.make_node("Add", [WORDS, "places.float"], ["embedded"], name="embedded"),
+        helper.make_node(
+            "LayerNormalization", ["embedded", "embedding.gain", "embedding.shift"], [fused.output[0]],
+            name="embedding.norm", axis=-1, epsilon=epsilon,
+        ),
+    ]  # fmt: skip
+    replace(model, nodes + rest, arrays)
+
+
+def rounded_table(model: Any, grid: Grid, second: Floats) -> Blocks:
+    """The token table in groups of each row, rounded so that the final vectors change least.
+
+    Args:
+        second: (dim, dim) float32, how much the vectors depend on each direction of a row; see `gradients`.
+    """
+    (table,) = (tensor for tensor in model.graph.initializer if tensor.name == TABLE)
+    return compensated(np.ascontiguousarray(numpy_helper.to_array(table).T), second, grid)
+
+
+def put_values(model: Any, blocks: Blocks) -> None:
+    """Give the float32 token table the values of a rounded one, so that what is calibrated next sees its errors."""
+    (table,) = (tensor for tensor in model.graph.initializer if tensor.name == TABLE)
+    values = np.ascontiguousarray(blocks.values()[: table.dims[1]].T)
+    table.CopyFrom(numpy_helper.from_array(values, TABLE))
+
+
+def compress_table(model: Any, blocks: Blocks) -> None:
+    """Put a rounded token table in place of the float32 one, with scales in float16."""
+    grid = blocks.grid
+    dim = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == TABLE)
+    codes = np.ascontiguousarray(blocks.codes[:dim].T)
+    scales, zeros = np.ascontiguousarray(blocks.scales.T).astype(np.float16), np.ascontiguousarray(blocks.zeros.T)
+    kind = TensorProto.UINT4 if grid.bits == 4 else TensorProto.UINT8
+    tensors = [numpy_helper.from_array(scales, f"{TABLE}.scales")]
+    for name, array in ((f"{TABLE}.codes", codes), (f"{TABLE}.zeros", zeros)):
+        raw = pairs(array.reshape(1, -1)) if grid.bits == 4 else array
+        tensors.append(helper.make_tensor(name, kind, array.shape, raw.tobytes(), raw=True))
+    nodes = []
+    for node in model.graph.node:
+        if node.name != WORDS:
+            nodes.append(_copied(node))
+            continue
+        bits: dict[str, Any] = {} if grid.bits == 4 else {"bits": grid.bits}
+        inputs = [f"{TABLE}.codes", "input_ids", f"{TABLE}.scales", f"{TABLE}.zeros"]
+        nodes += [
+            helper.make_node(
+                "GatherBlockQuantized", inputs, [f"{WORDS}.half"], name=WORDS, domain="com.microsoft",
+                gather_axis=0, quantize_axis=1, block_size=grid.group, **bits,
+            ),
+            helper.make_node("Cast", [f"{WORDS}.half"], [WORDS], name=f"{WORDS}.float", to=TensorProto.FLOAT),
+        ]  # fmt: skip
+    model.graph.initializer.extend(tensors)
+    replace(model, nodes, {})
+
+
+def replace(model: Any, nodes: list[Any], arrays: dict[str, Any]) -> None:
+    """Put new nodes in place of a graph's, add stored arrays, and drop the arrays that nothing reads any more."""
+    graph = model.graph
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items())
+    used = {name for node in nodes for name in node.input}
+    kept = [onnx.TensorProto.FromString(t.SerializeToString()) for t in graph.initializer if t.name in used]
+    nodes = [_copied(node) for node in nodes]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
+    domains = {opset.domain for opset in model.opset_import}
+    for domain in sorted({node.domain for node in nodes} - domains - {""}):
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+
+
+def _only_for(graph: Any, last: Any) -> set[str]:
+    """The outputs of a node, and of the nodes before it that nothing else reads."""
+    gone = set(last.output)
+    while True:
+        kept = [node for node in graph.node if not gone & set(node.output)]
+        read = {name for node in kept for name in node.input} | {value.name for value in graph.output}
+        ahead = {name for node in graph.node if gone & set(node.output) for name in node.input}
+        more = {output for node in kept if ahead & set(node.output) for output in node.output}
+        more = {output for node in kept for output in node.output if set(node.output) <= more - read}
+        if not more:
+            return gone
+        gone |= more
+
+
+def _copied(node: Any) -> Any:
+    return onnx.NodeProto.FromString(node.SerializeToString())

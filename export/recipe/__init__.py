@@ -1,0 +1,1 @@
+"""A recipe file in, checked values and a folder of weights out."""

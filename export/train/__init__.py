@@ -1,0 +1,1 @@
+"""A teacher in, nested students out."""

@@ -1,0 +1,1 @@
+"""A bundle's folder in, what it declares out."""

@@ -1,0 +1,89 @@
+"""Commands that measure: what the widths of a bundle take on this device, and how well they find."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import options, show
+
+
+@click.command(
+    epilog=options.examples(
+        "nestling tune", "nestling tune --query-ms 5", "nestling tune --memory-mb 100 --query-ms 2 --json"
+    )
+)
+@click.option("--query-ms", type=click.FloatRange(0, min_open=True), help="Most milliseconds to encode a query.")
+@click.option("--memory-mb", type=click.FloatRange(0, min_open=True), help="Most memory with the encoders loaded.")
+@options.bundle
+@options.json
+def tune(query_ms: float | None, memory_mb: float | None, bundle: Path | None, as_json: bool) -> None:
+    """Measure the bundle's widths on this device, and remember the best ones within the limits.
+
+    New libraries and searches of this user take them from then on; without limits, the bundle's default. The quality is
+    of documents and of queries in percent of the original float32 weights, where the bundle says it.
+    """
+    from ..bundle.manifest import read_bundle
+    from ..bundle.quality import read_quality
+    from ..tuning.cost import measure
+    from ..tuning.width_plan import choose, write_plan
+
+    found = read_bundle(bundle)
+    quality = read_quality(found)
+    costs, count = [], show.counted("variants measured")
+    for variant in found.variants:
+        costs.append(measure(found, variant))
+        count(len(costs), len(found.variants))
+    show.costs(costs, quality, as_json)
+    choice = choose(found, costs, quality, query_ms, memory_mb)
+    path = write_plan(found, choice.plan)
+    show.choice(choice, as_json)
+    show.say(f"remembered in {path}")
+
+
+@click.command(name="eval", epilog=options.examples("nestling eval scifact --mode hybrid --json"))
+@click.argument("folder", type=click.Path(path_type=Path))
+@options.mode
+@click.option("--exact", is_flag=True, help="Rescore every passage, not only the nearest by their bits.")
+@options.bundle
+@click.option("--width", help="The encoder's width.")
+@options.query_width
+@click.option("--precision", help="The weights' precision.")
+@click.option("--dim", type=int, help="Length of the vectors.")
+@click.option("--threads", type=int, help="Texts encoded at the same time; all processors by default.")
+@options.json
+def evaluate_command(
+    folder: Path,
+    mode: Any,
+    exact: bool,
+    bundle: Path | None,
+    width: str | None,
+    query_width: str | None,
+    precision: str | None,
+    dim: int | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Measure quality and speed on a collection in BEIR layout: FOLDER/corpus.jsonl, queries.jsonl, qrels/test.tsv."""
+    from ..encoding.encoder import Encoder
+    from ..evaluate import Run, evaluate, read_collection
+
+    collection = read_collection(folder)
+    encoder = Encoder(bundle, width=width, precision=precision, dim=dim, threads=threads)
+    counts = {what: show.counted(what) for what in ("documents", "queries")}
+
+    def progress(what: str, done: int, total: int) -> None:
+        counts[what](done, total)
+
+    (result,) = evaluate(collection, encoder, [Run(mode, exact)], progress, query_width=query_width)
+    values = {**asdict(result), **result.measures}
+    del values["measures"]
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    del values["by_query"]
+    show.values({key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}, False)

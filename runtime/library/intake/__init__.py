@@ -1,0 +1,1 @@
+"""Documents and files in, passages with codes committed."""

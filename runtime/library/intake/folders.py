@@ -1,0 +1,141 @@
+"""Folders to the files in them that are to be read: names, sizes and times; no file is opened but lists of patterns.
+
+Hidden files and folders, links, and files of unknown suffixes are passed over, and what patterns in the syntax of
+.gitignore say: those given for a folder, and those in files named `.nestlingignore`, each for the folder it lies in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+
+from ...document import Skip, clean
+from ...errors import NestlingError
+from ...readers import can_read, known_suffixes
+from ..store.file_state import Folder
+
+IGNORE_FILE = ".nestlingignore"
+
+_MAX_IGNORE_BYTES = 1 << 20
+
+Ignored = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to read, as it was when it was found."""
+
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+def existing(path: str | Path) -> Path:
+    """A path in full, links followed; raises NestlingError where nothing is there."""
+    try:
+        root = Path(path).expanduser().resolve()
+        if root.exists():
+            return root
+    except (OSError, RuntimeError, ValueError) as error:  # a home that nobody has, a link that leads to itself
+        raise NestlingError(f"{path}: leads nowhere ({error}); give a file or a folder") from error
+    raise NestlingError(f"{root}: no such file or folder")
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether a path is another or lies below it."""
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def check(folders: Sequence[Folder]) -> None:
+    """Raise NestlingError where patterns that were given for a folder are none."""
+    for folder in folders:
+        if folder.ignored:
+            _rule(folder.ignored, folder.path)
+
+
+def walk(folder: Folder) -> Iterator[File | Skip]:
+    """The files to read at or below a path, in order of their names, and what could not be looked at.
+
+    Raises:
+        NestlingError: the folder's own patterns are none.
+    """
+    root = folder.path
+    if not Path(root).is_dir():
+        suffix = Path(root).suffix or "a file without a suffix"
+        reason = f"no reader for {suffix}; known are {known_suffixes()}"
+        yield _looked_at(root) if can_read(root) else Skip(root, reason, passing=True)
+        return
+    rules = [(root, _rule(folder.ignored, root))] if folder.ignored else []
+    yield from _below(root, rules, folder.max_bytes)
+
+
+def _below(folder: str, rules: list[tuple[str, Ignored]], max_bytes: int | None) -> Iterator[File | Skip]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        own = next((entry.path for entry in entries if entry.name == IGNORE_FILE), None)
+        if own is not None:
+            rules = [*rules, (folder, _rule(_patterns(own), own))]
+    except OSError as error:
+        yield Skip(clean(str(error.filename or folder)), f"cannot be read ({error.strerror})", passing=True)
+        return
+    except NestlingError as error:
+        yield Skip(folder, str(error), passing=True)
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.is_symlink():
+            continue
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if not is_folder and not can_read(entry.path):
+            continue
+        if any(ignored(_relative(entry.path, base, is_folder)) for base, ignored in rules):
+            continue
+        if is_folder:
+            yield from _below(entry.path, rules, max_bytes)
+        else:
+            file = _looked_at(entry.path)
+            if not (isinstance(file, File) and max_bytes is not None and file.size > max_bytes):
+                yield file
+
+
+def _looked_at(path: str) -> File | Skip:
+    try:
+        stat = Path(path).stat()
+    except OSError as error:
+        return Skip(clean(path), f"cannot be read ({error.strerror})", passing=True)
+    if not S_ISREG(stat.st_mode):  # reading a pipe would wait for ever
+        return Skip(clean(path), "is neither a file nor a folder", passing=True)
+    return File(Path(path), stat.st_size, stat.st_mtime_ns)
+
+
+def _relative(path: str, base: str, is_folder: bool) -> str:
+    relative = path[len(base.rstrip(os.sep)) + 1 :].replace(os.sep, "/")
+    return relative + "/" if is_folder else relative
+
+
+def _patterns(path: str) -> list[str]:
+    """The lines of a file of patterns."""
+    with Path(path).open("rb") as stream:
+        data = stream.read(_MAX_IGNORE_BYTES + 1)
+    if len(data) > _MAX_IGNORE_BYTES:
+        raise NestlingError(f"{path}: has over {_MAX_IGNORE_BYTES} bytes, expected a list of patterns; shorten it")
+    try:
+        return data.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise NestlingError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+def _rule(patterns: Sequence[str], where: str) -> Ignored:
+    try:
+        from pathspec import GitIgnoreSpec
+    except ImportError as error:
+        message = f"{where}: patterns need pathspec; get it with: pip install 'nestling[files]'"
+        raise NestlingError(message) from error
+    try:
+        spec = GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise NestlingError(f"{where}: {error}; expected patterns as in a .gitignore") from error
+    return lambda relative: bool(spec.match_file(relative))

@@ -1,0 +1,285 @@
+"""The library's SQLite file: opening it, transactions, snapshots, and errors in words.
+
+It is in WAL mode with full syncs: a commit that was acknowledged survives a pulled plug, and a process that dies leaves
+what it had committed and nothing of the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ...errors import BusyError, ChangedError, LibraryError, NestlingError
+from . import schema
+
+_BUSY_MS = 10_000
+# So many pages are written beside the file before they are folded into it: those that are written often, once.
+_CHECKPOINT_PAGES = 8000
+# So many are given back at once: each is sought among all that are free.
+_GIVEN_BACK_PAGES = 4096
+_INCREMENTAL = 2
+_WRITER = "writer"
+GENERATION = "generation"
+
+
+class Database:
+    """An open library file.
+
+    Args:
+        path: the file.
+        create: make the file where there is none.
+
+    Raises:
+        LibraryError: there is no file and `create` is false, or the file is no library, or of a newer format.
+    """
+
+    def __init__(self, path: Path, create: bool) -> None:
+        self.path = path
+        if path.is_dir():
+            raise LibraryError(f"{path}: is a folder; expected a library's file")
+        if not create and not path.is_file():
+            raise LibraryError(f"{path}: no library there; make one with: nestling add {path} FOLDER")
+        if not path.parent.is_dir():
+            raise LibraryError(f"{path}: the folder {path.parent} does not exist; make it first")
+        self.read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        self._announced = False
+        self._connect(create)
+
+    def _connect(self, create: bool) -> None:
+        # SQLite needs its log beside the file to see what others write. Where there is none and none can be made, the
+        # file is read as one that nobody writes; that holds as long as it is what it was, see `_follow`.
+        self._unchanging = self.read_only and not self._has_log()
+        self._opened_as = self._identity()
+        mode = "immutable=1" if self._unchanging else "mode=ro" if self.read_only else "mode=rwc"
+        uri = f"file:{quote(str(self.path.absolute()))}?{mode}"
+        try:
+            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare(create)
+            except BaseException:
+                self._db.close()
+                raise
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise self._error(error) from error
+
+    def _has_log(self) -> bool:
+        return Path(f"{self.path}-wal").exists()
+
+    def _identity(self) -> tuple[int, int, int] | None:
+        """What changes with every change of the file; None where it is gone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether a file that was opened as one that nobody writes is being written, or has been."""
+        return self._unchanging and (self._has_log() or self._identity() != self._opened_as)
+
+    def _follow(self) -> None:
+        """Open the file anew where it is outdated."""
+        if self._is_outdated:
+            self._db.close()
+            self._connect(create=False)
+
+    def _prepare(self, create: bool) -> None:
+        self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        version = self._version()
+        application = self._db.execute("PRAGMA application_id").fetchone()[0]
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and application != schema.APPLICATION_ID:
+            raise LibraryError(f"{self.path}: is an SQLite file of another program; expected a Nestling library")
+        if not tables and not create:
+            raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
+        if version > schema.VERSION:
+            raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; update it")
+        schema.connected(self._db)
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA temp_store = MEMORY")
+        if self.read_only:
+            if version < schema.VERSION:
+                schema.complete(self._db, version)
+            return
+        if not tables:  # so that `give_back` can; a file that holds anything ignores it
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        self._log_ahead()
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if version < schema.VERSION:
+            with self._transaction():
+                if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    schema.create(self._db)
+                elif (version := self._version()) < schema.VERSION:
+                    schema.update(self._db, version)
+            # So that a file that lost its log is seen to be a library, and one that lost more is not.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _log_ahead(self) -> None:
+        """Keep the file in WAL mode. SQLite does not wait here for another process that makes the same new file."""
+        until = time.monotonic() + _BUSY_MS / 1000
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Close the file; SQLite folds its write-ahead log into it."""
+        try:
+            if self._announced:
+                with self._transaction():
+                    self._db.execute("DELETE FROM meta WHERE key = ? AND value = ?", (_WRITER, _this_process()))
+        except (LibraryError, sqlite3.Error):  # a name that stays behind is read only beside a lock that is held
+            pass
+        finally:
+            self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction: all of it is in the file afterwards, or nothing where an error leaves it."""
+        if self.read_only:
+            raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")
+        if self.meta(_WRITER) != _this_process():  # so that whoever waits for this process can say for whom
+            with self._transaction():
+                self.set_meta(_WRITER, _this_process())
+            self._announced = True
+        with self._transaction():
+            yield
+            self.set_meta(GENERATION, str(self.generation + 1))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One snapshot: what another process commits meanwhile is not seen.
+
+        Raises:
+            ChangedError: the file may only be read, and its owner began to write it meanwhile; read again.
+        """
+        self._follow()
+        try:
+            self._db.execute("BEGIN")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:  # Ctrl-C as well: what stands in temporary tables goes
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except NestlingError:
+            raise
+        except (sqlite3.Error, KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
+            if self._is_outdated:
+                raise ChangedError(f"{self.path}: is being written by its owner; try again") from error
+            raise self._error(error) from error
+        if self._is_outdated:
+            raise ChangedError(f"{self.path}: is being written by its owner; try again")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """The rows of a statement of this package's own."""
+        if not self._db.in_transaction:
+            self._follow()
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
+        """Run a statement of this package's own; inside `writing` or `reading`, which name its errors."""
+        return self._db.execute(sql, parameters)
+
+    def meta(self, key: str) -> str | None:
+        """A value that `set_meta` wrote, or None."""
+        rows = self.rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Write a value under a key; inside `writing`."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @property
+    def generation(self) -> int:
+        """How many transactions changed the file; inside `writing`, those before this one."""
+        rows = self.rows("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?", (GENERATION,))
+        return int(rows[0][0]) if rows else 0
+
+    def wait_for_others(self, milliseconds: int) -> None:
+        """Wait so long for another writer, rather than ten seconds, before that is an error."""
+        self.rows(f"PRAGMA busy_timeout = {milliseconds}")
+
+    def file_bytes(self) -> int:
+        """Size of the file once the write-ahead log is folded into it."""
+        pages, page = (self.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "page_size"))
+        return int(pages) * int(page)
+
+    def give_back(self) -> None:
+        """Make the file smaller by the pages that nothing is in, up to 16 MiB of them; inside `writing`.
+
+        Those that are left, and all of a file that was made without `auto_vacuum`, are for what is written next.
+        """
+        if self.rows("PRAGMA auto_vacuum") != [(_INCREMENTAL,)]:
+            return
+        for _ in range(min(self.rows("PRAGMA freelist_count")[0][0], _GIVEN_BACK_PAGES)):
+            self._db.execute("PRAGMA incremental_vacuum")  # a page a call: Python stops at the first of its rows
+
+    def fold(self) -> None:
+        """Fold the write-ahead log, and with it what was overwritten, into the file; as far as readers let it."""
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _error(self, error: Exception) -> LibraryError:
+        text = str(error)
+        if not isinstance(error, sqlite3.Error):
+            return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
+        if "locked" in text:
+            return BusyError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
+        if "not a database" in text:
+            return LibraryError(f"{self.path}: is not a Nestling library; expected a file that nestling made")
+        if "disk is full" in text or "disk I/O error" in text:
+            return LibraryError(f"{self.path}: no space left ({text}); what was committed before is safe")
+        if "readonly database" in text or "unable to open" in text:
+            return LibraryError(f"{self.path}: cannot be written ({text}); what was committed before is safe")
+        return LibraryError(f"{self.path}: SQLite says {text}; see what is wrong with: nestling check {self.path}")
+
+    def _holder(self) -> str:
+        """Who last said that it would write."""
+        try:
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_WRITER,)).fetchone()
+        except sqlite3.Error:
+            row = None
+        return str(row[0]) if row else "another process"
+
+
+def _this_process() -> str:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(_STARTED))
+    return f"process {os.getpid()} on {platform.node()}, at work since {since},"
+
+
+_STARTED = time.time()

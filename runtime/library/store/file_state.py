@@ -1,0 +1,96 @@
+"""What a library knows of files and folders: as they were when they were read, and what of them could not be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ...document import Skip
+from .store import Store
+
+READ_AGAIN = -1
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A file as it was when it was last read.
+
+    Attributes:
+        size, mtime_ns: bytes, and time of modification in nanoseconds; a size of `READ_AGAIN` asks for that.
+        digest: of its bytes; None where an older version read it.
+        skips: what of it could not be taken in.
+    """
+
+    size: int
+    mtime_ns: int
+    digest: bytes | None = None
+    skips: tuple[Skip, ...] = ()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A file or folder that a library mirrors.
+
+    Attributes:
+        path: in full.
+        ignored: patterns in the syntax of .gitignore, below it.
+        max_bytes: larger files are passed over; None for no limit of its own.
+    """
+
+    path: str
+    ignored: tuple[str, ...] = ()
+    max_bytes: int | None = None
+
+
+def files(store: Store) -> dict[str, Tracked]:
+    """All files that were read, by path."""
+    rows = store.rows("SELECT path, size, mtime_ns, digest, skips FROM files")
+    return {path: Tracked(size, time, digest, _skips(skips)) for path, size, time, digest, skips in rows}
+
+
+def set_file(store: Store, path: str, file: Tracked) -> None:
+    """Remember a file as read; inside `writing`."""
+    skips = json.dumps([asdict(skip) for skip in file.skips]) if file.skips else "[]"
+    store.execute(
+        "INSERT OR REPLACE INTO files (path, size, mtime_ns, digest, skips) VALUES (?, ?, ?, ?, ?)",
+        (path, file.size, file.mtime_ns, file.digest, skips),
+    )
+
+
+def read_again(store: Store, path: str) -> None:
+    """Have a file read again by the next sync, though it is as it was; inside `writing`."""
+    store.execute("UPDATE files SET size = ? WHERE path = ?", (READ_AGAIN, path))
+
+
+def forget_file(store: Store, path: str) -> None:
+    """Forget a file; inside `writing`."""
+    store.execute("DELETE FROM files WHERE path = ?", (path,))
+
+
+def folders(store: Store) -> list[Folder]:
+    """What the library mirrors, in the order of the paths."""
+    rows = store.rows("SELECT path, ignored, max_bytes FROM folders ORDER BY path")
+    return [Folder(path, tuple(json.loads(ignored)), most) for path, ignored, most in rows]
+
+
+def set_folders(store: Store, mirrored: Sequence[Folder]) -> None:
+    """Remember what the library mirrors, beside what it did before; inside `writing`."""
+    for folder in mirrored:
+        values = (folder.path, json.dumps(folder.ignored), folder.max_bytes)
+        store.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", values)
+
+
+def forget_folder(store: Store, path: str) -> None:
+    """Mirror a folder no more; inside `writing`."""
+    store.execute("DELETE FROM folders WHERE path = ?", (path,))
+
+
+def failures(store: Store) -> list[Skip]:
+    """What could not be taken in, of all files as they were last read."""
+    rows = store.rows("SELECT skips FROM files WHERE skips != '[]' ORDER BY path")
+    return [skip for (skips,) in rows for skip in _skips(skips)]
+
+
+def _skips(stored: str) -> tuple[Skip, ...]:
+    return tuple(Skip(**skip) for skip in json.loads(stored)) if stored != "[]" else ()

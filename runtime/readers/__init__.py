@@ -1,0 +1,114 @@
+"""Files to documents: one small function a family of formats, chosen by the file's suffix.
+
+A reader takes a file's path and yields a `Document` for each text in it, or a `Skip` for what cannot be taken in,
+and goes on with the rest; it raises `Unreadable` where nothing of a file can be. Formats whose parsers are other
+people's are read in a process of their own, see `apart`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ..document import Document, Skip, clean
+from .epub import read_epub
+from .html import read_html
+from .mail import read_eml, read_mbox
+from .office import read_docx, read_odf, read_pptx, read_xlsx
+from .pdf import read_pdf
+from .plain import read_markdown, read_text
+from .sandbox import Apart
+from .tables import read_csv, read_jsonl
+from .text import Unreadable
+
+Reader = Callable[[Path], Iterator[Document | Skip]]
+
+_HERE: dict[str, Reader] = {
+    ".txt": read_text,
+    ".text": read_text,
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".jsonl": read_jsonl,
+    ".csv": read_csv,
+}
+_APART: dict[str, Reader] = {
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+    ".pptx": read_pptx,
+    ".xlsx": read_xlsx,
+    ".odt": read_odf,
+    ".odp": read_odf,
+    ".ods": read_odf,
+    ".epub": read_epub,
+    ".html": read_html,
+    ".htm": read_html,
+    ".xhtml": read_html,
+    ".eml": read_eml,
+    ".mbox": read_mbox,
+}
+READERS = _HERE | _APART
+
+MAX_SKIPS = 1000
+_MAX_REASON = 300
+
+
+def can_read(path: Path | str) -> bool:
+    """Whether there is a reader for a file of this name."""
+    return Path(path).suffix.lower() in READERS
+
+
+def read_file(path: Path, apart: Apart) -> Iterator[Document | Skip]:
+    """The documents of one file that `can_read` knows, in its order, and what was skipped.
+
+    Of a file with over 1,000 parts that cannot be taken in, the others are only counted.
+
+    Args:
+        apart: reads what other people's parsers read.
+    """
+    skips = 0
+    for item in _read(path, apart):
+        if isinstance(item, Document):
+            yield item
+        elif (skips := skips + 1) <= MAX_SKIPS:
+            yield replace(item, reason=_line(item.reason))
+    if skips > MAX_SKIPS:
+        yield Skip(clean(str(path)), f"{skips - MAX_SKIPS} more of its parts cannot be taken in")
+
+
+def _read(path: Path, apart: Apart) -> Iterator[Document | Skip]:
+    if (name := clean(str(path))) != str(path):
+        yield Skip(name, "its name is not text; rename it", passing=True)
+    elif path.suffix.lower() in _APART and not getattr(sys, "frozen", False):  # a program without a Python to start
+        yield from apart.read(path)
+    else:
+        yield from read_here(path)
+
+
+def read_here(path: Path) -> Iterator[Document | Skip]:
+    """The documents of one file, read in this process."""
+    name = str(path)
+    try:
+        yield from READERS[path.suffix.lower()](path)
+    except Unreadable as reason:
+        yield Skip(name, str(reason))
+    except OSError as error:
+        yield Skip(name, f"cannot be read ({error.strerror or error})", passing=True)
+    except ImportError as error:
+        yield Skip(name, f"needs {error.name}; get it with: pip install 'nestling[files]'", passing=True)
+    except MemoryError:
+        yield Skip(name, "takes too much memory to read; split it or save it anew")
+    except Exception as error:  # of a parser, for which what it read was too much
+        yield Skip(name, f"cannot be parsed ({type(error).__name__}: {error})")
+
+
+def _line(reason: str) -> str:
+    """A reason as one short line, without what a terminal obeys; parsers put into theirs what they read."""
+    line = "".join(char if char.isprintable() else "\ufffd" for char in " ".join(reason[: 2 * _MAX_REASON].split()))
+    return line if len(line) <= _MAX_REASON else f"{line[: _MAX_REASON - 1]}…"
+
+
+def known_suffixes() -> str:
+    """The suffixes that can be read, for a message."""
+    return " ".join(sorted(READERS))

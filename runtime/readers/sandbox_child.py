@@ -1,0 +1,33 @@
+"""The program that `apart` runs: reads the files that standard input names, in little memory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from ..document import Skip
+from . import read_here
+from .sandbox import DONE
+
+MEMORY_BYTES = 400 << 20
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    _limit_memory()
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a parser prints is no answer
+    for line in sys.stdin:
+        for item in read_here(Path(json.loads(line))):
+            kind = "skip" if isinstance(item, Skip) else "document"
+            print(json.dumps({kind: asdict(item)}), file=answers, flush=True)
+        print(json.dumps(DONE), file=answers, flush=True)
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows, where the limit of time alone holds
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))

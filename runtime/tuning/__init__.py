@@ -1,0 +1,1 @@
+"""What widths cost on this machine in, which to use out."""

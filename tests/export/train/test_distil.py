@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import copy
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nestling.export.errors import ExportError
+from nestling.export.quantize.activations import Floats, Ids
+from nestling.export.quantize.onnx_graph import load_model, pool
+from nestling.export.recipe.recipe import OPTIMIZERS, AttentionRecipe, CourseRecipe
+from nestling.export.train.distil import distil, risen
+from nestling.export.train.nest import nest, read_plan, use
+
+COURSE = CourseRecipe(
+    passages=40, steps=40, batch=8, optimizer="adamw", warmup=5, distance=10.0, states=5.0,
+    learning_rates={"s": 2e-2, "m": 2e-2}, widths={"s": 1.0, "m": 0.7},
+)  # fmt: skip
+
+
+@pytest.fixture
+def teacher(tiny: Path) -> Any:
+    return load_model(tiny / "weights")
+
+
+@pytest.fixture
+def student(teacher: Any, texts: list[Ids]) -> Any:
+    student = copy.deepcopy(teacher)
+    nest(student, ["s", "m"], texts[:8])
+    return student
+
+
+def alone(encoder: Any, texts: list[Ids]) -> Floats:
+    """The vectors that texts have one by one."""
+    with torch.inference_mode():
+        states = [encoder(input_ids=torch.from_numpy(ids[None])).last_hidden_state for ids in texts]
+        return np.concatenate([pool(one, "mean").numpy() for one in states])
+
+
+def nearness(student: Any, teacher: Any, texts: list[Ids], width: str) -> float:
+    """Mean cosine to the teacher at a width."""
+    use(student, read_plan(width, 2))
+    return float((alone(student, texts) * alone(teacher, texts)).sum(axis=1).mean())
+
+
+def steps_of(folder: Path) -> list[int]:
+    """The steps that a course took, those that were taken again as well."""
+    return [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_narrow_widths_come_nearer_and_all_else_stays(
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+) -> None:
+    before = {width: nearness(student, teacher, texts, width) for width in ("s", "m")}
+    shared = {
+        name: value.clone() for name, value in student.state_dict().items() if not re.search(r"parts\.[sm]", name)
+    }
+    lines: list[str] = []
+    distil(student, teacher, texts, replace(COURSE, optimizer=optimizer), tmp_path, lines.append, seed=0, every=10)
+    for width, cosine in before.items():
+        assert 1 - nearness(student, teacher, texts, width) < 0.7 * (1 - cosine)
+    assert nearness(student, teacher, texts, "xl") > 0.99999
+    for name, value in shared.items():
+        assert torch.equal(student.state_dict()[name], value), name
+    assert len(lines) == 4
+    assert lines[0].startswith("step 10 of 40, ")
+    logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged] == list(range(40))
+    assert set(logged[0]["s"]) == {"distance", "states", "neighbours"}
+    assert sum("s" in line for line in logged) == 40
+    assert 18 < sum("m" in line for line in logged) < 38
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        if line.startswith("step 2 "):
+            raise Stop
+
+    # One pass, so that what was there before is not made again.
+    once = replace(COURSE, optimizer=optimizer, steps=len(texts) // COURSE.batch)
+    whole, broken = copy.deepcopy(student), copy.deepcopy(student)
+    expected = distil(whole, teacher, texts, once, tmp_path / "whole", print, seed=0, every=2)
+    with pytest.raises(Stop):
+        distil(broken, teacher, texts, once, tmp_path / "broken", stop, seed=0, every=2)
+    anew = copy.deepcopy(student)
+    assert (distil(anew, teacher, texts, once, tmp_path / "broken", print, seed=0, every=2) == expected).all()
+    assert steps_of(tmp_path / "broken") == list(range(once.steps))
+    for name, values in whole.state_dict().items():
+        assert torch.equal(values, anew.state_dict()[name]), name
+
+
+def test_the_teachers_vectors_come_with_the_training(
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+) -> None:
+    """Those of padded texts are those that they have alone; a text that no step took has none."""
+    taken = len(texts) // COURSE.batch
+    found = distil(student, teacher, texts, replace(COURSE, steps=taken), tmp_path / "all", print, seed=0)
+    seen = found.any(axis=1)
+    assert seen.sum() == taken * COURSE.batch
+    assert np.abs(found - alone(teacher, texts))[seen].max() < 1e-5
+    few = distil(copy.deepcopy(student), teacher, texts, replace(COURSE, steps=1), tmp_path / "one", print, seed=0)
+    assert few.any(axis=1).sum() == COURSE.batch
+
+
+def test_a_checkpoint_of_another_course_is_refused(
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+) -> None:
+    short = replace(COURSE, steps=10)
+    distil(student, teacher, texts, short, tmp_path, print, seed=0)
+    other = copy.deepcopy(teacher)
+    other.encoder.layer[0].output.dense.bias.data += 1
+    shares = copy.deepcopy(teacher)
+    nest(shares, ["s", "m"], texts[:8], AttentionRecipe(["s", "m"], [1]))
+    turned = replace(short, widths=dict(reversed(short.widths.items())))
+    for of, taught_by, given, course in (
+        (student, teacher, texts, COURSE),
+        (student, teacher, texts, turned),
+        (student, teacher, texts, replace(short, bfloat16=True)),
+        (student, teacher, texts[1:], short),
+        (student, other, texts, short),
+        (shares, teacher, texts, short),
+    ):
+        with pytest.raises(ExportError) as caught:
+            distil(of, taught_by, given, course, tmp_path, print, seed=0)
+        assert str(caught.value) == (
+            f"{tmp_path / 'checkpoint.pt'}: is of another course, seed, student, teacher or other texts; remove it to "
+            "begin anew"
+        )
+
+
+def test_a_course_goes_on_from_the_one_before(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
+    second = replace(COURSE, optimizer="muon", learning_rates={"s": 5e-3, "m": 5e-3})
+    distil(student, teacher, texts, COURSE, tmp_path / "first", print, seed=0)
+    after = nearness(student, teacher, texts, "s")
+    distil(student, teacher, texts, second, tmp_path / "second", print, seed=1)
+    assert nearness(student, teacher, texts, "s") > after
+
+
+def moved(student: Any, teacher: Any, texts: list[Ids], course: CourseRecipe, folder: Path, width: str) -> torch.Tensor:
+    """How a matrix of a width changes in a course."""
+    trained = copy.deepcopy(student)
+    distil(trained, teacher, texts, course, folder, print, seed=0)
+    before, after = (one.encoder.layer[0].intermediate.dense.parts[width].weight for one in (student, trained))
+    return (after - before).detach()
+
+
+def test_muon_moves_a_matrix_in_all_directions_alike(
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+) -> None:
+    spread = {}
+    for optimizer in OPTIMIZERS:
+        step = replace(COURSE, steps=1, warmup=0, optimizer=optimizer)
+        values = torch.linalg.svdvals(moved(student, teacher, texts, step, tmp_path / optimizer, "s"))
+        spread[optimizer] = float(values[0] / values[-1])
+    assert spread["muon"] < 3 < spread["adamw"]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_each_width_has_its_own_learning_rate(
+    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+) -> None:
+    course = replace(
+        COURSE, steps=1, warmup=0, optimizer=optimizer, learning_rates={"s": 1e-2, "m": 1e-4}, widths={"s": 1, "m": 1}
+    )
+    far, near = (moved(student, teacher, texts, course, tmp_path / width, width).abs().mean() for width in ("s", "m"))
+    assert 30 < far / near < 300
+
+
+def test_what_widths_share_is_trained_by_all_at_the_rate_of_the_first(
+    teacher: Any, texts: list[Ids], tmp_path: Path
+) -> None:
+    student = copy.deepcopy(teacher)
+    nest(student, ["s", "m"], texts[:8], AttentionRecipe(["m", "s"], [0]))
+    attention = student.encoder.layer[0].attention.self.value.parts
+    whole, before = attention["xl"].weight.clone(), attention["s"].weight.clone()
+    rates, lines = {"m": 1e-3, "s": 1e-9}, list[str]()
+    course = replace(COURSE, steps=1, warmup=0, learning_rates=rates, widths={"m": 1.0, "s": 1.0})
+    distil(student, teacher, texts, course, tmp_path, lines.append, seed=0)
+    assert torch.equal(attention["xl"].weight, whole)
+    assert (attention["s"].weight - before).abs().max().item() == pytest.approx(1e-3, rel=0.01)
+    assert attention["s"] is attention["m"]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_with_an_attention_of_its_own_goes_on_from_a_checkpoint(
+    teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+) -> None:
+    course = replace(COURSE, steps=8, optimizer=optimizer)
+
+    def trained(folder: str, say: Any) -> Any:
+        student = copy.deepcopy(teacher)
+        nest(student, ["s", "m"], texts[:8], AttentionRecipe(["s", "m"], [1]))
+        distil(student, teacher, texts, course, tmp_path / folder, say, seed=0, every=4)
+        return student.state_dict()
+
+    def stop(line: str) -> None:
+        raise KeyboardInterrupt
+
+    expected = trained("whole", lambda line: None)
+    with pytest.raises(KeyboardInterrupt):
+        trained("broken", stop)
+    found = trained("broken", lambda line: None)
+    assert steps_of(tmp_path / "broken") == list(range(8))
+    for name, values in expected.items():
+        assert torch.equal(found[name], values), name
+
+
+def test_vectors_that_are_gone_are_missed(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
+    distil(student, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
+    (tmp_path / "targets.npy").unlink()
+    with pytest.raises(ExportError) as caught:
+        distil(student, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
+    assert str(caught.value) == (
+        f"{tmp_path / 'targets.npy'}: is not there beside the checkpoint; remove {tmp_path} to begin anew"
+    )
+
+
+def test_too_few_texts_are_refused(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
+    message = "0 training texts, expected a batch, 8, or more; give more texts"
+    with pytest.raises(ExportError, match=f"^{re.escape(message)}$"):
+        distil(student, teacher, [], COURSE, tmp_path, print, seed=0)
+    with pytest.raises(ExportError, match=r"^width is 'xs', expected one of s, m, l, xl$"):
+        unknown = replace(COURSE, widths={"xs": 1.0}, learning_rates={"xs": 1.0})
+        distil(student, teacher, texts, unknown, tmp_path, print, seed=0)
+
+
+def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
+    rates = [risen(COURSE, step) for step in range(41)]
+    assert rates[4] == rates[5] == max(rates) == 1
+    assert rates[40] == pytest.approx(0, abs=1e-9)
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
