@@ -27,7 +27,7 @@ from .search.query import Mode
 from .search.ranking import By
 from .store import audit, filters
 from .store import file_state as tracked
-from .store.store import Store
+from .store.documents import Store
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nestling import Document
-from nestling.library.store.store import Coded, Codes, Store
+from nestling.library.store.documents import Coded, Codes, Store
 from nestling.vectors.codes import to_bits, to_fine
 from tiny import VOCABULARY
 

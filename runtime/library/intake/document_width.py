@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...errors import LibraryError
+from ..store.documents import Store
 from ..store.schema import FIRST_WIDTH
-from ..store.store import Store
 from .encoders import Encoders
 
 _WIDTH = "width"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ...bundle.manifest import STATIC
 from ...document import Document, Report
 from ...errors import LibraryError
-from ..store.store import Coded, Codes, Store
+from ..store.documents import Coded, Codes, Store
 from .chunk import Passage, passages_of
 from .encoders import encoded
 

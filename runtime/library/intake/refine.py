@@ -13,7 +13,7 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ...errors import BusyError, LibraryError, NestlingError
-from ..store.store import Codes, Stale, Store
+from ..store.documents import Codes, Stale, Store
 from .chunk import heading_of, with_heading
 from .document_width import remembered_width
 from .encoders import encoded

@@ -19,8 +19,8 @@ from ...readers import MAX_SKIPS, read_file
 from ...readers.sandbox import Apart
 from ...readers.text import MAX_PACKED_BYTES
 from ..store import file_state as tracked
+from ..store.documents import Store
 from ..store.file_state import Folder, Tracked
-from ..store.store import Store
 from .folders import File, existing, is_below, walk
 from .intake import Intake
 

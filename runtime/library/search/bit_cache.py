@@ -9,7 +9,7 @@ import numpy as np
 
 from ...vectors.codes import Bytes
 from ...vectors.hamming import BLOCK_ROWS, blocks
-from ..store.store import Keys, Store
+from ..store.documents import Keys, Store
 
 
 @dataclass(frozen=True, eq=False)

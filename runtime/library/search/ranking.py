@@ -11,7 +11,7 @@ from ...document import Hit
 from ...place import place_of
 from ...vectors import flat
 from ...vectors.codes import FineCodes, Floats, Rows
-from ..store.store import Keys, Store
+from ..store.documents import Keys, Store
 from . import lexical, snippet
 from .bit_cache import Resident
 from .fuse import DENSE_WEIGHT, Fused, Scores, Values, best_of_groups, fuse

@@ -17,8 +17,8 @@ import numpy as np
 from ...errors import BusyError, LibraryError
 from . import file_state as tracked
 from . import schema
-from .deflate import PART, deflated, inflated, is_whole
-from .store import Keys, Store, digest_of
+from .documents import Keys, Store, digest_of
+from .texts import PART, deflated, inflated, is_whole
 
 SAMPLED = 2000
 _AT_ONCE = 512

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...errors import NestlingError
 from ...place import place_of
-from .store import Store
+from .documents import Store
 
 FORMATS = (".jsonl", ".parquet")
 

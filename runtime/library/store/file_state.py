@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ...document import Skip
-from .store import Store
+from .documents import Store
 
 READ_AGAIN = -1
 

@@ -14,7 +14,7 @@ from bundles import tiny_family
 from nestling import Encoder, Library
 from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.demo import demo_documents
-from nestling.library.store.store import Store
+from nestling.library.store.documents import Store
 from stored import BURN, FRIDGE, OWL, coded
 
 

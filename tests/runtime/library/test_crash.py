@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from nestling import Document, Encoder, Library
-from nestling.library.store.deflate import inflated
+from nestling.library.store.texts import inflated
 from processes import guarded_environment
 
 CHILD = """

@@ -16,8 +16,8 @@ from bundles import FORMATS
 from nestling import Document, Encoder, Library, Report
 from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.errors import BundleError, LibraryError
+from nestling.library.store.documents import Store
 from nestling.library.store.dump import dump
-from nestling.library.store.store import Store
 from processes import guarded_environment
 from stored import opened, told
 
@@ -263,7 +263,7 @@ def test_a_read_only_library_of_several_widths_is_searched(
 SEARCH = """
 import sys
 from nestling import Library
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 with Library(sys.argv[1], encoder=read_bundle(sys.argv[2]), query_width=sys.argv[3]) as library:
     if sys.argv[4] == "add":
         from nestling import Document

@@ -17,7 +17,7 @@ import pytest
 
 from nestling import Encoder, Library
 from nestling.document import clean
-from nestling.library.store.deflate import inflated
+from nestling.library.store.texts import inflated
 from processes import guarded_environment
 
 for parsers in ("pypdfium2", "docx", "pptx", "openpyxl", "lxml"):

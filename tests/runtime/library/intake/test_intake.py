@@ -12,7 +12,7 @@ import pytest
 
 from nestling import Document, Encoder, Library, Report
 from nestling.errors import BusyError
-from nestling.library.store.store import Store
+from nestling.library.store.documents import Store
 from stored import opened
 
 

@@ -11,7 +11,7 @@ import pytest
 from nestling import Library, Report
 from nestling.errors import NestlingError
 from nestling.library.intake.sync import Progress
-from nestling.library.store.deflate import deflated
+from nestling.library.store.texts import deflated
 from stored import bytes_of
 
 

@@ -9,9 +9,9 @@ from nestling.bundle.manifest import Bundle
 from nestling.errors import LibraryError
 from nestling.library.store import audit
 from nestling.library.store import database as database_module
-from nestling.library.store import store as store_module
+from nestling.library.store import documents as store_module
 from nestling.library.store.audit import damage
-from nestling.library.store.store import Store
+from nestling.library.store.documents import Store
 from stored import BURN, DIM, DOCUMENTS, FRIDGE, OWL, coded, opened, told
 
 

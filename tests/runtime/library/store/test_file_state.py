@@ -4,8 +4,8 @@ from pathlib import Path
 
 from nestling.document import Skip
 from nestling.library.store import file_state as tracked
+from nestling.library.store.documents import Store
 from nestling.library.store.file_state import Folder, Tracked
-from nestling.library.store.store import Store
 from stored import opened
 
 BROKEN = Skip("/a:2", "is not JSON")

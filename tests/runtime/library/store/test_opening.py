@@ -15,7 +15,7 @@ import pytest
 from nestling.errors import BusyError, LibraryError
 from nestling.library.store import database as database_module
 from nestling.library.store.audit import damage
-from nestling.library.store.store import Store
+from nestling.library.store.documents import Store
 from stored import DIM, coded, opened, words
 
 

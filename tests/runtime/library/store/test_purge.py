@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nestling.library.store.audit import damage
-from nestling.library.store.store import Store
+from nestling.library.store.documents import Store
 from stored import DIM, coded, words
 
 

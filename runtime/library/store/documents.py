@@ -17,7 +17,7 @@ from ...document import Document
 from ...vectors.codes import Bytes, FineCodes, record_bytes
 from . import schema
 from .database import Database
-from .deflate import PART, deflated, inflated, is_whole, passage_of
+from .texts import PART, deflated, inflated, is_whole, passage_of
 
 _MAX_ROWS = 2**62
 _ROWS_AT_ONCE = 4096

@@ -17,9 +17,9 @@ from nestling.errors import LibraryError
 from nestling.library.store import database as database_module
 from nestling.library.store import file_state as tracked
 from nestling.library.store.audit import damage
+from nestling.library.store.documents import Store
 from nestling.library.store.file_state import Tracked
 from nestling.library.store.filters import to_sql
-from nestling.library.store.store import Store
 from processes import guarded_environment
 from stored import DIM, coded, codes, opened, rows, words
 
@@ -241,7 +241,7 @@ def test_codes_that_are_damaged_are_a_known_error(store: Store, path: Path) -> N
 HOLDER = """
 import sys
 from pathlib import Path
-from nestling.library.store import Store
+from nestling.library.store.documents import Store
 store = Store(Path(sys.argv[1]), create=False)
 print("open", flush=True)
 for line in sys.stdin:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nestling import Document
-from nestling.library.store.deflate import LONGEST_BYTES, deflated, inflated, is_whole
+from nestling.library.store.texts import LONGEST_BYTES, deflated, inflated, is_whole
 
 TEXT = "The heron stands in the reeds — it waits for a fish. " * 40
 PACKED = zlib.compress(TEXT.encode())
