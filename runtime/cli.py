@@ -209,7 +209,7 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
         values = {"vectors": len(index), "dim": index.dim, "fine": index.fine, "bytes": path.stat().st_size}
     else:
         with _open(path, bundle, create=False) as opened:
-            values = opened.info()
+            values = opened.info().to_json()
             for skip in opened.failures():
                 show.say(f"not taken in: {skip.source}: {skip.reason}")
     show.values(values, as_json)

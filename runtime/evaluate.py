@@ -160,13 +160,13 @@ def _asked(
         dim=encoder.dim,
         measures=means(by_query),
         by_query=by_query,
-        documents=info["documents"],
-        passages=info["passages"],
+        documents=info.documents,
+        passages=info.passages,
         queries=len(found),
         documents_per_second=documents_per_second,
         query_p50_ms=float(np.percentile(query_ms, 50)),
         query_p95_ms=float(np.percentile(query_ms, 95)),
-        file_bytes=info["bytes"],
+        file_bytes=info.bytes,
     )
 
 

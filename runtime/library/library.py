@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..bundle.manifest import Bundle
+from ..bundle.manifest import Bundle, read_bundle
 from ..document import Document, Hit, Report, Skip, distinct
 from ..errors import ChangedError, LibraryError, NestlingError
 from .intake import refine
-from .intake.document_width import adopt, remember_width
+from .intake.document_width import resolve_document_width, store_width
 from .intake.encoders import Encoders
 from .intake.intake import Intake, taking_in
-from .intake.refine import Background, Order, Work
-from .search import bit_cache as resident
-from .search import lexical, ranking
-from .search import query as asked
-from .search.bit_cache import Resident
-from .search.fuse import DENSE_WEIGHT, NAME_WEIGHT
-from .search.query import Mode
-from .search.ranking import By
-from .store import audit, filters
-from .store import file_state as tracked
-from .store.documents import Store
+from .intake.refine import Background, RefineJob
+from .search import bit_cache, ranking
+from .search.bit_cache import BitCache
+from .search.query import By, Mode, Question, question
+from .store import audit, documents, file_state, full_text
+from .store.database import BUSY_MS, Database
+from .store.filters import Where
+from .store.info import LibraryInfo, library_info
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
     from .intake.sync import Progress
 
-_MOST_REMEMBERED = 20_000
 # Of a search in a file that may only be read, and whose owner begins to write it meanwhile.
 _ATTEMPTS = 3
 
@@ -52,7 +47,8 @@ class Library:
 
     Args:
         path: the library's file.
-        encoder: what encodes documents, and queries too where no width is given; or a bundle; None for the bundle that
+        encoder: what encodes documents, and queries too where no width is given.
+        bundle: a bundle's folder, or what `read_bundle` returned, instead of an encoder; without either the bundle that
             ships with Nestling.
         document_width: of new documents and of `refine`; None for the encoder's, without one for that which the library
             remembers, and for the bundle's default where it remembers none that the bundle has.
@@ -71,26 +67,30 @@ class Library:
         path: str | Path,
         *,
         encoder: Encoder | Bundle | None = None,
+        bundle: str | Path | Bundle | None = None,
         document_width: str | None = None,
         query_width: str | None = None,
         precision: str | None = None,
         create: bool = True,
     ) -> None:
+        if encoder is not None and bundle is not None:
+            raise NestlingError("encoder and bundle are both given, expected one of them")
+        if bundle is not None:
+            encoder = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
         self._encoders = Encoders(encoder, precision)
         for width in (document_width, query_width):
             self._encoders.check(width)
         # Searches and one change at a time, each on a connection of its own: neither waits for the other.
         self._reading, self._changing = RLock(), RLock()
-        self._resident: Resident | None = None
-        self._writer: Store | None = None
+        self._bits: BitCache | None = None
+        self._writer: Database | None = None
         self._background: Background | None = None
-        self._found: Counter[str] = Counter()
         self.dim = self._encoders.dim
-        self._store = Store(Path(path), create)
+        self._db = Database(Path(path), create)
         try:
-            self.document_width = adopt(self._store, self._encoders, document_width)
+            self.document_width = resolve_document_width(self._db, self._encoders, document_width)
         except BaseException:
-            self._store.close()
+            self._db.close()
             raise
         self.query_width = query_width or self.document_width
 
@@ -104,16 +104,16 @@ class Library:
 
     def __len__(self) -> int:
         with self._reading:
-            return self._store.count("documents")
+            return documents.count(self._db, "documents")
 
     def __contains__(self, id: str) -> bool:
         with self._reading:
-            return self._store.source(id) is not None
+            return documents.source_of(self._db, id) is not None
 
     @property
     def path(self) -> Path:
         """The library's file."""
-        return self._store.path
+        return self._db.path
 
     @property
     def encoder(self) -> Encoder:
@@ -124,7 +124,7 @@ class Library:
     def unrefined(self) -> dict[str, int]:
         """How many passages are not of the document width, by their width."""
         with self._reading:
-            return {width: count for width, count in self._store.widths().items() if width != self.document_width}
+            return {width: count for width, count in documents.widths(self._db).items() if width != self.document_width}
 
     def close(self) -> None:
         """Close the file, and the encoders that were made for it; the library cannot be used afterwards."""
@@ -133,24 +133,23 @@ class Library:
         with self._changing, self._reading:
             if self._writer is not None:
                 self._writer.close()
-            self._store.close()
+            self._db.close()
             self._encoders.close()
 
     def get(self, id: str) -> Document | None:
         """The document of this id, or None."""
         with self._reading:
-            return self._store.document(id)
+            return documents.document(self._db, id)
 
-    def info(self) -> dict[str, Any]:
-        """What the library holds and what made it, by name; sizes in bytes."""
-        with self._reading, self._store.reading():
-            widths = {"document width": self.document_width, "unrefined": sum(self.unrefined.values())}
-            return audit.described(self._store) | {"dim": self.dim} | widths
+    def info(self) -> LibraryInfo:
+        """What the library holds and what made it."""
+        with self._reading, self._db.reading():
+            return library_info(self._db, self.dim, self.document_width)
 
     def failures(self) -> list[Skip]:
         """What of the files could not be taken in when they were last read."""
         with self._reading:
-            return tracked.failures(self._store)
+            return file_state.failures(self._db)
 
     def problems(self, *, full: bool = False) -> list[str]:
         """What is wrong with the file, a sentence each; empty for a sound library.
@@ -159,7 +158,7 @@ class Library:
             full: compare the codes of every passage with its text, rather than those of 2,000.
         """
         with self._reading:
-            return list(audit.damage(self._store, self.dim, full=full).sentences)
+            return list(audit.damage(self._db, self.dim, full=full).sentences)
 
     def repair(self) -> list[str]:
         """Make again from the documents what is derived from them and damaged; returns what is wrong afterwards.
@@ -175,7 +174,7 @@ class Library:
             with writer.writing():
                 audit.mend(writer)
             with self._taking_in(writer) as intake:
-                for document in filter(None, map(writer.document, found.documents)):
+                for document in filter(None, (documents.document(writer, id) for id in found.documents)):
                     intake.add(document, again=True)
                 intake.flush()
             return list(audit.damage(writer, self.dim, full=True).sentences)
@@ -219,9 +218,9 @@ class Library:
             writer = self._writing()
             with writer.writing():
                 for id in ids:
-                    if not writer.remove(id):
+                    if not documents.remove(writer, id):
                         raise NestlingError(f"{self.path}: has no document {id!r}; nothing was removed")
-                writer.purge()
+                full_text.purge(writer)
             writer.fold()
         return Report(removed=len(ids))
 
@@ -231,7 +230,7 @@ class Library:
         k: int = 10,
         *,
         mode: Mode = "hybrid",
-        where: filters.Where | None = None,
+        where: Where | None = None,
         by: By = "document",
         exact: bool = False,
     ) -> list[Hit]:
@@ -247,30 +246,18 @@ class Library:
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
-        asked.check(query, k, mode, by)
-        question = ranking.Question(
-            vector=None if mode == "lexical" else asked.vector(query, self._encoders.of(self.query_width)),
-            terms=[] if mode == "dense" else lexical.terms(query),
-            condition=filters.to_sql(where),
-            k=k,
-            by=by,
-            exact=exact,
-            dense_weight=NAME_WEIGHT if lexical.is_name(query) else DENSE_WEIGHT,
-        )
+        asked = question(query, k, mode, where, by, exact, lambda: self._encoders.of(self.query_width))
         for _ in range(_ATTEMPTS - 1):
             with suppress(ChangedError):
-                return self._answered(question)
-        return self._answered(question)
+                return self._answered(asked)
+        return self._answered(asked)
 
-    def _answered(self, question: ranking.Question) -> list[Hit]:
-        with self._reading, self._store.reading():
-            if question.vector is not None:
-                self._resident = resident.current(self._store, self.dim, self._resident)
-            hits = ranking.rank(self._store, None if question.vector is None else self._resident, question)
-            self._found.update(hit.id for hit in hits)
-            if len(self._found) > _MOST_REMEMBERED:
-                self._found = Counter(dict(self._found.most_common(_MOST_REMEMBERED // 2)))
-            return hits
+    def _answered(self, asked: Question) -> list[Hit]:
+        with self._reading, self._db.reading():
+            if asked.vector is None:
+                return ranking.rank(self._db, None, asked)
+            self._bits = bit_cache.current(self._db, self.dim, self._bits)
+            return ranking.rank(self._db, self._bits, asked)
 
     def sync(
         self,
@@ -304,10 +291,10 @@ class Library:
             raise TypeError("ignore is one str, expected a list of str; put it in a list")
         with self._changing:
             writer = self._writing()
-            meant = sync.mirrored(paths, tracked.folders(writer), ignore, max_bytes)
+            meant = sync.mirrored(paths, file_state.folders(writer), ignore, max_bytes)
             folders.check(meant)
-            with Apart() as apart, self._taking_in(writer, width) as intake:
-                return sync.run(writer, intake, apart, meant, progress or (lambda _: None))
+            with Apart() as sandbox, self._taking_in(writer, width) as intake:
+                return sync.run(writer, intake, sandbox, meant, progress or (lambda _: None))
 
     def forget(self, path: str | Path) -> Report:
         """Mirror a file or folder no more, and remove the documents of all files at or below it.
@@ -324,50 +311,47 @@ class Library:
                 raise NestlingError(f"{self.path}: knows no file at or below {named}; see: nestling info {self.path}")
             with writer.writing():
                 report = sync.forget(writer, named)
-                writer.purge()
+                full_text.purge(writer)
             writer.fold()
         return report
 
-    def refine(self, *, limit: int | None = None, order: Order = "newest", progress: Added | None = None) -> Report:
-        """Encode again at the document width what is of another width; afterwards the library answers as if all of it
-        had been encoded so.
+    def refine(self, *, limit: int | None = None, progress: Added | None = None) -> Report:
+        """Encode again at the document width what is of another width, the newest first; afterwards the library answers
+        as if all of it had been encoded so.
 
         Passages are committed a few dozen at a time, and where the process ends half way the next call goes on.
         Searches and other changes go on meanwhile; what is added meanwhile is for the next call.
 
         Args:
             limit: passages at the most; None for all.
-            order: the newest documents first; or those that searches through this object returned most often, and
-                then the newest.
             progress: called after each commit with the passages done and the passages there were to do.
 
         Raises:
-            NestlingError: limit or order is not as described.
+            NestlingError: limit is not as described.
             LibraryError: the file cannot be written, or is given another document width meanwhile.
         """
-        refine.check(limit, order)
-        work = self._work(order)
+        refine.check(limit)
+        job = self._refine_job(BUSY_MS)
         try:
-            return Report(refined=refine.run(work, limit, progress))
+            return Report(refined=refine.run(job, limit, progress))
         finally:
-            work.store.close()
+            job.db.close()
 
     @contextmanager
-    def refining(self, *, order: Order = "newest") -> Iterator[None]:
+    def refining(self) -> Iterator[None]:
         """Refine in the background, in a thread of its own, for as long as the context lasts; see `refine`.
 
         It takes up what is added meanwhile as well, waits while this object adds or removes, and stops after a
         few passages at the end of the context or when the library is closed.
 
         Raises:
-            NestlingError: it is being refined so already, or order is not as described.
+            NestlingError: it is being refined so already.
             Exception: what ended the thread, at the end of the context.
         """
         with self._changing:
-            refine.check(None, order)
             if self._background is not None:
                 raise NestlingError(f"{self.path}: is being refined already; leave the first context before another")
-            background = self._background = Background(self._work(order))
+            background = self._background = Background(self._refine_job(refine.BACKGROUND_BUSY_MS))
         try:
             yield
         finally:
@@ -384,47 +368,39 @@ class Library:
         """
         from .store.dump import dump
 
-        store = Store(self.path, create=False)  # so that a search need not wait
+        self._encoders.require_open()
+        db = Database(self.path, create=False)  # so that a search need not wait
         try:
-            with store.reading():
-                return dump(store, self.dim, Path(path), progress)
+            with db.reading():
+                return dump(db, self.dim, Path(path), progress)
         finally:
-            store.close()
+            db.close()
 
-    def _writing(self) -> Store:
+    def _writing(self) -> Database:
         """The connection that changes are made on."""
         self._encoders.require_open()
         if self._writer is None:
-            if self._store.read_only:
+            if self._db.read_only:
                 raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")
-            self._writer = Store(self.path, create=False)
+            self._writer = Database(self.path, create=False)
         return self._writer
 
-    def _work(self, order: Order) -> Work:
+    def _refine_job(self, busy_ms: int) -> RefineJob:
         """What `refine` does, on a connection of its own."""
         with self._changing:
-            remember_width(self._writing(), self.document_width)
+            store_width(self._writing(), self.document_width)
 
         def encoder() -> Encoder:
             self._encoders.require_open()  # so that nothing is refined after `close`
             return self.encoder
 
-        def searched() -> list[str]:
-            with self._reading:
-                return [id for id, _ in self._found.most_common()]
-
-        return Work(
-            store=Store(self.path, create=False),
-            width=self.document_width,
-            encoder=encoder,
-            searched=searched if order == "searched" else list,
-            turn=self._changing,
-        )
+        db = Database(self.path, create=False, busy_ms=busy_ms)
+        return RefineJob(db=db, width=self.document_width, encoder=encoder, turn=self._changing)
 
     def _taking_in(
-        self, writer: Store, width: str | None = None, committed: Callable[[], None] = lambda: None
+        self, writer: Database, width: str | None = None, committed: Callable[[], None] = lambda: None
     ) -> AbstractContextManager[Intake]:
         """An intake that encodes at a width; None for the document width."""
         self._encoders.check(width)
-        remember_width(writer, self.document_width)
+        store_width(writer, self.document_width)
         return taking_in(writer, lambda: self._encoders.of(width or self.document_width), committed)

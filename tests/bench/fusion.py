@@ -96,7 +96,7 @@ def studied(collection: Collection, path: Path, encoder: Encoder) -> dict[str, f
                 scores = best_of_groups(found.scores, ranking.owners(store, held, found.scores.keys))
                 for rule, ordered in RULES.items():
                     order = np.lexsort((scores.keys, -ordered(scores, found.floor)))[:SHOWN]
-                    names = store.ids(scores.keys[order])
+                    names = passages.ids(store, scores.keys[order])
                     runs[rule][id] = {names[key]: float(SHOWN - n) for n, key in enumerate(scores.keys[order].tolist())}
     return {
         rule: float(np.mean([values["nDCG@10"] for values in measure(collection.judgements, run).values()]))

@@ -11,9 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from nestling import Document
-from nestling.library.store.documents import Coded, Codes, Store
+from nestling.library.store import documents, full_text
+from nestling.library.store.database import Database
+from nestling.library.store.documents import Codes, Stale
 from nestling.vectors.codes import to_bits, to_fine
 from tiny import VOCABULARY
+
+Coded = tuple[Document, list[tuple[int, int]], list[Codes]]
 
 DIM = 16
 WORDS = [word for word in VOCABULARY if len(word) > 2 and word.isalpha()]
@@ -42,7 +46,7 @@ def told(number: int, words: int = 12, version: int = 0) -> Document:
 def coded(id: str, text: str, ranges: list[tuple[int, int]] | None = None, seed: int = 0, width: str = "xl") -> Coded:
     """A document with random codes, which the seed decides."""
     ranges = ranges or [(0, len(text))]
-    return Coded(Document(id, text, f"title {id}", {"n": seed}), ranges, codes(len(ranges), seed, width))
+    return Document(id, text, f"title {id}", {"n": seed}), ranges, codes(len(ranges), seed, width)
 
 
 @contextmanager
@@ -70,6 +74,11 @@ def bytes_of(path: Path) -> bytes:
     return path.read_bytes() + (log.read_bytes() if log.exists() else b"")
 
 
-def words(store: Store, match: str) -> list[int]:
+def stale_of(store: Database, width: str, id: str) -> list[Stale]:
+    """Passages of a document of `coded`, among the newest, that are of other widths than one; the first first."""
+    return [one for one in documents.stale(store, width, 2**63 - 1, 1000) if one.title == f"title {id}"][::-1]
+
+
+def words(store: Database, match: str) -> list[int]:
     """Keys of the passages that match an FTS5 expression."""
-    return [key for key, _ in store.lexical(match, 10, allowed=False)]
+    return [key for key, _ in full_text.ranked(store, match, 10, allowed=False)]

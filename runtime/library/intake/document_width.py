@@ -1,17 +1,17 @@
-"""What a library's file says of the encoders that it was made with, and whether those at hand can go on with it."""
+"""Which width a library's documents are encoded at, and whether its vectors can be compared with the encoders'."""
 
 from __future__ import annotations
 
 from ...errors import LibraryError
-from ..store.documents import Store
-from ..store.schema import FIRST_WIDTH
+from ..store.database import Database
 from .encoders import Encoders
 
 _WIDTH = "width"
 
 
-def adopt(store: Store, encoders: Encoders, width: str | None) -> str:
-    """Check that the file's vectors can be compared with the encoders'; a new file takes their mark.
+def resolve_document_width(db: Database, encoders: Encoders, width: str | None) -> str:
+    """The document width of a library, once its vectors can be compared with the encoders'; a new file is given their
+    space and dim.
 
     Args:
         width: the document width that is asked for.
@@ -26,30 +26,30 @@ def adopt(store: Store, encoders: Encoders, width: str | None) -> str:
     bundle = encoders.bundle
     width = width or encoders.width
     mine = {"space": bundle.space, "dim": str(encoders.dim)}
-    if store.meta("space") is None and not store.read_only:
-        with store.writing():
-            if store.meta("space") is None:  # unless another process was first
+    if db.meta("space") is None and not db.read_only:
+        with db.writing():
+            if db.meta("space") is None:  # unless another process was first
                 for key, value in {**mine, "bundle": bundle.name, _WIDTH: width or bundle.widths[0]}.items():
-                    store.set_meta(key, value)
-    theirs = {key: store.meta(key) for key in mine}
+                    db.set_meta(key, value)
+    theirs = {key: db.meta(key) for key in mine}
     if theirs != mine:
-        name = store.meta("bundle")
+        name = db.meta("bundle")
         raise LibraryError(
-            f"{store.path}: was made with bundle {name} (space {str(theirs['space'])[:8]}, dim {theirs['dim']}), "
+            f"{db.path}: was made with bundle {name} (space {str(theirs['space'])[:8]}, dim {theirs['dim']}), "
             f"not {bundle.name} (space {bundle.space[:8]}, dim {encoders.dim}); open it with "
             "that bundle, or make a new library"
         )
-    before = remembered_width(store)
+    before = stored_width(db)
     return width or (before if before in bundle.widths else bundle.widths[0])
 
 
-def remembered_width(store: Store) -> str:
+def stored_width(db: Database) -> str:
     """The document width that the file remembers."""
-    return store.meta(_WIDTH) or FIRST_WIDTH
+    return db.meta(_WIDTH) or ""
 
 
-def remember_width(store: Store, width: str) -> None:
-    """Make the file remember a document width, unless it does."""
-    if remembered_width(store) != width:
-        with store.writing():
-            store.set_meta(_WIDTH, width)
+def store_width(db: Database, width: str) -> None:
+    """Make the file remember a document width, unless it does already."""
+    if stored_width(db) != width:
+        with db.writing():
+            db.set_meta(_WIDTH, width)

@@ -15,7 +15,7 @@ from stat import S_ISREG
 from ...document import Skip, clean
 from ...errors import NestlingError
 from ...readers import can_read, known_suffixes
-from ..store.file_state import Folder
+from ..store.file_state import MirroredFolder
 
 IGNORE_FILE = ".nestlingignore"
 
@@ -25,7 +25,7 @@ Ignored = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class File:
+class FoundFile:
     """A file to read, as it was when it was found."""
 
     path: Path
@@ -49,14 +49,14 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def check(folders: Sequence[Folder]) -> None:
+def check(folders: Sequence[MirroredFolder]) -> None:
     """Raise NestlingError where patterns that were given for a folder are none."""
     for folder in folders:
         if folder.ignored:
             _rule(folder.ignored, folder.path)
 
 
-def walk(folder: Folder) -> Iterator[File | Skip]:
+def walk(folder: MirroredFolder) -> Iterator[FoundFile | Skip]:
     """The files to read at or below a path, in order of their names, and what could not be looked at.
 
     Raises:
@@ -72,7 +72,7 @@ def walk(folder: Folder) -> Iterator[File | Skip]:
     yield from _below(root, rules, folder.max_bytes)
 
 
-def _below(folder: str, rules: list[tuple[str, Ignored]], max_bytes: int | None) -> Iterator[File | Skip]:
+def _below(folder: str, rules: list[tuple[str, Ignored]], max_bytes: int | None) -> Iterator[FoundFile | Skip]:
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -97,18 +97,18 @@ def _below(folder: str, rules: list[tuple[str, Ignored]], max_bytes: int | None)
             yield from _below(entry.path, rules, max_bytes)
         else:
             file = _looked_at(entry.path)
-            if not (isinstance(file, File) and max_bytes is not None and file.size > max_bytes):
+            if not (isinstance(file, FoundFile) and max_bytes is not None and file.size > max_bytes):
                 yield file
 
 
-def _looked_at(path: str) -> File | Skip:
+def _looked_at(path: str) -> FoundFile | Skip:
     try:
         stat = Path(path).stat()
     except OSError as error:
         return Skip(clean(path), f"cannot be read ({error.strerror})", passing=True)
     if not S_ISREG(stat.st_mode):  # reading a pipe would wait for ever
         return Skip(clean(path), "is neither a file nor a folder", passing=True)
-    return File(Path(path), stat.st_size, stat.st_mtime_ns)
+    return FoundFile(Path(path), stat.st_size, stat.st_mtime_ns)
 
 
 def _relative(path: str, base: str, is_folder: bool) -> str:

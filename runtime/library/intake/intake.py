@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from ...bundle.manifest import STATIC
 from ...document import Document, Report
 from ...errors import LibraryError
-from ..store.documents import Coded, Codes, Store
+from ..store import documents, full_text
+from ..store.database import Database
+from ..store.documents import Codes
 from .chunk import Passage, passages_of
 from .encoders import encoded
 
@@ -36,26 +38,22 @@ Work = Callable[[], Report]
 
 
 @dataclass(eq=False)
-class _Entry:
-    """A document, or work that waits for those before it.
+class _Waiting:
+    """A document that waits to be committed.
 
     Attributes:
         size: in passages, for how much is committed at once.
-        id: of the document; empty for work.
-        document: what is written.
-        same: whether it was there as it is.
+        unchanged: whether it is in the library as it is.
         passages, codes: of a document that is new or changed; None for one whose text is there already.
-        left: how many passages are not encoded yet.
+        missing: how many passages are not encoded yet.
     """
 
-    size: int = 1
-    id: str = ""
-    document: Document | None = None
-    same: bool = False
+    document: Document
+    size: int
+    unchanged: bool = False
     passages: list[Passage] | None = None
     codes: list[Codes | None] = field(default_factory=list)
-    left: int = 0
-    work: Work | None = None
+    missing: int = 0
 
 
 class Intake:
@@ -71,14 +69,14 @@ class Intake:
         passages: how many were encoded so far.
     """
 
-    def __init__(self, store: Store, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> None:
-        self._store = store
+    def __init__(self, db: Database, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> None:
+        self._db = db
         self._encoder = encoder
         self._committed = committed
-        self._entries: deque[_Entry] = deque()
-        self._missing: deque[tuple[_Entry, int]] = deque()
+        self._queue: deque[_Waiting | Work] = deque()
+        self._missing: deque[tuple[_Waiting, int]] = deque()
         self._sources: dict[str, str] = {}
-        self._done = 0
+        self._committed_size = 0
         self._size = 0
         self.report = Report()
         self.taken = 0
@@ -86,38 +84,36 @@ class Intake:
 
     def source(self, id: str) -> str | None:
         """The source of the document of an id as it will be once all is committed; None where there is none."""
-        if id in self._sources:
-            return self._sources[id]
-        return self._store.source(id)
+        return self._sources[id] if id in self._sources else documents.source_of(self._db, id)
 
     @property
     def waiting(self) -> int:
         """How many documents are not committed yet."""
         return len(self._sources)
 
-    def add(self, document: Document, others: Iterable[str] = (), *, again: bool = False) -> None:
+    def add(self, document: Document, same_passages: Iterable[str] = (), *, again: bool = False) -> None:
         """Take in a document.
 
         Args:
-            others: ids of documents that may have passages of the same text.
+            same_passages: ids of documents that may have passages of the same text.
             again: encode it whatever is there.
         """
         if document.id in self._sources:
             self.flush()
-        stored = None if again else self._store.document(document.id)
-        if stored is not None and (stored.title, stored.text) == (document.title, document.text):
+        before = None if again else documents.document(self._db, document.id)
+        if before is not None and (before.title, before.text) == (document.title, document.text):
             size = 1 + len(document.text) // _CHARS_A_PASSAGE
-            entry = _Entry(size, document.id, document, same=stored == document)
+            waiting = _Waiting(document, size, unchanged=before == document)
         else:
-            donors = [one for one in (stored, *map(self._store.document, others)) if one is not None]
-            entry = self._cut(document, donors)
+            others = [documents.document(self._db, id) for id in same_passages]
+            waiting = self._cut(document, [one for one in (before, *others) if one is not None])
         self._sources[document.id] = document.source
         self.taken += 1
-        self._take(entry)
+        self._enqueue(waiting)
 
     def then(self, work: Work) -> None:
         """Do something in the transaction of, or after, all documents taken in before; it returns what it changed."""
-        self._take(_Entry(work=work))
+        self._enqueue(work)
 
     def flush(self) -> None:
         """Encode and commit all that waits."""
@@ -127,23 +123,22 @@ class Intake:
 
     def commit(self) -> None:
         """Commit what is encoded, up to the first document that is not."""
-        ready: list[_Entry] = []
-        for entry in self._entries:
-            if entry.left:
-                break
-            ready.append(entry)
+        ready = list(takewhile(lambda one: not (isinstance(one, _Waiting) and one.missing), self._queue))
         if not ready:
             return
-        writes = not all(entry.same for entry in ready)
         report = Report()
-        with self._store.writing() if writes else nullcontext():
-            for entry in ready:
-                report += self._write(entry) if writes else Report(unchanged=1)
-        for entry in ready:
-            self._entries.popleft()
-            self._size -= entry.size
-            self._done += entry.size
-            self._sources.pop(entry.id, None)
+        if all(isinstance(one, _Waiting) and one.unchanged for one in ready):
+            report = Report(unchanged=len(ready))
+        else:
+            with self._db.writing():
+                for one in ready:
+                    report += self._write(one) if isinstance(one, _Waiting) else one()
+        for one in ready:
+            self._queue.popleft()
+            self._size -= _size(one)
+            self._committed_size += _size(one)
+            if isinstance(one, _Waiting):
+                del self._sources[one.document.id]
         self.report += report
         self._committed()
 
@@ -151,82 +146,78 @@ class Intake:
     def _at_once(self) -> int:
         return _LOOKED_UP_AT_ONCE if self._encoder().width == STATIC else _ENCODED_AT_ONCE
 
-    def _take(self, entry: _Entry) -> None:
-        self._entries.append(entry)
-        self._size += entry.size
+    def _enqueue(self, one: _Waiting | Work) -> None:
+        self._queue.append(one)
+        self._size += _size(one)
         while self._missing and len(self._missing) >= self._at_once:
             self._encode()
-        if self._size >= min(max(_FIRST_GROUP, self._done // _GROWTH), _LARGEST_GROUP):
+        if self._size >= min(max(_FIRST_GROUP, self._committed_size // _GROWTH), _LARGEST_GROUP):
             self.flush()
 
-    def _cut(self, document: Document, donors: list[Document]) -> _Entry:
+    def _cut(self, document: Document, others: list[Document]) -> _Waiting:
+        """A document cut into passages, with the codes of those that are in other documents of the library."""
         tokens, width = self._encoder().tokens, self._encoder().width
         passages = passages_of(document, tokens)
         known: dict[str, Codes] = {}
-        for donor in donors:
-            texts = {(passage.start, passage.stop): passage.text for passage in passages_of(donor, tokens)}
-            for start, stop, codes in self._store.codes_of(donor.id):
-                text = texts.get((start, stop))
-                if text is not None and (text not in known or codes.width == width):
-                    known[text] = codes
+        for other in others:
+            codes_of = documents.codes_of(self._db, other.id)
+            for passage in passages_of(other, tokens):
+                codes = codes_of.get((passage.start, passage.stop))
+                if codes is not None and (passage.text not in known or codes.width == width):
+                    known[passage.text] = codes
         found = [known.get(passage.text) for passage in passages]
-        entry = _Entry(len(passages), document.id, document, passages=passages, codes=found)
-        self._missing += [(entry, place) for place, codes in enumerate(found) if codes is None]
-        entry.left = entry.codes.count(None)
-        return entry
+        waiting = _Waiting(document, len(passages), passages=passages, codes=found, missing=found.count(None))
+        self._missing += [(waiting, number) for number, codes in enumerate(found) if codes is None]
+        return waiting
 
     def _encode(self) -> None:
         """Encode the passages that have waited longest."""
         batch = list(islice(self._missing, self._at_once))
-        texts = [_text(*one) for one in batch]
-        for (entry, place), codes in zip(batch, encoded(self._encoder(), texts), strict=True):
-            entry.codes[place] = codes
-            entry.left -= 1
+        texts = [(waiting.passages or [])[number].text for waiting, number in batch]
+        for (waiting, number), codes in zip(batch, encoded(self._encoder(), texts), strict=True):
+            waiting.codes[number] = codes
+            waiting.missing -= 1
         for _ in batch:
             self._missing.popleft()
         self.passages += len(batch)
 
-    def _write(self, entry: _Entry) -> Report:
+    def _write(self, waiting: _Waiting) -> Report:
         """Inside `writing`."""
-        if entry.work is not None:
-            return entry.work()
-        assert entry.document is not None
-        if entry.same and self._store.document(entry.id) == entry.document:
+        document, passages = waiting.document, waiting.passages
+        if waiting.unchanged and documents.document(self._db, document.id) == document:
             return Report(unchanged=1)
-        if entry.passages is None and self._store.describe(entry.document):
+        if passages is None and documents.describe(self._db, document):
             return Report(unchanged=1)
-        passages, codes = entry.passages, [one for one in entry.codes if one is not None]
+        codes = [one for one in waiting.codes if one is not None]
         if passages is None:  # another process changed or removed the document since it was compared
-            passages = passages_of(entry.document, self._encoder().tokens)
+            passages = passages_of(document, self._encoder().tokens)
             codes = list(encoded(self._encoder(), [passage.text for passage in passages]))
         ranges = [(passage.start, passage.stop) for passage in passages]
-        changed = self._store.put(Coded(entry.document, ranges, codes))
-        return Report(changed=1) if changed else Report(added=1)
+        return Report(changed=1) if documents.put(self._db, document, ranges, codes) else Report(added=1)
+
+
+def _size(one: _Waiting | Work) -> int:
+    return one.size if isinstance(one, _Waiting) else 1
 
 
 @contextmanager
-def taking_in(store: Store, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> Iterator[Intake]:
+def taking_in(db: Database, encoder: Callable[[], Encoder], committed: Callable[[], None]) -> Iterator[Intake]:
     """An intake, see `Intake`; where it is stopped, what is encoded is committed.
 
     What was removed is taken out of the full-text index as well, once a call: it is rewritten for that, and where the
     library has doubled. Not where it is stopped, as that may take its time; the next call does.
     """
-    intake = Intake(store, encoder, committed)
+    intake = Intake(db, encoder, committed)
     try:
         yield intake
     except BaseException as error:
         if not isinstance(error, LibraryError):
             intake.commit()
         raise
-    if store.has_removed_words:
-        with store.writing():
-            store.purge()
-        store.fold()
-    elif store.has_doubled:
-        with suppress(LibraryError), store.writing():  # somebody else writes, or the disk is full: it is not needed
-            store.purge()
-
-
-def _text(entry: _Entry, place: int) -> str:
-    assert entry.passages is not None
-    return entry.passages[place].text
+    if full_text.has_removed_words(db):
+        with db.writing():
+            full_text.purge(db)
+        db.fold()
+    elif full_text.has_doubled(db):
+        with suppress(LibraryError), db.writing():  # somebody else writes, or the disk is full: it is not needed
+            full_text.purge(db)

@@ -7,21 +7,21 @@ cannot be read now keeps its documents: a cable pulled out must not empty a libr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from ...document import Document, Report, Skip, clean, plain
+from ...document import Report, Skip, clean, plain
 from ...readers import MAX_SKIPS, read_file
 from ...readers.sandbox import Apart
 from ...readers.text import MAX_PACKED_BYTES
-from ..store import file_state as tracked
-from ..store.documents import Store
-from ..store.file_state import Folder, Tracked
-from .folders import File, existing, is_below, walk
+from ..store import documents, file_state
+from ..store.database import Database
+from ..store.file_state import READ_AGAIN, FileState, MirroredFolder
+from .folders import FoundFile, existing, is_below, walk
 from .intake import Intake
 
 SYNCED = "synced"
@@ -51,7 +51,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SyncPlan:
     """What has to be done so that a library mirrors its files.
 
     Attributes:
@@ -61,13 +61,15 @@ class Plan:
         skipped: what could not be looked at.
     """
 
-    read: tuple[File, ...]
+    read: tuple[FoundFile, ...]
     same: tuple[str, ...]
     gone: tuple[str, ...]
     skipped: tuple[Skip, ...]
 
 
-def plan(folders: Sequence[Folder], known: Mapping[str, Tracked], others: Sequence[Folder] = ()) -> Plan:
+def plan(
+    folders: Sequence[MirroredFolder], known: Mapping[str, FileState], others: Sequence[MirroredFolder] = ()
+) -> SyncPlan:
     """Compare folders with what is known of their files; nothing is read but names and times.
 
     What lies below something that cannot be looked at, as a drive that is not there, is left as it is.
@@ -77,7 +79,7 @@ def plan(folders: Sequence[Folder], known: Mapping[str, Tracked], others: Sequen
             passed over there, is left to it.
     """
     within = [one.path for one in others if any(is_below(one.path, folder.path) for folder in folders)]
-    found: dict[str, File] = {}
+    found: dict[str, FoundFile] = {}
     skipped: dict[str, Skip] = {}
     for folder in folders:
         for item in walk(folder) if Path(folder.path).exists() else [_missing(folder)]:
@@ -89,7 +91,7 @@ def plan(folders: Sequence[Folder], known: Mapping[str, Tracked], others: Sequen
             else:
                 found[str(item.path)] = item
     same = {path: None for path, file in found.items() if path in known and _as_known(file, known[path])}
-    return Plan(
+    return SyncPlan(
         read=tuple(file for path, file in sorted(found.items()) if path not in same),
         same=tuple(same),
         gone=tuple(
@@ -105,8 +107,8 @@ def plan(folders: Sequence[Folder], known: Mapping[str, Tracked], others: Sequen
 
 
 def mirrored(
-    paths: Sequence[str | Path], known: Sequence[Folder], ignored: Sequence[str] | None, max_bytes: int | None
-) -> list[Folder]:
+    paths: Sequence[str | Path], known: Sequence[MirroredFolder], ignored: Sequence[str] | None, max_bytes: int | None
+) -> list[MirroredFolder]:
     """The folders that a call means: the given ones with what was said of them before, or all that are known.
 
     Raises:
@@ -114,7 +116,7 @@ def mirrored(
     """
     before = {folder.path: folder for folder in known}
     named = [str(existing(path)) for path in paths] or list(before)
-    folders = [before.get(path, Folder(path)) for path in named]
+    folders = [before.get(path, MirroredFolder(path)) for path in named]
     if ignored is not None:
         folders = [replace(folder, ignored=tuple(ignored)) for folder in folders]
     if max_bytes is not None:
@@ -123,185 +125,182 @@ def mirrored(
 
 
 def run(
-    store: Store, intake: Intake, apart: Apart, folders: Sequence[Folder], said: Callable[[Progress], None]
+    db: Database,
+    intake: Intake,
+    sandbox: Apart,
+    folders: Sequence[MirroredFolder],
+    progress: Callable[[Progress], None],
 ) -> Report:
     """Take in what is new or changed, then remove what is gone.
 
     Args:
-        said: called before each file and after the last.
+        progress: called before each file and after the last.
     """
-    known = tracked.files(store)
+    known = file_state.files(db)
     named = {folder.path for folder in folders}
-    todo = plan(folders, known, [folder for folder in tracked.folders(store) if folder.path not in named])
-    intake.then(lambda: _begun(store, folders))
-    counts = store.source_counts()
+    todo = plan(folders, known, [folder for folder in file_state.folders(db) if folder.path not in named])
+    intake.then(partial(_remember_folders, db, folders))
+    counts = documents.source_counts(db)
     same = Report(unchanged=sum(counts.get(path, 0) for path in todo.same))
     skipped = [*todo.skipped, *(skip for path in todo.same for skip in known[path].skips)]
     vanished = {digest: path for path in todo.gone if (digest := known[path].digest) is not None}
     total, done = sum(file.size for file in todo.read), 0
 
-    def told(number: int, path: str) -> None:
-        said(Progress(path, number, len(todo.read), done, total, intake.passages, intake.report))
+    def say(number: int, path: str) -> None:
+        progress(Progress(path, number, len(todo.read), done, total, intake.passages, intake.report))
 
-    denied: list[tuple[File, set[str]]] = []
+    def take(file: FoundFile, only: set[str] | None = None) -> tuple[list[Skip], set[str]]:
+        before, digest = known.get(str(file.path)), _digest_of(file)
+        if before is not None and before.size != READ_AGAIN and digest is not None and digest == before.digest:
+            intake.then(partial(_note_time, db, file, before))
+            return list(before.skips), set()
+        moved_from = vanished.get(digest) if digest is not None else None
+        others = [] if moved_from is None else documents.ids_of_source(db, moved_from)
+        return _take_file(db, intake, sandbox, file, digest, others, only)
+
+    denied: list[tuple[FoundFile, set[str]]] = []
     for number, file in enumerate(todo.read):
-        told(number, str(file.path))
-        taken = _Taking(store, intake, apart, file, known.get(str(file.path)), vanished)
-        if taken.denied:  # may come free, as where a document moved from a file that is read later
-            denied.append((file, taken.denied))
+        say(number, str(file.path))
+        skips, ids = take(file)
+        if ids:  # may come free, as where a document moved from a file that is read later
+            denied.append((file, ids))
         else:
-            skipped += taken.skips
+            skipped += skips
         done += file.size
     intake.flush()
     for file, ids in denied:
-        skipped += _Taking(store, intake, apart, file, known.get(str(file.path)), vanished, only=ids).skips
+        skipped += take(file, only=ids)[0]
     for path in todo.gone:
-        intake.then(partial(_gone, store, path))
-    intake.then(lambda: _finished(store))
+        intake.then(partial(_remove_file, db, path))
+    intake.then(partial(_note_sync, db))
     intake.flush()
-    told(len(todo.read), "")
+    say(len(todo.read), "")
     return intake.report + same + Report(skipped=tuple(skipped))
 
 
-def forget(store: Store, path: str) -> Report:
+def forget(db: Database, path: str) -> Report:
     """Remove the documents of all files at or below a path, and mirror it no more; inside `writing`."""
     report = Report()
-    for one in tracked.files(store):
+    for one in file_state.files(db):
         if is_below(one, path):
-            report += _gone(store, one)
-    for folder in tracked.folders(store):
+            report += _remove_file(db, one)
+    for folder in file_state.folders(db):
         if is_below(folder.path, path):
-            tracked.forget_folder(store, folder.path)
+            file_state.forget_folder(db, folder.path)
     return report
 
 
-def is_known(store: Store, path: str) -> bool:
+def is_known(db: Database, path: str) -> bool:
     """Whether anything at or below a path is known."""
-    known = [*tracked.files(store), *(folder.path for folder in tracked.folders(store))]
+    known = [*file_state.files(db), *(folder.path for folder in file_state.folders(db))]
     return any(is_below(one, path) for one in known)
 
 
-class _Taking:
-    """Takes in one file.
+def _take_file(
+    db: Database,
+    intake: Intake,
+    sandbox: Apart,
+    file: FoundFile,
+    digest: bytes | None,
+    same_passages: Sequence[str],
+    only: set[str] | None,
+) -> tuple[list[Skip], set[str]]:
+    """Read a file and take in its documents.
 
     Where documents are denied, as another file has their ids, it is not remembered as read, nor where something was
     skipped that may be otherwise the next time. Documents that it had and that are not seen any more are removed where
     every part of it was read.
 
     Args:
-        before: the file when it was last read.
-        vanished: by digest, files that are gone.
+        digest: of its bytes.
+        same_passages: ids of documents that may have passages of the same text.
         only: ids of the documents to take in, where the others were before.
 
-    Attributes:
-        skips: what could not be taken in.
-        denied: ids that belong to documents of other files.
+    Returns:
+        What could not be taken in, of very much the first, and the ids that belong to documents of other files.
     """
-
-    def __init__(
-        self,
-        store: Store,
-        intake: Intake,
-        apart: Apart,
-        file: File,
-        before: Tracked | None,
-        vanished: Mapping[bytes, str],
-        only: set[str] | None = None,
-    ) -> None:
-        self._store, self._intake, self._file = store, intake, file
-        self._source = str(file.path)
-        self.skips: list[Skip] = []
-        self.denied: set[str] = set()
-        self._seen: set[str] = set()
-        self._whole, self._passing, self._unnamed = True, False, 0
-        digest = _digest_of(file)
-        if before is not None and digest is not None and digest == before.digest and before.size != tracked.READ_AGAIN:
-            self.skips += before.skips
-            intake.then(lambda: self._touched(before, digest))
-            return
-        moved = None if digest is None else vanished.get(digest)
-        others = [] if moved is None else store.ids_of_source(moved)
-        for item in read_file(file.path, apart):
-            self._take(item, others, only)
-        if self._unnamed:
-            self.skips.append(Skip(self._source, f"{self._unnamed} more of its parts cannot be taken in"))
-        intake.then(lambda: self._finished(digest))
-
-    def _take(self, item: Document | Skip, others: Iterable[str], only: set[str] | None) -> None:
+    source = str(file.path)
+    own = {"path": source, "modified": _modified(file.mtime_ns)}
+    skips: list[Skip] = []
+    seen: set[str] = set()
+    denied: set[str] = set()
+    whole, unnamed, again = True, 0, False
+    for item in read_file(file.path, sandbox):
         if isinstance(item, Skip):
-            self._skip(item)
-            self._whole = False
-        elif item.id in self._seen:
-            self._skip(Skip(self._source, f"document {item.id!r}: its id is in this file already"))
-        elif owner := self._owner(item.id):
-            reason = f"document {item.id!r}: its id belongs to a document of {owner}"
-            self._skip(Skip(self._source, reason, passing=True))
-            self.denied.add(item.id)
+            skip, whole = item, False
+        elif item.id in seen:
+            skip = Skip(source, f"document {item.id!r}: its id is in this file already")
+        elif owner := _owner(intake, item.id, source):
+            skip = Skip(source, f"document {item.id!r}: its id belongs to a document of {owner}", passing=True)
+            denied.add(item.id)
         else:
-            self._seen.add(item.id)
+            seen.add(item.id)
             if only is None or item.id in only:
-                own = {"path": self._source, "modified": _modified(self._file.mtime_ns)}
-                self._intake.add(replace(item, metadata={**own, **item.metadata}), others)
-
-    def _owner(self, id: str) -> str | None:
-        """The other file, still there, to whose document an id belongs; None where it is free."""
-        source = self._intake.source(id)
-        return source if source not in (None, "", self._source) and Path(str(source)).exists() else None
-
-    def _skip(self, skip: Skip) -> None:
-        """Name what is skipped, of very many the first."""
-        self._passing |= skip.passing
-        if len(self.skips) < MAX_SKIPS:
-            self.skips.append(skip)
+                intake.add(replace(item, metadata={**own, **item.metadata}), same_passages)
+            continue
+        again |= skip.passing
+        if len(skips) < MAX_SKIPS:
+            skips.append(skip)
         else:
-            self._unnamed += 1
-
-    def _finished(self, digest: bytes | None) -> Report:
-        removed = 0
-        if self._whole and (self._seen or self.denied):
-            removed = _remove(self._store, self._source, keep=self._seen)
-        size = tracked.READ_AGAIN if self._passing else self._file.size
-        tracked.set_file(self._store, self._source, Tracked(size, self._file.mtime_ns, digest, tuple(self.skips)))
-        return Report(removed=removed)
-
-    def _touched(self, before: Tracked, digest: bytes) -> Report:
-        """The same bytes at another time."""
-        ids = self._store.ids_of_source(self._source)
-        for document in filter(None, map(self._store.document, ids)):
-            if document.metadata.get("modified") == _modified(before.mtime_ns):
-                metadata = {**document.metadata, "modified": _modified(self._file.mtime_ns)}
-                self._store.describe(replace(document, metadata=metadata))
-        now = replace(before, size=self._file.size, mtime_ns=self._file.mtime_ns, digest=digest)
-        tracked.set_file(self._store, self._source, now)
-        return Report(unchanged=len(ids))
+            unnamed += 1
+    if unnamed:
+        skips.append(Skip(source, f"{unnamed} more of its parts cannot be taken in"))
+    kept = seen if whole and (seen or denied) else None
+    state = FileState(READ_AGAIN if again else file.size, file.mtime_ns, digest, tuple(skips))
+    intake.then(partial(_note_file, db, source, state, kept))
+    return skips, denied
 
 
-def _remove(store: Store, source: str, keep: set[str]) -> int:
-    """Remove the documents of a source but for some ids; returns how many."""
-    return sum(store.remove(id) for id in store.ids_of_source(source) if id not in keep)
+def _owner(intake: Intake, id: str, source: str) -> str | None:
+    """The other file, still there, to whose document an id belongs; None where it is free."""
+    owner = intake.source(id)
+    return owner if owner not in (None, "", source) and Path(str(owner)).exists() else None
 
 
-def _gone(store: Store, path: str) -> Report:
-    removed = _remove(store, path, keep=set())
-    tracked.forget_file(store, path)
+def _note_file(db: Database, source: str, state: FileState, kept: set[str] | None) -> Report:
+    """Remember a file as read, and remove the documents that it had but for those of some ids; None for all."""
+    removed = 0 if kept is None else _remove(db, source, kept)
+    file_state.set_file(db, source, state)
     return Report(removed=removed)
 
 
-def _begun(store: Store, folders: Sequence[Folder]) -> Report:
-    tracked.set_folders(store, folders)
+def _note_time(db: Database, file: FoundFile, before: FileState) -> Report:
+    """Remember a file whose bytes are the same at another time."""
+    source, modified = str(file.path), _modified(file.mtime_ns)
+    ids = documents.ids_of_source(db, source)
+    for document in filter(None, (documents.document(db, id) for id in ids)):
+        if document.metadata.get("modified") == _modified(before.mtime_ns):
+            documents.describe(db, replace(document, metadata={**document.metadata, "modified": modified}))
+    file_state.set_file(db, source, replace(before, size=file.size, mtime_ns=file.mtime_ns))
+    return Report(unchanged=len(ids))
+
+
+def _remove_file(db: Database, path: str) -> Report:
+    removed = _remove(db, path, keep=set())
+    file_state.forget_file(db, path)
+    return Report(removed=removed)
+
+
+def _remove(db: Database, source: str, keep: set[str]) -> int:
+    """Remove the documents of a source but for some ids; returns how many."""
+    return sum(documents.remove(db, id) for id in documents.ids_of_source(db, source) if id not in keep)
+
+
+def _remember_folders(db: Database, folders: Sequence[MirroredFolder]) -> Report:
+    file_state.set_folders(db, folders)
     return Report()
 
 
-def _finished(store: Store) -> Report:
-    store.set_meta(SYNCED, plain(datetime.now(timezone.utc)))
+def _note_sync(db: Database) -> Report:
+    db.set_meta(SYNCED, plain(datetime.now(timezone.utc)))
     return Report()
 
 
-def _missing(folder: Folder) -> Skip:
+def _missing(folder: MirroredFolder) -> Skip:
     return Skip(folder.path, "is not there; its documents are kept until it is forgotten", passing=True)
 
 
-def _as_known(file: File, known: Tracked) -> bool:
+def _as_known(file: FoundFile, known: FileState) -> bool:
     return (file.size, file.mtime_ns) == (known.size, known.mtime_ns)
 
 
@@ -313,7 +312,7 @@ def _modified(mtime_ns: int) -> str:
         return ""
 
 
-def _digest_of(file: File) -> bytes | None:
+def _digest_of(file: FoundFile) -> bytes | None:
     """16 bytes that tell a file's content from all others; None where it is too large or cannot be read."""
     if file.size > MAX_PACKED_BYTES:
         return None

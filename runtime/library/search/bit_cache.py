@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ...vectors.codes import Bytes
+from ...arrays import Bytes, Keys
 from ...vectors.hamming import BLOCK_ROWS, blocks
-from ..store.documents import Keys, Store
+from ..store import documents as stored
+from ..store import passages
+from ..store.database import Database
 
 
 @dataclass(frozen=True, eq=False)
-class Resident:
+class BitCache:
     """The bits of all passages, as of one generation of the file.
 
     Attributes:
@@ -31,34 +33,34 @@ class Resident:
     blocks: list[Any]
 
 
-def current(store: Store, dim: int, held: Resident | None) -> Resident:
+def current(db: Database, dim: int, held: BitCache | None) -> BitCache:
     """The bits as the file has them now; of a file that has not changed, those that are held; inside `reading`.
 
     Keys are not used again: what is new has larger keys, what is gone is missed, and what was encoded again has a
     later revision.
     """
-    generation = store.generation
+    generation = db.generation
     if held is None:
-        keys, documents, bits = store.bits(dim)
-        return Resident(generation, dim, keys, documents, bits, blocks(bits))
+        keys, documents, bits = passages.bits(db, dim)
+        return BitCache(generation, dim, keys, documents, bits, blocks(bits))
     if held.generation == generation:
         return held
     last = int(held.keys[-1]) if len(held.keys) else 0
-    keys, documents, bits = store.bits(dim, after=last)
+    keys, documents, bits = passages.bits(db, dim, after=last)
     whole = 0
-    if store.count("passages") == len(held.keys) + len(keys):
+    if stored.count(db, "passages") == len(held.keys) + len(keys):
         kept = (held.keys, held.documents, held.bits)
         whole = len(held.keys) // BLOCK_ROWS  # blocks that are full stay as they are, unless codes in them changed
     else:
-        here = np.isin(held.keys, store.keys(), assume_unique=True)
+        here = np.isin(held.keys, passages.keys(db), assume_unique=True)
         kept = (held.keys[here], held.documents[here], held.bits[here])
     keys = np.concatenate([kept[0], keys])
     documents = np.concatenate([kept[1], documents])
     bits = np.concatenate([kept[2], bits])
-    revised, codes = store.revised(dim, held.generation, last)
+    revised, codes = passages.revised(db, dim, held.generation, last)
     rows = np.searchsorted(keys, revised)
     bits[rows] = codes
     ready = held.blocks[:whole]
     for number in np.unique(rows[rows < whole * BLOCK_ROWS] // BLOCK_ROWS).tolist():
         (ready[number],) = blocks(bits[number * BLOCK_ROWS : (number + 1) * BLOCK_ROWS])
-    return Resident(generation, dim, keys, documents, bits, ready + blocks(bits[whole * BLOCK_ROWS :]))
+    return BitCache(generation, dim, keys, documents, bits, ready + blocks(bits[whole * BLOCK_ROWS :]))

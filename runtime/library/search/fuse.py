@@ -11,14 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from ...arrays import Doubles, Keys, Mask
 
 DENSE_WEIGHT = 0.8
 # For a query that is one word, one code or one quoted phrase: whoever types it wants what holds it.
 NAME_WEIGHT = 0.5
-
-Keys = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +31,9 @@ class Scores:
     """
 
     keys: Keys
-    cosine: Values
-    bm25: Values
-    near: npt.NDArray[np.bool_]
+    cosine: Doubles
+    bm25: Doubles
+    near: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,22 +43,22 @@ class Fused:
     Attributes:
         keys: (n,) int64.
         scores: (n,) float64.
-        dense_ranks, lexical_ranks: (n,) int64, the place in either half, 1 for the best, one place for equal scores;
-            0 where that half did not find it.
+        dense_ranks, lexical_ranks: (n,) int64, the rank in either half, 1 for the best, equal for equal scores; 0 where
+            that half did not find it.
     """
 
     keys: Keys
-    scores: Values
+    scores: Doubles
     dense_ranks: Keys
     lexical_ranks: Keys
 
 
-def fuse(scores: Scores, bm25_floor: float, dense_weight: float = DENSE_WEIGHT) -> Fused:
+def fuse(scores: Scores, missing_bm25: float, dense_weight: float = DENSE_WEIGHT) -> Fused:
     """Order keys by the weighted sum of both halves; where one half found nothing, by the other.
 
     Args:
-        bm25_floor: what a key that the lexical half did not find counts for: 0 where that half found all there is,
-            else the score of its last.
+        missing_bm25: BM25 imputed to keys missing from the lexical list: 0 where that list has all there is, else the
+            score of its last.
         dense_weight: of the cosine; the rest is that of BM25.
     """
     found = ~np.isnan(scores.bm25)
@@ -68,7 +66,7 @@ def fuse(scores: Scores, bm25_floor: float, dense_weight: float = DENSE_WEIGHT) 
     dense, lexical = ~np.isnan(scores.cosine).all(), best > 0
     lexical_scale = (1.0 - dense_weight if dense else 1.0) / best if lexical else 0.0
     dense_scale = dense_weight if found.any() else 1.0
-    sums = dense_scale * np.nan_to_num(scores.cosine) + lexical_scale * np.where(found, scores.bm25, bm25_floor)
+    sums = dense_scale * np.nan_to_num(scores.cosine) + lexical_scale * np.where(found, scores.bm25, missing_bm25)
     order = np.lexsort((scores.keys, -sums))
     return Fused(
         scores.keys[order],
@@ -93,8 +91,8 @@ def best_of_groups(scores: Scores, groups: Keys) -> Scores:
     return Scores(keys, cosine, bm25, near)
 
 
-def _ranks(values: Values, found: npt.NDArray[np.bool_]) -> Keys:
-    """1 for the best of those found, one place for equal values; 0 for the others."""
+def _ranks(values: Doubles, found: Mask) -> Keys:
+    """1 for the best of those found, the same for equal values; 0 for the others."""
     ranked = np.sort(values[found])
-    places = len(ranked) + 1 - np.searchsorted(ranked, values, side="right")
-    return np.where(found, places, 0).astype(np.int64)
+    ranks = len(ranked) + 1 - np.searchsorted(ranked, values, side="right")
+    return np.where(found, ranks, 0).astype(np.int64)

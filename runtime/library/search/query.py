@@ -1,39 +1,91 @@
-"""A query, on its way to a question: is it one, and what vector does it have."""
+"""A query to a question: checked, with its vector and its words, ready to be answered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ...arrays import Floats
+from ...checks import as_whole
 from ...document import lone_surrogate
 from ...errors import QueryError
-from ...vectors.codes import Floats
 from ..intake.chunk import cut
+from ..store.filters import Where, to_sql
 from . import lexical
-from .ranking import By
+from .fuse import DENSE_WEIGHT, NAME_WEIGHT
 
 if TYPE_CHECKING:
     from ...encoding.encoder import Encoder
 
 Mode = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
+By = Literal["document", "passage"]
 GROUPINGS: tuple[By, ...] = ("document", "passage")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query, ready to be answered.
+
+    Attributes:
+        vector: (1, dim) float32, unit; None to rank by words alone.
+        terms: FTS5 expressions of `lexical.terms`; none to rank by meaning alone.
+        condition: SQL and parameters of `filters.to_sql`; None for all documents.
+        k: hits wanted.
+        by: one hit a document, or one a passage.
+        exact: rescore every passage.
+        dense_weight: of the cosine in the sum of both halves.
+    """
+
+    vector: Floats | None
+    terms: list[str]
+    condition: tuple[str, list[Any]] | None
+    k: int
+    by: By
+    exact: bool
+    dense_weight: float = DENSE_WEIGHT
+
+
+def question(
+    query: str, k: int, mode: Mode, where: Where | None, by: By, exact: bool, encoder: Callable[[], Encoder]
+) -> Question:
+    """The question that a search asks.
+
+    Args:
+        encoder: gives what encodes the query, unless it is searched by words alone.
+
+    Raises:
+        QueryError: the query is empty or too long, or an option is not one.
+        TypeError: the query is no text.
+    """
+    check(query, k, mode, by)
+    return Question(
+        vector=None if mode == "lexical" else vector(query, encoder()),
+        terms=[] if mode == "dense" else lexical.terms(query),
+        condition=to_sql(where),
+        k=int(k),
+        by=by,
+        exact=exact,
+        dense_weight=NAME_WEIGHT if lexical.is_name(query) else DENSE_WEIGHT,
+    )
 
 
 def check(query: str, k: int, mode: str, by: str) -> None:
     """Raise QueryError where a query is empty or too long, or an option is none; TypeError where it is no text."""
     if not isinstance(query, str):
         raise TypeError(f"query is {type(query).__name__}, expected str")
-    if (place := lone_surrogate(query)) is not None:
-        raise QueryError(f"the query holds a lone surrogate at {place}; remove it")
+    if (offset := lone_surrogate(query)) is not None:
+        raise QueryError(f"the query holds a lone surrogate at {offset}; remove it")
     if not query.strip():
         raise QueryError("the query is empty; give a question or a few words")
     if len(query) > lexical.MAX_CHARS:
         raise QueryError(f"the query has {len(query)} characters, at most {lexical.MAX_CHARS} are searched; shorten it")
     if (count := len(lexical.words(query))) > lexical.MAX_WORDS:
         raise QueryError(f"the query has {count} words, at most {lexical.MAX_WORDS} are searched; shorten it")
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    if (as_whole(k) or 0) < 1:
         raise QueryError(f"k is {k!r}, expected a whole number of 1 or more")
     if mode not in MODES:
         raise QueryError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")

@@ -10,7 +10,7 @@ import os
 import platform
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from urllib.parse import quote
 from ...errors import BusyError, ChangedError, LibraryError, NestlingError
 from . import schema
 
-_BUSY_MS = 10_000
+BUSY_MS = 10_000
 # So many pages are written beside the file before they are folded into it: those that are written often, once.
 _CHECKPOINT_PAGES = 8000
 # So many are given back at once: each is sought among all that are free.
@@ -35,13 +35,15 @@ class Database:
     Args:
         path: the file.
         create: make the file where there is none.
+        busy_ms: milliseconds to wait for another writer before that is an error.
 
     Raises:
-        LibraryError: there is no file and `create` is false, or the file is no library, or of a newer format.
+        LibraryError: there is no file and `create` is false, or the file is no library, or of another format.
     """
 
-    def __init__(self, path: Path, create: bool) -> None:
+    def __init__(self, path: Path, create: bool, *, busy_ms: int = BUSY_MS) -> None:
         self.path = path
+        self._busy_ms = busy_ms
         if path.is_dir():
             raise LibraryError(f"{path}: is a folder; expected a library's file")
         if not create and not path.is_file():
@@ -92,22 +94,21 @@ class Database:
             self._connect(create=False)
 
     def _prepare(self, create: bool) -> None:
-        self._db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        version = self._version()
+        self._db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and application != schema.APPLICATION_ID:
             raise LibraryError(f"{self.path}: is an SQLite file of another program; expected a Nestling library")
         if not tables and not create:
             raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
-        if version > schema.VERSION:
-            raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; update it")
+        if tables and version != schema.VERSION:
+            remedy = "update it" if version > schema.VERSION else "add its files to a new library"
+            raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; {remedy}")
         schema.connected(self._db)
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA temp_store = MEMORY")
         if self.read_only:
-            if version < schema.VERSION:
-                schema.complete(self._db, version)
             return
         if not tables:  # so that `give_back` can; a file that holds anything ignores it
             self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -115,18 +116,15 @@ class Database:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        if version < schema.VERSION:
+        if not tables:
             with self._transaction():
                 if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     schema.create(self._db)
-                elif (version := self._version()) < schema.VERSION:
-                    schema.update(self._db, version)
-            # So that a file that lost its log is seen to be a library, and one that lost more is not.
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.fold()  # so that a file that lost its log is seen to be a library, and one that lost more is not
 
     def _log_ahead(self) -> None:
         """Keep the file in WAL mode. SQLite does not wait here for another process that makes the same new file."""
-        until = time.monotonic() + _BUSY_MS / 1000
+        until = time.monotonic() + self._busy_ms / 1000
         while True:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -209,9 +207,20 @@ class Database:
         except sqlite3.Error as error:
             raise self._error(error) from error
 
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
+        """The same, one row after the other: for rows that are large."""
+        try:
+            yield from self._db.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
         """Run a statement of this package's own; inside `writing` or `reading`, which name its errors."""
         return self._db.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """The same for each of some rows of parameters."""
+        self._db.executemany(sql, rows)
 
     def meta(self, key: str) -> str | None:
         """A value that `set_meta` wrote, or None."""
@@ -228,9 +237,9 @@ class Database:
         rows = self.rows("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?", (GENERATION,))
         return int(rows[0][0]) if rows else 0
 
-    def wait_for_others(self, milliseconds: int) -> None:
-        """Wait so long for another writer, rather than ten seconds, before that is an error."""
-        self.rows(f"PRAGMA busy_timeout = {milliseconds}")
+    def trace(self, callback: Callable[[str], object] | None) -> None:
+        """Have each statement told that is run from now on; None for no more."""
+        self._db.set_trace_callback(callback)
 
     def file_bytes(self) -> int:
         """Size of the file once the write-ahead log is folded into it."""
@@ -251,13 +260,12 @@ class Database:
         """Fold the write-ahead log, and with it what was overwritten, into the file; as far as readers let it."""
         self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
     def _error(self, error: Exception) -> LibraryError:
         text = str(error)
         if not isinstance(error, sqlite3.Error):
             return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
+        if "closed database" in text:
+            return LibraryError("the library is closed; open it again")
         if "locked" in text:
             return BusyError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
         if "not a database" in text:

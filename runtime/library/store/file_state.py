@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ...document import Skip
-from .documents import Store
+from .database import Database
 
 READ_AGAIN = -1
 
 
 @dataclass(frozen=True)
-class Tracked:
+class FileState:
     """A file as it was when it was last read.
 
     Attributes:
         size, mtime_ns: bytes, and time of modification in nanoseconds; a size of `READ_AGAIN` asks for that.
-        digest: of its bytes; None where an older version read it.
+        digest: of its bytes; None where it could not be read, or is too large.
         skips: what of it could not be taken in.
     """
 
@@ -29,7 +29,7 @@ class Tracked:
 
 
 @dataclass(frozen=True)
-class Folder:
+class MirroredFolder:
     """A file or folder that a library mirrors.
 
     Attributes:
@@ -43,52 +43,52 @@ class Folder:
     max_bytes: int | None = None
 
 
-def files(store: Store) -> dict[str, Tracked]:
+def files(db: Database) -> dict[str, FileState]:
     """All files that were read, by path."""
-    rows = store.rows("SELECT path, size, mtime_ns, digest, skips FROM files")
-    return {path: Tracked(size, time, digest, _skips(skips)) for path, size, time, digest, skips in rows}
+    rows = db.rows("SELECT path, size, mtime_ns, digest, skips FROM files")
+    return {path: FileState(size, time, digest, _skips(skips)) for path, size, time, digest, skips in rows}
 
 
-def set_file(store: Store, path: str, file: Tracked) -> None:
+def set_file(db: Database, path: str, file: FileState) -> None:
     """Remember a file as read; inside `writing`."""
     skips = json.dumps([asdict(skip) for skip in file.skips]) if file.skips else "[]"
-    store.execute(
+    db.execute(
         "INSERT OR REPLACE INTO files (path, size, mtime_ns, digest, skips) VALUES (?, ?, ?, ?, ?)",
         (path, file.size, file.mtime_ns, file.digest, skips),
     )
 
 
-def read_again(store: Store, path: str) -> None:
+def read_again(db: Database, path: str) -> None:
     """Have a file read again by the next sync, though it is as it was; inside `writing`."""
-    store.execute("UPDATE files SET size = ? WHERE path = ?", (READ_AGAIN, path))
+    db.execute("UPDATE files SET size = ? WHERE path = ?", (READ_AGAIN, path))
 
 
-def forget_file(store: Store, path: str) -> None:
+def forget_file(db: Database, path: str) -> None:
     """Forget a file; inside `writing`."""
-    store.execute("DELETE FROM files WHERE path = ?", (path,))
+    db.execute("DELETE FROM files WHERE path = ?", (path,))
 
 
-def folders(store: Store) -> list[Folder]:
+def folders(db: Database) -> list[MirroredFolder]:
     """What the library mirrors, in the order of the paths."""
-    rows = store.rows("SELECT path, ignored, max_bytes FROM folders ORDER BY path")
-    return [Folder(path, tuple(json.loads(ignored)), most) for path, ignored, most in rows]
+    rows = db.rows("SELECT path, ignored, max_bytes FROM folders ORDER BY path")
+    return [MirroredFolder(path, tuple(json.loads(ignored)), most) for path, ignored, most in rows]
 
 
-def set_folders(store: Store, mirrored: Sequence[Folder]) -> None:
+def set_folders(db: Database, mirrored: Sequence[MirroredFolder]) -> None:
     """Remember what the library mirrors, beside what it did before; inside `writing`."""
     for folder in mirrored:
         values = (folder.path, json.dumps(folder.ignored), folder.max_bytes)
-        store.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", values)
+        db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", values)
 
 
-def forget_folder(store: Store, path: str) -> None:
+def forget_folder(db: Database, path: str) -> None:
     """Mirror a folder no more; inside `writing`."""
-    store.execute("DELETE FROM folders WHERE path = ?", (path,))
+    db.execute("DELETE FROM folders WHERE path = ?", (path,))
 
 
-def failures(store: Store) -> list[Skip]:
+def failures(db: Database) -> list[Skip]:
     """What could not be taken in, of all files as they were last read."""
-    rows = store.rows("SELECT skips FROM files WHERE skips != '[]' ORDER BY path")
+    rows = db.rows("SELECT skips FROM files WHERE skips != '[]' ORDER BY path")
     return [skip for (skips,) in rows for skip in _skips(skips)]
 
 

@@ -14,7 +14,8 @@ from bundles import tiny_family
 from nestling import Encoder, Library
 from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.demo import demo_documents
-from nestling.library.store.documents import Store
+from nestling.library.store import documents
+from nestling.library.store.database import Database
 from stored import BURN, FRIDGE, OWL, coded
 
 
@@ -73,11 +74,11 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
+def store(path: Path) -> Iterator[Database]:
     """A library's file with two documents of random codes."""
-    store = Store(path, create=True)
+    store = Database(path, create=True)
     with store.writing():
-        store.put(coded("owl", "owls hunt at night over the fields", [(0, 17), (10, 34)], seed=1))
-        store.put(coded("burn", "cool the burn with water", seed=2))
+        documents.put(store, *coded("owl", "owls hunt at night over the fields", [(0, 17), (10, 34)], seed=1))
+        documents.put(store, *coded("burn", "cool the burn with water", seed=2))
     yield store
     store.close()

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from nestling import Document, Encoder, Library
-from nestling.library.store.texts import inflated
+from nestling.library.store.texts import from_stored
 from processes import guarded_environment
 
 CHILD = """
@@ -160,7 +160,7 @@ def half_documents(path: Path) -> list[str]:
     return [
         id
         for id, text, stop, passages, codes, words in rows
-        if (len(inflated(text)), passages, passages) != (stop, codes, words)
+        if (len(from_stored(text)), passages, passages) != (stop, codes, words)
     ]
 
 

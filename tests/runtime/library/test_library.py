@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from nestling import Document, Encoder, Library, Report
-from nestling.bundle.manifest import DEFAULT
+from nestling.bundle.manifest import DEFAULT, Bundle
 from nestling.errors import LibraryError, NestlingError
 from stored import BURN, FRIDGE, OWL, bytes_of, opened, passage_keys
 
@@ -126,7 +127,7 @@ def test_threads_may_share_a_library(library: Library) -> None:
 def test_vectors_of_another_length_are_refused(library: Library) -> None:
     with pytest.raises(LibraryError) as caught:
         Library(library.path, encoder=Encoder(dim=64))
-    space = library.info()["space"][:8]
+    space = library.info().space[:8]
     assert str(caught.value) == (
         f"{library.path}: was made with bundle {DEFAULT} (space {space}, dim 384), not {DEFAULT} (space {space}, "
         "dim 64); open it with that bundle, or make a new library"
@@ -137,7 +138,7 @@ def test_a_shorter_dim_works_in_a_library_of_its_own(tmp_path: Path) -> None:
     with Library(tmp_path / "short.nest", encoder=Encoder(dim=64)) as library:
         library.add([OWL, BURN])
         assert ids(library, "a bird in the dark", k=1, mode="dense") == ["owl"]
-        assert library.info()["dim"] == 64
+        assert library.info().dim == 64
 
 
 def test_metadata_alone_changes_filters_and_no_code(library: Library) -> None:
@@ -166,7 +167,7 @@ def test_documents_may_come_from_a_generator(library: Library) -> None:
 
 def test_another_space_is_refused_and_both_are_named(library: Library) -> None:
     tiny = Encoder(Path(__file__).parents[2] / "format" / "v1" / "bundle")
-    theirs = library.info()["space"][:8]
+    theirs = library.info().space[:8]
     with pytest.raises(LibraryError) as caught:
         Library(library.path, encoder=tiny)
     assert theirs != tiny.bundle.space[:8]
@@ -317,6 +318,50 @@ def test_a_library_that_may_not_be_written_is_searched_and_says_so_where_it_woul
     with Library(library.path, encoder=library.encoder) as reader:
         assert ids(reader, "a bird in the dark", k=1) == ["owl"]
         assert reader.problems(full=True) == []
-        for change in (lambda: reader.add([OWL]), lambda: reader.remove(["owl"]), reader.sync, reader.repair):
+        for change in (
+            lambda: reader.add([OWL]),
+            lambda: reader.remove(["owl"]),
+            reader.sync,
+            reader.repair,
+        ):
             with pytest.raises(LibraryError, match=message):
                 change()
+
+
+def test_a_closed_library_says_that_it_is_closed(tmp_path: Path, encoder: Encoder) -> None:
+    library = Library(tmp_path / "a.nest", encoder=encoder)
+    library.add([OWL])
+    library.close()
+    library.close()
+    calls: list[Callable[[], Any]] = [
+        lambda: len(library),
+        lambda: "owl" in library,
+        lambda: library.search("owls"),
+        lambda: library.search("owls", mode="lexical"),
+        lambda: library.get("owl"),
+        lambda: library.unrefined,
+        lambda: library.info(),
+        lambda: library.failures(),
+        lambda: library.problems(),
+        lambda: library.add([BURN]),
+        lambda: library.remove(["owl"]),
+        lambda: library.sync(tmp_path),
+        lambda: library.forget(tmp_path),
+        lambda: library.repair(),
+        lambda: library.refine(),
+        lambda: library.dump(tmp_path / "a.jsonl"),
+    ]
+    for call in calls:
+        with pytest.raises(LibraryError, match=r"^the library is closed; open it again$"):
+            call()
+
+
+def test_a_library_takes_a_bundle_as_an_encoder_does(tmp_path: Path, family: Bundle) -> None:
+    for number, bundle in enumerate((family, family.folder, str(family.folder))):
+        with Library(tmp_path / f"{number}.nest", bundle=bundle) as library:
+            library.add([OWL])
+            assert library.encoder.bundle == family
+    message = r"^encoder and bundle are both given, expected one of them$"
+    with Encoder(family) as encoder, pytest.raises(NestlingError, match=message):
+        Library(tmp_path / "none.nest", encoder=encoder, bundle=family)
+    assert not (tmp_path / "none.nest").exists()

@@ -16,7 +16,8 @@ from bundles import FORMATS
 from nestling import Document, Encoder, Library, Report
 from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.errors import BundleError, LibraryError
-from nestling.library.store.documents import Store
+from nestling.library.store import passages
+from nestling.library.store.database import Database
 from nestling.library.store.dump import dump
 from processes import guarded_environment
 from stored import opened, told
@@ -70,7 +71,7 @@ def test_a_new_library_takes_the_default_width_of_its_bundle(tmp_path: Path, fam
 
 
 def test_two_that_make_a_library_at_once_agree_on_its_space(tmp_path: Path, family: Bundle) -> None:
-    first = Store(tmp_path / "a.nest", create=True)
+    first = Database(tmp_path / "a.nest", create=True)
     errors: list[BaseException] = []
 
     def other() -> None:
@@ -161,7 +162,7 @@ def test_adding_at_a_width_that_the_bundle_lacks_changes_nothing(tmp_path: Path,
         for call in (lambda: library.add(DOCUMENTS, width="m"), lambda: library.sync(tmp_path, width="m")):
             with pytest.raises(BundleError, match=r"^bundle tiny has no width m; its widths are xl, s, static$"):
                 call()
-        assert library.info()["folders"] == []
+        assert library.info().folders == []
         assert len(library) == 0
 
 
@@ -189,14 +190,14 @@ def test_codes_that_are_kept_keep_their_width(tmp_path: Path, family: Bundle) ->
     changed = Document(long.id, long.text.rsplit(" ", 1)[0] + " a", long.title)
     with Library(tmp_path / "a.nest", encoder=family) as library:
         library.add([long], width="static")
-        before = library.info()["passages of static"]
+        before = library.info().passages_by_width["static"]
         assert before > 3
         library.add([changed])
         info = library.info()
-        assert 0 < info["passages of static"] < before
-        assert info["passages of static"] + info["passages of xl"] == info["passages"]
-        assert info["unrefined"] == info["passages of static"]
-        assert info["document width"] == "xl"
+        assert 0 < info.passages_by_width["static"] < before
+        assert info.passages_by_width["static"] + info.passages_by_width["xl"] == info.passages
+        assert info.unrefined == info.passages_by_width["static"]
+        assert info.document_width == "xl"
 
 
 def test_of_two_donors_that_which_is_refined_is_taken(tmp_path: Path, family: Bundle) -> None:
@@ -239,10 +240,10 @@ def test_a_score_is_that_of_the_query_at_its_width_and_of_each_passage_at_its_ow
 
 def test_a_mixed_library_is_dumped_with_the_vectors_that_it_has(tmp_path: Path, family: Bundle) -> None:
     mixed(tmp_path / "a.nest", family).close()
-    store = Store(tmp_path / "a.nest", create=False)
+    store = Database(tmp_path / "a.nest", create=False)
     with store.reading():
         assert dump(store, 32, tmp_path / "a.jsonl") == 12
-        fine = store.fine(store.keys(), 32).decode()
+        fine = passages.fine(store, passages.keys(store), 32).decode()
     store.close()
     assert np.allclose(np.linalg.norm(fine, axis=1), 1, atol=0.02)
 

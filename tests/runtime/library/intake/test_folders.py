@@ -13,12 +13,12 @@ import pytest
 from nestling import Encoder, Library, Report
 from nestling.errors import NestlingError
 from nestling.library.intake.folders import IGNORE_FILE, check
-from nestling.library.intake.sync import Plan, mirrored, plan
-from nestling.library.store.file_state import Folder, Tracked
+from nestling.library.intake.sync import SyncPlan, mirrored, plan
+from nestling.library.store.file_state import FileState, MirroredFolder
 from nestling.readers import known_suffixes
 
 
-def planned(paths: Sequence[Path | str], known: dict[str, Tracked]) -> Plan:
+def planned(paths: Sequence[Path | str], known: dict[str, FileState]) -> SyncPlan:
     return plan(mirrored(paths, [], None, None), known)
 
 
@@ -34,9 +34,9 @@ def folder(tmp_path: Path) -> Path:
     return notes
 
 
-def known(folder: Path, *names: str) -> dict[str, Tracked]:
+def known(folder: Path, *names: str) -> dict[str, FileState]:
     return {
-        str(folder / name): Tracked(stat.st_size, stat.st_mtime_ns)
+        str(folder / name): FileState(stat.st_size, stat.st_mtime_ns)
         for name in names
         for stat in [(folder / name).stat()]
     }
@@ -65,13 +65,16 @@ def test_only_what_changed_is_read(folder: Path) -> None:
 
 
 def test_files_outside_of_the_given_folders_are_not_gone(folder: Path) -> None:
-    before = {str(folder.parent / "other" / "x.txt"): Tracked(1, 1), str(folder / "sub" / "gone.txt"): Tracked(1, 1)}
+    before = {
+        str(folder.parent / "other" / "x.txt"): FileState(1, 1),
+        str(folder / "sub" / "gone.txt"): FileState(1, 1),
+    }
     assert names(folder, planned([folder / "sub"], before).gone) == ["sub/gone.txt"]
 
 
 @pytest.mark.parametrize("name", [".hidden.txt", "link.txt", "photo.jpg", ".git/e.txt", "loop/b.txt"])
 def test_a_file_that_is_there_but_no_longer_read_is_gone(folder: Path, name: str) -> None:
-    before = {str(folder / name): Tracked(1, 1)}
+    before = {str(folder / name): FileState(1, 1)}
     assert names(folder, planned([folder], before).gone) == [name]
 
 
@@ -164,7 +167,7 @@ def test_a_folder_in_a_given_folder_that_was_removed_takes_its_files_along(folde
 
 
 def test_a_folder_with_a_name_that_begins_like_another_is_another(folder: Path) -> None:
-    before = {str(folder.parent / "notes2" / "x.txt"): Tracked(1, 1)}
+    before = {str(folder.parent / "notes2" / "x.txt"): FileState(1, 1)}
     assert planned([folder], before).gone == ()
 
 
@@ -206,7 +209,7 @@ def test_a_path_that_leads_nowhere_is_a_known_error(tmp_path: Path, monkeypatch:
 
 
 def found(root: Path, *ignored: str, max_bytes: int | None = None) -> list[str]:
-    return names(root, (file.path for file in plan([Folder(str(root), ignored, max_bytes)], {}).read))
+    return names(root, (file.path for file in plan([MirroredFolder(str(root), ignored, max_bytes)], {}).read))
 
 
 @pytest.fixture
@@ -253,7 +256,10 @@ def test_patterns_of_a_folder_hold_below_it_beside_those_above(tree: Path) -> No
 
 def test_files_that_are_ignored_now_are_gone(tree: Path) -> None:
     before = known(tree, "a.txt", "b.md", "src/build/d.txt")
-    assert names(tree, plan([Folder(str(tree), ("build/", "*.md"))], before).gone) == ["b.md", "src/build/d.txt"]
+    assert names(tree, plan([MirroredFolder(str(tree), ("build/", "*.md"))], before).gone) == [
+        "b.md",
+        "src/build/d.txt",
+    ]
 
 
 def test_larger_files_are_passed_over(tree: Path) -> None:
@@ -261,7 +267,7 @@ def test_larger_files_are_passed_over(tree: Path) -> None:
     (tree / "b.md").write_text("x" * 100)
     assert found(tree, "src/", "build/", max_bytes=100) == ["b.md"]
     before = known(tree, "a.txt", "b.md")
-    assert names(tree, plan([Folder(str(tree), (), 100)], before).gone) == ["a.txt"]
+    assert names(tree, plan([MirroredFolder(str(tree), (), 100)], before).gone) == ["a.txt"]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +281,7 @@ def test_a_folder_whose_patterns_cannot_be_read_keeps_its_files(tree: Path, data
     before = known(tree, "src/e.md", "src/deep/f.txt", "b.md")
     (tree / "src" / IGNORE_FILE).write_bytes(data)
     (tree / "b.md").unlink()
-    todo = plan([Folder(str(tree))], before)
+    todo = plan([MirroredFolder(str(tree))], before)
     assert [(skip.source, skip.passing) for skip in todo.skipped] == [(str(tree / "src"), True)]
     assert todo.skipped[0].reason.endswith(reason)
     assert names(tree, (file.path for file in todo.read)) == ["a.txt", "build/c.txt"]
@@ -283,15 +289,15 @@ def test_a_folder_whose_patterns_cannot_be_read_keeps_its_files(tree: Path, data
 
 
 def test_patterns_that_are_none_are_refused_before_anything_is_done(tree: Path) -> None:
-    check([Folder(str(tree), ("*.txt",))])
+    check([MirroredFolder(str(tree), ("*.txt",))])
     with pytest.raises(NestlingError, match=rf"^{re.escape(str(tree))}: .*expected patterns as in a \.gitignore$"):
-        check([Folder(str(tree), ("!",))])
+        check([MirroredFolder(str(tree), ("!",))])
 
 
 def test_a_folder_that_is_missing_is_named_and_keeps_its_files(tree: Path) -> None:
     before = known(tree, "a.txt", "src/e.md")
     shutil.rmtree(tree)
-    todo = plan([Folder(str(tree))], before)
+    todo = plan([MirroredFolder(str(tree))], before)
     assert (todo.read, todo.same, todo.gone) == ((), (), ())
     assert [(skip.source, skip.reason) for skip in todo.skipped] == [
         (str(tree), "is not there; its documents are kept until it is forgotten")
@@ -299,11 +305,11 @@ def test_a_folder_that_is_missing_is_named_and_keeps_its_files(tree: Path) -> No
 
 
 def test_what_was_said_of_a_folder_is_remembered_until_it_is_said_anew(tree: Path) -> None:
-    notes, papers = Folder(str(tree), ("*.tmp",), 10), Folder(str(tree / "src"))
+    notes, papers = MirroredFolder(str(tree), ("*.tmp",), 10), MirroredFolder(str(tree / "src"))
     assert mirrored([], [notes, papers], None, None) == [notes, papers]
     assert mirrored([tree], [notes, papers], None, None) == [notes]
-    assert mirrored([tree], [notes, papers], [], 20) == [Folder(str(tree), (), 20)]
-    assert mirrored([tree / "build"], [notes], None, None) == [Folder(str(tree / "build"))]
+    assert mirrored([tree], [notes, papers], [], 20) == [MirroredFolder(str(tree), (), 20)]
+    assert mirrored([tree / "build"], [notes], None, None) == [MirroredFolder(str(tree / "build"))]
 
 
 def test_what_another_folder_mirrors_is_not_gone_where_it_is_ignored(tmp_path: Path, encoder: Encoder) -> None:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from nestling import Document, Encoder, Hit, Library, Report
 from nestling.bundle.manifest import Bundle
 from nestling.errors import BusyError, LibraryError, NestlingError
-from nestling.library.intake.refine import ORDERS
-from nestling.library.store import database as database_module
+from nestling.library.intake import refine
+from nestling.library.intake.refine import RefineJob
+from nestling.library.store.database import Database
 from stored import opened, passage_keys, told
 
 QUERIES = ("owls hunt at night", "wash hands with cold water", "first aid")
@@ -46,8 +47,7 @@ def revisions(path: Path) -> list[tuple[str, int]]:
         return list(db.execute(f"{rows} ORDER BY revision, passages.key DESC"))
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_a_refined_library_answers_hit_for_hit_as_one_built_so(tmp_path: Path, family: Bundle, order: Any) -> None:
+def test_a_refined_library_answers_hit_for_hit_as_one_built_so(tmp_path: Path, family: Bundle) -> None:
     documents = [told(number, words=60 if number % 5 else 200) for number in range(40)]
     with Library(tmp_path / "a.nest", encoder=family) as library:
         library.add(documents[:20], width="static")
@@ -57,7 +57,7 @@ def test_a_refined_library_answers_hit_for_hit_as_one_built_so(tmp_path: Path, f
         stale = sum(library.unrefined.values())
         expected = built(tmp_path / "b.nest", family, documents)
         assert before != expected
-        assert library.refine(order=order) == Report(refined=stale)
+        assert library.refine() == Report(refined=stale)
         assert answers(library) == expected
         assert library.unrefined == {}
         assert passage_keys(library.path) == keys
@@ -77,16 +77,6 @@ def test_the_newest_come_first_and_a_limit_is_kept(tmp_path: Path, family: Bundl
         assert [id for id, _ in revisions(library.path)] == [f"d{number}" for number in range(99, 59, -1)]
         assert library.unrefined == {"static": 60}
         assert library.refine(limit=1000) == Report(refined=60)
-
-
-def test_what_was_found_most_often_comes_first_where_that_is_asked(tmp_path: Path, family: Bundle) -> None:
-    with Library(tmp_path / "a.nest", encoder=family) as library:
-        library.add([told(number) for number in range(50)], width="static")
-        for number, times in ((7, 3), (30, 2), (11, 1)):
-            for _ in range(times):
-                assert library.search(f"note {number}", k=1, mode="lexical")[0].id == f"d{number}"
-        assert library.refine(limit=4, order="searched") == Report(refined=4)
-        assert {id for id, _ in revisions(library.path)} == {"d7", "d30", "d11", "d49"}
 
 
 def test_a_library_that_is_open_sees_what_another_refined_where_bits_decide_what_is_looked_at(
@@ -118,16 +108,6 @@ def test_a_limit_that_is_none_is_refused(library: Library, limit: Any) -> None:
     with pytest.raises(NestlingError) as caught:
         library.refine(limit=limit)
     assert str(caught.value) == f"limit is {limit!r}, expected a whole number of 1 or more, or None"
-
-
-def test_an_order_that_is_none_is_refused(library: Library) -> None:
-    with pytest.raises(NestlingError, match=r"^order is 'best', expected one of newest, searched$"):
-        library.refine(order="best")  # type: ignore[arg-type]
-    with (
-        pytest.raises(NestlingError, match=r"^order is 'best', expected one of newest, searched$"),
-        library.refining(order="best"),
-    ):  # type: ignore[arg-type]
-        pass
 
 
 def meddling(encoder: Encoder, once: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,29 +172,23 @@ def test_a_library_that_is_given_another_width_meanwhile_is_not_refined_back(
         assert other.unrefined == {}
 
 
-def test_another_writer_that_takes_too_long_is_named(
-    tmp_path: Path, family: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
-    with (
-        Library(tmp_path / "a.nest", encoder=family) as library,
-        Library(tmp_path / "a.nest", encoder=family) as other,
-    ):
+def test_another_writer_that_takes_too_long_is_named(tmp_path: Path, family: Bundle) -> None:
+    with Library(tmp_path / "a.nest", encoder=family) as library:
         library.add([told(1)], width="static")
-        with (
-            other._writing().writing(),
-            pytest.raises(BusyError, match=r" is writing to it; try again when it is done$"),
-        ):
-            library.refine()
+        other, patient_for_a_moment = (Database(library.path, create=False, busy_ms=50) for _ in range(2))
+        job = RefineJob(patient_for_a_moment, "xl", lambda: library.encoder, threading.RLock())
+        with other.writing(), pytest.raises(BusyError, match=r" is writing to it; try again when it is done$"):
+            refine.run(job)
+        other.close()
+        patient_for_a_moment.close()
         assert library.refine() == Report(refined=1)
 
 
 def test_no_transaction_is_larger_than_a_few_dozen_passages(tmp_path: Path, family: Bundle) -> None:
     with Library(tmp_path / "a.nest", encoder=family) as library:
         library.add([told(0, words=12_000), *map(told, range(1, 50))], width="static")
-        assert library.info()["passages"] > 200
-        library.search(told(0).title)
-        library.refine(order="searched")
+        assert library.info().passages > 200
+        library.refine()
         together: dict[int, int] = {}
         for _, revision in revisions(library.path):
             together[revision] = together.get(revision, 0) + 1
@@ -273,7 +247,7 @@ def test_in_the_background_what_comes_is_refined_until_the_context_ends(tmp_path
     documents = [told(number) for number in range(80)]
     with Library(tmp_path / "a.nest", encoder=family) as library:
         library.add(documents[:40], width="static")
-        with library.refining(order="searched"):
+        with library.refining():
             assert waited_for(lambda: not library.unrefined)
             library.add(documents[40:], width="static")
             with Library(tmp_path / "a.nest", encoder=family) as other:
@@ -371,17 +345,12 @@ def test_one_background_is_enough(tmp_path: Path, family: Bundle) -> None:
         assert waited_for(lambda: not library.unrefined)
 
 
-def test_the_background_waits_out_another_writer(
-    tmp_path: Path, family: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nestling.library.intake.refine._BUSY_MS", 20)
-    with (
-        Library(tmp_path / "a.nest", encoder=family) as library,
-        Library(tmp_path / "a.nest", encoder=family) as other,
-    ):
+def test_the_background_waits_out_another_writer(tmp_path: Path, family: Bundle) -> None:
+    with Library(tmp_path / "a.nest", encoder=family) as library:
         library.add([told(1)], width="static")
+        other = Database(library.path, create=False)
         with library.refining():
-            with other._writing().writing():
-                time.sleep(0.5)
+            with other.writing():
+                time.sleep(3 * refine.BACKGROUND_BUSY_MS / 1000)
                 assert library.unrefined == {"static": 1}
             assert waited_for(lambda: not library.unrefined)

@@ -11,7 +11,7 @@ import pytest
 from nestling import Library, Report
 from nestling.errors import NestlingError
 from nestling.library.intake.sync import Progress
-from nestling.library.store.texts import deflated
+from nestling.library.store.texts import to_stored
 from stored import bytes_of
 
 
@@ -229,7 +229,7 @@ def test_what_is_remembered_is_synced_where_no_path_is_given(tmp_path: Path, lib
         (folder / "new.md").write_text("The swan.")
         (folder / "larger.txt").write_text("The gull. " * 99)
     assert library.sync() == Report(added=4, unchanged=4)
-    assert [Path(path).name for path in library.info()["folders"]] == ["notes", "papers"]
+    assert [Path(path).name for path in library.info().folders] == ["notes", "papers"]
     assert str(notes / "new.md") not in library
     assert library.sync(notes, ignore=[]).added == 2
     assert library.sync(notes, ignore=["new.*"]).removed == 2
@@ -260,20 +260,20 @@ def test_what_is_forgotten_is_gone_and_not_synced_again(tmp_path: Path, library:
     assert library.forget(tmp_path / "notes") == Report(removed=1)
     left = bytes_of(library.path)
     assert [word in left for word in (b"zaphoda", b"zaphodb", b"zaphodc")] == [False, False, True]
-    assert library.info()["folders"] == [str(tmp_path / "notes2")]
+    assert library.info().folders == [str(tmp_path / "notes2")]
     assert library.sync() == Report(unchanged=1)
 
 
 def test_nothing_is_left_in_the_file_of_files_that_changed_or_went(tmp_path: Path, library: Library) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
-    # A word as the full text has it, and what the text is deflated to.
+    # A word as the full text has it, and what the text is to_stored to.
     looked_for: dict[str, tuple[bytes, bytes]] = {}
     # Each begins as no other word does, of which the full text would keep the rest alone.
     for name, word in (("changed", "quagga"), ("gone", "vicuna"), ("kept", "xolotl")):
         text = f"{word} {' '.join(map(str, range(400)))}"
         (notes / f"{name}.txt").write_text(text)
-        packed = deflated(text)
+        packed = to_stored(text)
         assert isinstance(packed, bytes)
         looked_for[name] = (word.encode(), packed[2:60])
 

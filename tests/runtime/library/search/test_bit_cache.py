@@ -8,20 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nestling.library.search.bit_cache import Resident, current
-from nestling.library.store.documents import Coded, Store
+from nestling.library.search.bit_cache import BitCache, current
+from nestling.library.store import documents, passages
+from nestling.library.store.database import Database
 from nestling.vectors import flat
 from nestling.vectors.codes import Floats
 from nestling.vectors.hamming import BLOCK_ROWS
-from stored import DIM, coded, codes
+from stored import DIM, Coded, coded, codes, stale_of
 
 
-def now(store: Store, held: Resident | None) -> Resident:
+def now(store: Database, held: BitCache | None) -> BitCache:
     with store.reading():
         return current(store, DIM, held)
 
 
-def assert_fresh(store: Store, held: Resident) -> None:
+def assert_fresh(store: Database, held: BitCache) -> None:
     """What is held is what a fresh load gives, and is scanned to the same answers."""
     fresh = now(store, None)
     assert held.generation == fresh.generation
@@ -34,12 +35,12 @@ def assert_fresh(store: Store, held: Resident) -> None:
         assert nearest(store, held, query) == nearest(store, fresh, query)
 
 
-def nearest(store: Store, held: Resident, query: Floats) -> list[tuple[int, float]]:
+def nearest(store: Database, held: BitCache, query: Floats) -> list[tuple[int, float]]:
     segment = flat.Segment(
         held.keys,
         lambda width: held.blocks,
         held.bits.__getitem__,
-        lambda rows: store.fine(held.keys[rows], DIM),
+        lambda rows: passages.fine(store, held.keys[rows], DIM),
         None,
     )
     (found,) = flat.search(query, [segment], min(20, len(held.keys)), 40)
@@ -52,18 +53,18 @@ def test_what_is_held_is_brought_up_to_what_a_fresh_load_gives(
     tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int, bool]]
 ) -> None:
     folder = tmp_path_factory.mktemp("resident")
-    writer = Store(folder / "a.nest", create=True)
-    reader = Store(folder / "a.nest", create=False)
+    writer = Database(folder / "a.nest", create=True)
+    reader = Database(folder / "a.nest", create=False)
     held = now(reader, None)
-    for number, (action, place, look) in enumerate(actions):
+    for number, (action, name, look) in enumerate(actions):
         with writer.writing():
             if action == "put":
-                ranges = [(0, 1)] * (1 + place % 3)
-                writer.put(coded(f"d{place}", "some text", ranges, seed=number))
+                ranges = [(0, 1)] * (1 + name % 3)
+                documents.put(writer, *coded(f"d{name}", "some text", ranges, seed=number))
             elif action == "remove":
-                writer.remove(f"d{place}")
+                documents.remove(writer, f"d{name}")
             else:
-                recoded(writer, f"d{place}", seed=number)
+                recoded(writer, f"d{name}", seed=number)
         if look:
             held = now(reader, held)
             assert_fresh(reader, held)
@@ -72,26 +73,26 @@ def test_what_is_held_is_brought_up_to_what_a_fresh_load_gives(
     writer.close()
 
 
-def recoded(store: Store, id: str, seed: int) -> None:
+def recoded(store: Database, id: str, seed: int) -> None:
     """Give every other passage of a document other codes, of a width of its own; inside `writing`."""
-    stale = store.stale_of(f"w{seed}", id)[::2]
+    stale = stale_of(store, f"w{seed}", id)[::2]
     for one, other in zip(stale, codes(len(stale), seed, f"w{seed}"), strict=True):
-        assert store.recode(one, other)
+        assert documents.recode(store, one, other)
 
 
-def test_of_a_file_that_has_not_changed_the_same_is_held(store: Store) -> None:
+def test_of_a_file_that_has_not_changed_the_same_is_held(store: Database) -> None:
     held = now(store, None)
     assert now(store, held) is held
 
 
 def test_full_blocks_stay_as_they_are_where_only_new_passages_came(tmp_path: Path) -> None:
     seeded = random.Random(1)
-    store = Store(tmp_path / "a.nest", create=True)
+    store = Database(tmp_path / "a.nest", create=True)
     held = now(store, None)
     blocks = 0
     for number, count in enumerate((BLOCK_ROWS - 3, 2, 1, 1, 5, BLOCK_ROWS)):
         with store.writing():
-            store.put(many(f"d{number}", count, number))
+            documents.put(store, *many(f"d{number}", count, number))
         before, held = held, now(store, held)
         assert_fresh(store, held)
         whole = len(before.keys) // BLOCK_ROWS
@@ -100,7 +101,7 @@ def test_full_blocks_stay_as_they_are_where_only_new_passages_came(tmp_path: Pat
     assert blocks == 3
     for id in seeded.sample([f"d{number}" for number in range(6)], 6):
         with store.writing():
-            store.remove(id)
+            documents.remove(store, id)
         held = now(store, held)
         assert_fresh(store, held)
     assert len(held.keys) == 0
@@ -108,17 +109,17 @@ def test_full_blocks_stay_as_they_are_where_only_new_passages_came(tmp_path: Pat
 
 
 def test_of_full_blocks_those_alone_are_made_again_in_which_codes_changed(tmp_path: Path) -> None:
-    store = Store(tmp_path / "a.nest", create=True)
+    store = Database(tmp_path / "a.nest", create=True)
     with store.writing():
         for number in range(3):
-            store.put(many(f"d{number}", BLOCK_ROWS, number))
-        store.put(coded("last", "x"))
+            documents.put(store, *many(f"d{number}", BLOCK_ROWS, number))
+        documents.put(store, *coded("last", "x"))
     held = now(store, None)
-    middle = store.stale("other", 2 * BLOCK_ROWS, 2)
-    for changed in (middle, store.stale_of("other", "last")):
+    middle = documents.stale(store, "other", 2 * BLOCK_ROWS, 2)
+    for changed in (middle, stale_of(store, "other", "last")):
         with store.writing():
             for stale, other in zip(changed, codes(len(changed), 7, "other"), strict=True):
-                assert store.recode(stale, other)
+                assert documents.recode(store, stale, other)
         before, held = held, now(store, held)
         assert_fresh(store, held)
         kept = [old is new for old, new in zip(before.blocks[:3], held.blocks, strict=False)]
@@ -128,5 +129,4 @@ def test_of_full_blocks_those_alone_are_made_again_in_which_codes_changed(tmp_pa
 
 
 def many(id: str, count: int, seed: int) -> Coded:
-    one = coded(id, "x")
-    return Coded(one.document, [(0, 1)] * count, codes(count, seed))
+    return coded(id, "x")[0], [(0, 1)] * count, codes(count, seed)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestling.library.search.lexical import affordable, any_of, terms
-from nestling.library.store.schema import WORDS
+from nestling.library.store.schema import TOKENIZER
 
 TEXTS = ["the code CR-7891234 was entered", "CR 99 and 7891234 apart", "owls hunt at night", "to be or not to be"]
 
@@ -15,7 +15,7 @@ TEXTS = ["the code CR-7891234 was entered", "CR 99 and 7891234 apart", "owls hun
 @pytest.fixture(scope="module")
 def table() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:")
-    db.execute(f"CREATE VIRTUAL TABLE t USING fts5 (body, tokenize = '{WORDS}')")
+    db.execute(f"CREATE VIRTUAL TABLE t USING fts5 (body, tokenize = '{TOKENIZER}')")
     db.executemany("INSERT INTO t (rowid, body) VALUES (?, ?)", enumerate(TEXTS))
     return db
 

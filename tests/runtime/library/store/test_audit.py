@@ -7,23 +7,22 @@ import pytest
 from nestling import Document, Encoder, Library
 from nestling.bundle.manifest import Bundle
 from nestling.errors import LibraryError
-from nestling.library.store import audit
-from nestling.library.store import database as database_module
-from nestling.library.store import documents as store_module
+from nestling.library.store import documents
 from nestling.library.store.audit import damage
-from nestling.library.store.documents import Store
+from nestling.library.store.database import Database
+from nestling.library.store.documents import digest_of
 from stored import BURN, DIM, DOCUMENTS, FRIDGE, OWL, coded, opened, told
 
 
 def sentences(path: Path) -> list[str]:
-    store = Store(path, create=False)
+    store = Database(path, create=False)
     try:
         return list(damage(store, DIM).sentences)
     finally:
         store.close()
 
 
-def test_problems_are_found(store: Store, path: Path) -> None:
+def test_problems_are_found(store: Database, path: Path) -> None:
     assert damage(store, DIM, full=True).sentences == ()
     store.close()
     with opened(path) as db:
@@ -31,7 +30,7 @@ def test_problems_are_found(store: Store, path: Path) -> None:
     assert sentences(path) == ["1 passages have no fine code"]
 
 
-def test_text_that_left_the_full_text_index_is_found(store: Store, path: Path) -> None:
+def test_text_that_left_the_full_text_index_is_found(store: Database, path: Path) -> None:
     store.close()
     with opened(path) as db:
         db.execute("UPDATE documents SET text = 'something else entirely' WHERE id = 'burn'")
@@ -40,10 +39,10 @@ def test_text_that_left_the_full_text_index_is_found(store: Store, path: Path) -
     assert codes == "1 passages have codes that are not those of their text"
 
 
-def test_a_damaged_page_is_found(store: Store, path: Path) -> None:
+def test_a_damaged_page_is_found(store: Database, path: Path) -> None:
     with store.writing():
         for number in range(200):
-            store.put(coded(f"d{number}", f"text number {number} " * 20, seed=number))
+            documents.put(store, *coded(f"d{number}", f"text number {number} " * 20, seed=number))
     store.close()
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -55,7 +54,7 @@ def test_a_damaged_page_is_found(store: Store, path: Path) -> None:
         assert str(path) in str(error)
 
 
-def test_an_orphan_is_a_problem(store: Store, path: Path) -> None:
+def test_an_orphan_is_a_problem(store: Database, path: Path) -> None:
     store.close()
     with opened(path) as db:
         db.execute("DELETE FROM documents WHERE id = 'burn'")
@@ -79,33 +78,27 @@ def test_an_orphan_is_a_problem(store: Store, path: Path) -> None:
         ("INSERT INTO metadata VALUES ('a', 'n', 1, 9)", "1 values of metadata are not those that filters read"),
     ],
 )
-def test_damage_inside_of_a_sound_sqlite_file_is_found(store: Store, path: Path, change: str, problem: str) -> None:
+def test_damage_inside_of_a_sound_sqlite_file_is_found(store: Database, path: Path, change: str, problem: str) -> None:
     store.close()
     with opened(path) as db:
         db.execute(change)
     assert problem in sentences(path)
 
 
-def test_where_not_all_are_compared_those_that_are_lie_all_over(
-    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit, "SAMPLED", 2)
+def test_where_not_all_are_compared_those_that_are_lie_all_over(store: Database, path: Path) -> None:
     for key, found in ((1, True), (2, False), (3, True)):
         with opened(path) as db:
             db.execute("UPDATE fine SET digest = zeroblob(8) WHERE key = ?", (key,))
         foreign = "passages have codes that are not those of their text"
-        assert any(foreign in one for one in damage(store, DIM).sentences) == found
+        assert any(foreign in one for one in damage(store, DIM, sampled=2).sentences) == found
         assert any(foreign in one for one in damage(store, DIM, full=True).sentences)
         with opened(path) as db:
             db.execute("UPDATE fine SET digest = NULL WHERE key = ?", (key,))
     assert damage(store, DIM, full=True).sentences == ()  # as an older version wrote them
 
 
-def test_a_file_that_is_written_to_is_not_called_damaged(
-    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
-    other = Store(path, create=False)
+def test_a_file_that_is_written_to_is_not_called_damaged(store: Database, path: Path) -> None:
+    other = Database(path, create=False, busy_ms=50)
     with store.writing(), pytest.raises(LibraryError, match=r"is writing to it; try again when it is done$"):
         damage(other, DIM)
     assert damage(other, DIM).sentences == ()
@@ -115,17 +108,19 @@ def test_a_file_that_is_written_to_is_not_called_damaged(
 def test_a_digest_tells_each_part_of_a_passage_from_its_neighbour() -> None:
     parts = ("title", "text", b"bits", b"record")
     digests = {
-        store_module.digest_of(*parts),
-        store_module.digest_of("titl", "etext", b"bits", b"record"),
-        store_module.digest_of("title", "tex", b"tbits", b"record"),
-        store_module.digest_of("title", "text", b"bitsr", b"ecord"),
+        digest_of(*parts),
+        digest_of("titl", "etext", b"bits", b"record"),
+        digest_of("title", "tex", b"tbits", b"record"),
+        digest_of("title", "text", b"bitsr", b"ecord"),
     }
     assert len(digests) == 4
 
 
 FOREIGN = "UPDATE {table} SET {column} = (SELECT {column} FROM {table} AS other WHERE other.key = 1) WHERE key = 3"
 DAMAGE = {
-    "a row without its document": ["INSERT INTO passages (document, start, stop, bits) VALUES (99, 0, 1, x'00')"],
+    "a row without its document": [
+        "INSERT INTO passages (document, start, stop, bits, width) VALUES (99, 0, 1, x'00', 1)"
+    ],
     "a code without its passage": ["INSERT INTO fine (key, code) VALUES (999, x'00')"],
     "missing codes": ["DELETE FROM fine WHERE key IN (2, 5)"],
     "short codes": ["UPDATE fine SET code = substr(code, 1, 9) WHERE key = 1"],
@@ -245,9 +240,21 @@ def test_a_library_that_is_open_answers_from_what_was_mended(library: Library) -
 def test_sizes_are_told_by_what_takes_them(library: Library) -> None:
     told = library.info()
     text = sum(len(f"{document.text}{document.title}".encode()) for document in (OWL, BURN, FRIDGE))
-    assert (told["documents"], told["passages"], told["files"], told["folders"], told["failures"]) == (3, 3, 0, [], 0)
-    assert (told["bytes of text"], told["bytes of bits"], told["bytes of fine codes"]) == (text, 3 * 48, 3 * 388)
-    assert told["bytes"] >= sum(size for name, size in told.items() if name.startswith("bytes of "))
+    assert (told.documents, told.passages, told.files, told.folders, told.failures) == (3, 3, 0, [], 0)
+    parts = told.bytes_by_part
+    assert (parts["text"], parts["bits"], parts["fine codes"]) == (text, 3 * 48, 3 * 388)
+    assert told.bytes >= sum(parts.values())
+
+
+def test_what_is_told_is_one_flat_object_as_json(library: Library) -> None:
+    told = library.info()
+    flat = told.to_json()
+    assert list(flat) == [
+        "path", "documents", "passages", "passages of xl", "files", "folders", "synced", "failures", "bytes",
+        "bytes of text", "bytes of metadata", "bytes of bits", "bytes of fine codes", "bytes of full text",
+        "bundle", "space", "dim", "document width", "unrefined",
+    ]  # fmt: skip
+    assert (flat["passages of xl"], flat["document width"], flat["bytes of bits"]) == (3, "xl", 3 * 48)
 
 
 def test_what_is_mended_is_of_the_document_width_and_all_else_keeps_its_own(tmp_path: Path, family: Bundle) -> None:

@@ -1,0 +1,117 @@
+"""Passages of a library's file as a search reads them: their bits, fine codes, documents and what is shown, by key.
+
+All of it inside `Database.reading`, which names the errors of a damaged file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Bytes, Keys
+from ...document import Document
+from ...vectors.codes import FineCodes, record_bytes
+from .database import Database
+from .texts import PASSAGE_WITHIN, passage_rows
+
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class PassageRow:
+    """A passage as it is shown.
+
+    Attributes:
+        document: all of it but its text.
+        text: of the document, up to the passage's end.
+        start: where the passage begins in it.
+        number: the passage's number within the document, 0 for the first.
+    """
+
+    document: Document
+    text: str
+    start: int
+    number: int
+
+
+def bits(db: Database, dim: int, after: int = 0) -> tuple[Keys, Keys, Bytes]:
+    """All passages with keys beyond one: (n,) int64 keys, ascending, their documents' keys, (n, dim / 8) uint8 bits."""
+    return _bits(db, dim, "FROM passages WHERE key > ? ORDER BY key", (after,))
+
+
+def revised(db: Database, dim: int, since: int, last: int) -> tuple[Keys, Bytes]:
+    """Of the passages with keys up to one, those that were given other codes after a generation: (n,) int64 keys in no
+    order, (n, dim / 8) uint8 bits."""
+    # The plus keeps SQLite from going through all keys, rather than through the revisions.
+    keys, _, found = _bits(db, dim, "FROM passages WHERE revision > 0 AND revision > ? AND +key <= ?", (since, last))
+    return keys, found
+
+
+def _bits(db: Database, dim: int, select: str, parameters: Sequence[int]) -> tuple[Keys, Keys, Bytes]:
+    count = int(db.execute(f"SELECT count(*) {select}", parameters).fetchone()[0])
+    keys, documents = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    found = np.empty((count, dim // 8), dtype=np.uint8)
+    selected = db.execute(f"SELECT key, document, bits {select}", parameters)
+    begin = 0
+    while rows := selected.fetchmany(_ROWS_AT_ONCE):
+        part = slice(begin, begin := begin + len(rows))
+        keys[part], documents[part], codes = zip(*rows, strict=True)
+        found[part] = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(rows), -1)
+    return keys, documents, found
+
+
+def keys(db: Database) -> Keys:
+    """The keys of all passages, ascending."""
+    found = db.execute("SELECT key FROM passages ORDER BY key")
+    return np.fromiter((row[0] for row in found), dtype=np.int64)
+
+
+def fine(db: Database, keys: Keys, dim: int) -> FineCodes:
+    """The int8 codes of some passages, in the order of the keys."""
+    codes = dict(_by_keys(db, "SELECT key, code FROM fine WHERE key IN", keys))
+    joined = np.frombuffer(b"".join(codes[key] for key in keys.tolist()), dtype=np.uint8)
+    return FineCodes.of_records("int8", dim, joined.reshape(len(keys), record_bytes("int8", dim)))
+
+
+def owners(db: Database, keys: Keys) -> Keys:
+    """The document's key of each passage, (n,) int64."""
+    found = dict(_by_keys(db, "SELECT key, document FROM passages WHERE key IN", keys))
+    return np.array([found[key] for key in keys.tolist()], dtype=np.int64)
+
+
+def ids(db: Database, documents: Keys) -> dict[int, str]:
+    """The ids of some documents, by key."""
+    return dict(_by_keys(db, "SELECT key, id FROM documents WHERE key IN", documents))
+
+
+def allow(db: Database, condition: tuple[str, list[Any]]) -> Keys:
+    """Keys of the passages whose document meets a condition of `filters.to_sql`, ascending; they are held, for
+    `full_text.ranked`, until the next call."""
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS allowed (key INTEGER PRIMARY KEY)")
+    db.execute("DELETE FROM allowed")
+    db.execute(f"INSERT INTO allowed SELECT key FROM passages WHERE {condition[0]}", condition[1])
+    return np.fromiter((row[0] for row in db.execute("SELECT key FROM allowed")), dtype=np.int64)
+
+
+def shown(db: Database, keys: Keys) -> dict[int, PassageRow]:
+    """Passages as they are shown, by key."""
+    rows = _by_keys(
+        db,
+        "SELECT p.key, id, title, metadata, source, CAST(start AS INTEGER),"
+        " (SELECT count(*) FROM passages AS other WHERE other.document = p.document AND other.key < p.key),"
+        f" {PASSAGE_WITHIN} FROM passages AS p JOIN documents ON documents.key = p.document WHERE p.key IN",
+        keys,
+    )
+    return {
+        key: PassageRow(Document(id, "", title, json.loads(metadata), source), text, start, number)
+        for key, id, title, metadata, source, start, number, text in passage_rows(rows)
+    }
+
+
+def _by_keys(db: Database, select: str, keys: Keys) -> sqlite3.Cursor:
+    return db.execute(f"{select} (SELECT value FROM json_each(?))", (json.dumps(keys.tolist()),))

@@ -1,0 +1,89 @@
+"""How work grows with a library: what one change or one search asks of the file does not depend on what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nestling import Document, Encoder, Library
+from nestling.library.intake.intake import taking_in
+from nestling.library.search import bit_cache, ranking
+from nestling.library.search.query import question
+from nestling.library.store import documents
+from nestling.library.store.database import Database
+from nestling.library.store.documents import Codes
+
+SMALL, LARGE = 50, 1000
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(width="static")
+
+
+def text(number: int) -> str:
+    return f"Owls hunt at night, number {number}, and mice hide. " * 2
+
+
+def filled(path: Path, encoder: Encoder, count: int) -> Database:
+    with Library(path, encoder=encoder) as library:
+        library.add([Document(str(number), text(number), source=f"/{number}.txt") for number in range(count)])
+    return Database(path, create=False)
+
+
+def add_one(db: Database, encoder: Encoder) -> None:
+    with taking_in(db, lambda: encoder, lambda: None) as intake:
+        intake.add(Document("new", text(-1)))
+        intake.flush()
+
+
+def replace_one(db: Database, encoder: Encoder) -> None:
+    with taking_in(db, lambda: encoder, lambda: None) as intake:
+        intake.add(Document("7", text(-1)))
+        intake.flush()
+
+
+def recode_one(db: Database, encoder: Encoder) -> None:
+    (one,) = documents.stale(db, "other", 2**62, 1)
+    with db.writing():
+        assert documents.recode(db, one, Codes(bytes(48), bytes(388), "other"))
+
+
+def search(db: Database, encoder: Encoder) -> None:
+    asked = question("owls at night", 10, "hybrid", {"none": ("exists", False)}, "document", False, lambda: encoder)
+    with db.reading():
+        ranking.rank(db, bit_cache.current(db, encoder.dim, None), asked)
+
+
+@pytest.mark.parametrize("work", [add_one, replace_one, recode_one, search])
+def test_statements_are_as_many_in_a_library_of_twenty_times_the_size(
+    tmp_path: Path, encoder: Encoder, work: Callable[[Database, Encoder], None]
+) -> None:
+    counts = []
+    for size in (SMALL, LARGE):
+        asked: list[str] = []
+        db = filled(tmp_path / f"{size}.nest", encoder, size)
+        db.trace(asked.append)
+        work(db, encoder)
+        db.trace(None)
+        db.close()
+        counts.append(len([sql for sql in asked if "incremental_vacuum" not in sql and not sql.startswith("--")]))
+    assert 0 < counts[1] <= counts[0] + 5
+
+
+def test_statements_grow_with_what_is_added_and_no_faster(tmp_path: Path, encoder: Encoder) -> None:
+    counts = []
+    for size in (SMALL, 4 * SMALL):
+        asked: list[str] = []
+        db = Database(tmp_path / f"{size}.nest", create=True)
+        db.trace(asked.append)
+        with taking_in(db, lambda: encoder, lambda: None) as intake:
+            for number in range(size):
+                intake.add(Document(str(number), text(number)))
+            intake.flush()
+        db.trace(None)
+        db.close()
+        counts.append(len([sql for sql in asked if not sql.startswith("--")]))
+    assert counts[0] < counts[1] <= 4.2 * counts[0]
