@@ -157,6 +157,7 @@ class Library:
         Args:
             full: compare the codes of every passage with its text, rather than those of 2,000.
         """
+        self._encoders.require_open()
         with self._reading:
             return list(audit.damage(self._db, self.dim, full=full).sentences)
 

@@ -200,9 +200,9 @@ class Database:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of a statement of this package's own."""
-        if not self._db.in_transaction:
-            self._follow()
         try:
+            if not self._db.in_transaction:
+                self._follow()
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._error(error) from error

@@ -6,8 +6,7 @@ All of it inside `Database.reading`, which names the errors of a damaged file.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,5 +112,5 @@ def shown(db: Database, keys: Keys) -> dict[int, PassageRow]:
     }
 
 
-def _by_keys(db: Database, select: str, keys: Keys) -> sqlite3.Cursor:
+def _by_keys(db: Database, select: str, keys: Keys) -> Iterator[Any]:
     return db.execute(f"{select} (SELECT value FROM json_each(?))", (json.dumps(keys.tolist()),))

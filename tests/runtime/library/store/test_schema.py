@@ -24,7 +24,6 @@ TABLES = (
     "metadata",
     "files",
     "folders",
-    "passage_text",
     "full_text",
 )
 
