@@ -20,14 +20,10 @@ import signal
 import sys
 from pathlib import Path
 
-# The files here are written to be run as scripts, which find each other.
-sys.path.insert(0, str(Path(__file__).parent))
-
-import tables
-import tables_peers
-from peers import PEERS
-
-from machine import described, finished
+from . import tables
+from .machine import described, finished
+from .peers import tables as tables_of_peers
+from .peers.adapters import PEERS
 
 RESULTS = Path(__file__).parent / "results"
 THREADS = 2
@@ -49,19 +45,19 @@ def main() -> None:
     if arguments.command == "run":
         _run(arguments)
     elif arguments.command == "table":
-        for name in tables_peers.TABLES:
+        for name in tables_of_peers.TABLES:
             print(tables.table(name))
     else:
-        from picture_peers import draw
+        from .peers.picture import draw
 
         draw(RESULTS / "peers.json", RESULTS)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    import verdict
-    import versus
-
     from nestling.evaluate import read_collection, require_measures
+
+    from .peers import jobs as versus
+    from .peers import verdict
 
     require_measures()  # now, not when all is done
     names = _chosen(arguments.peers, {name.replace(", ", " "): name for name in PEERS})

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-
 from int8_kinds import encoded, session
 from machine import described, finished
+from precision import Vectors, compared, exact_vectors, figures, vectors
+
 from nestling import Encoder
 from nestling.evaluate import read_collection
 from nestling.export.quantize.blocks import Grid
@@ -28,7 +29,6 @@ from nestling.export.quantize.calibration import drawn_texts, own_texts
 from nestling.export.quantize.embedding import compress_table, put_values, rounded_table
 from nestling.export.quantize.int4 import found_matrices, rounded_in_order, with_blocks
 from nestling.export.recipe.recipe_file import read_recipe
-from precision import Vectors, compared, exact_vectors, figures, vectors
 
 RECIPE = Path(__file__).parents[2] / "models" / "nestling-en" / "recipe.toml"
 

@@ -34,9 +34,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
-
 from machine import described, finished
+from onnx import helper, numpy_helper
+from precision import Vectors, compared, figures
+
 from nestling import Encoder
 from nestling.bundle.golden import read_golden
 from nestling.bundle.manifest import read_bundle
@@ -45,7 +46,6 @@ from nestling.export.quantize.activations import reach
 from nestling.export.quantize.calibration import own_texts
 from nestling.export.quantize.int8 import quantize_int8
 from nestling.export.quantize.onnx_graph import optimized
-from precision import Vectors, compared, figures
 
 OUTLIERS, FAR = 2.0, 4.0
 NEVER = 1e9

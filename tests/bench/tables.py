@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import tables_peers
+from .peers import tables as tables_of_peers
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
@@ -380,7 +380,7 @@ TABLES = {
     "study": _study,
     "study_pairs": _study_pairs,
     "study_codes": _study_codes,
-    **tables_peers.TABLES,
+    **tables_of_peers.TABLES,
 }
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
-
 from int8_kinds import encoded, session
 from machine import described, finished
+from onnx import numpy_helper
+from precision import Floats, Vectors, compared, figures
+
 from nestling import Encoder
 from nestling.evaluate import read_collection
 from nestling.export.quantize.blocks import Grid, compensated, nearest
 from nestling.export.quantize.embedding import TABLE
-from precision import Floats, Vectors, compared, figures
 
 CENTROIDS = 256
 ROUNDS = 12

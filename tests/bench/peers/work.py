@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from ..machine import resident_mb
-from . import peer
-from .adapter import Peer, System, Text, Weights
+from .adapters import peer
+from .adapters.adapter import Peer, System, Text, Weights
 
 BATCH = 64
 WARM = 32

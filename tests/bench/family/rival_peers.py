@@ -1,6 +1,6 @@
 """Small encoders of other makers beside a family: vectors for study.py, each in an environment of its own.
 
-    PYTHON tests/bench/rival_peers.py PEER SOURCE_FOLDER COLLECTION_FOLDER... -o FOLDER
+    PYTHON tests/bench/family/rival_peers.py PEER SOURCE_FOLDER COLLECTION_FOLDER... -o FOLDER
 
 SOURCE_FOLDER holds the teacher's float32 weights in sentence-transformers layout. An environment is made with, by peer:
 

@@ -1,6 +1,6 @@
 """Answers of an old processor beside this machine's: the same library asked the same queries under an emulator.
 
-    python tests/bench/cpus.py COLLECTION_FOLDER [--cpu Nehalem SandyBridge] [-o tests/bench/results/cpus.json]
+    python -m tests.bench.encoder.cpus COLLECTION_FOLDER [--cpu Nehalem SandyBridge] [-o tests/bench/results/cpus.json]
 
 Needs qemu's user mode emulation on Linux for x86-64 (`apt-get install qemu-user`). Nehalem, of 2008, has SSE4.2 and no
 AVX; Sandy Bridge, of 2011, has AVX and no AVX2. Seconds under an emulator say nothing of the processor's own.
@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from machine import described, finished
 from nestling import Encoder, Library
 from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import Collection, read_collection
 from nestling.library.search.query import Mode
+
+from ..machine import described, finished
 
 DOCUMENTS = 300
 QUERIES = 100
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("collection", type=Path, nargs="?")
     parser.add_argument("--cpu", nargs="+", default=["Nehalem", "SandyBridge"])
     parser.add_argument("--answer", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "cpus.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "cpus.json")
     arguments = parser.parse_args()
     if arguments.answer:
         answer(Path(arguments.answer[0]), arguments.answer[1])
@@ -59,7 +60,7 @@ def main() -> None:
             for cpu in arguments.cpu:
                 results[precision][cpu] = compared(here, asked(path, precision, "qemu-x86_64", "-cpu", cpu))
                 print(precision, cpu, results[precision][cpu], flush=True)
-    command = f"python tests/bench/cpus.py {arguments.collection} --cpu {' '.join(arguments.cpu)}"
+    command = f"python -m tests.bench.encoder.cpus {arguments.collection} --cpu {' '.join(arguments.cpu)}"
     finished(
         arguments.output,
         {
@@ -83,7 +84,7 @@ def chosen(collection: Collection, queries: list[str]) -> list[Any]:
 
 def asked(path: Path, precision: str, *emulator: str) -> dict[str, Any]:
     """What a process of its own answers."""
-    command = [*emulator, sys.executable, __file__, "--answer", str(path), precision]
+    command = [*emulator, sys.executable, "-m", __spec__.name, "--answer", str(path), precision]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, stderr=subprocess.DEVNULL)
     return dict(json.loads(run.stdout.splitlines()[-1]))
 

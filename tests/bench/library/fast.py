@@ -1,6 +1,6 @@
 """Searchable at once, better by itself: `add --fast` on 10,000 documents, then `refine`, beside `add` at full width.
 
-    python tests/bench/fast.py ../shared/data/scifact ../shared/data/medquad [-o tests/bench/results/fast.json]
+    python -m tests.bench.library.fast ../shared/data/scifact ../shared/data/medquad [-o tests/bench/results/fast.json]
 
 The first collection is taken whole, of the second what is missing to 10,000, shuffled. Each step is a command, timed as
 a whole process; `add --fast`, which is short, is done five times and the median counts. Asked are the queries of the
@@ -22,9 +22,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from machine import described, finished
 from nestling import Library
 from nestling.evaluate import DEPTH, Collection, by_place, means, measure, read_collection
+
+from ..machine import described, finished
 
 DOCUMENTS, PARTS, FAST_RUNS = 10_000, 4, 5
 
@@ -32,7 +33,7 @@ DOCUMENTS, PARTS, FAST_RUNS = 10_000, 4, 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collections", type=Path, nargs=2)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "fast.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "fast.json")
     arguments = parser.parse_args()
     first, second = (read_collection(folder) for folder in arguments.collections)
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +55,7 @@ def main() -> None:
         both = zip(answers(fast, queries), answers(full, queries), strict=True)
         same = sum(one == other for one, other in both)
     result = {
-        **described(f"python tests/bench/fast.py {' '.join(map(str, arguments.collections))}", 2),
+        **described(f"python -m tests.bench.library.fast {' '.join(map(str, arguments.collections))}", 2),
         "collections": [first.name, second.name],
         "documents": count,
         "passages": passages,

@@ -1,6 +1,6 @@
 """Retrieval quality of every mode on collections in BEIR layout, through `Library` with its defaults.
 
-    python tests/bench/quality.py COLLECTION_FOLDER... [-o tests/bench/results/quality.json]
+    python -m tests.bench.library.quality COLLECTION_FOLDER... [-o tests/bench/results/quality.json]
 
 Each collection is indexed once and asked in every mode. Needs the eval extra.
 """
@@ -12,9 +12,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from machine import described, finished
 from nestling import Encoder
 from nestling.evaluate import Run, evaluate, read_collection
+
+from ..machine import described, finished
 
 RUNS = [Run("lexical"), Run("dense", exact=True), Run("dense"), Run("hybrid")]
 
@@ -22,7 +23,7 @@ RUNS = [Run("lexical"), Run("dense", exact=True), Run("dense"), Run("hybrid")]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collections", type=Path, nargs="+")
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "quality.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "quality.json")
     arguments = parser.parse_args()
     encoder = Encoder()
     results = []
@@ -33,7 +34,7 @@ def main() -> None:
             del values["by_query"]
             results.append(values)
             print(json.dumps(values), flush=True)
-    command = f"python tests/bench/quality.py {' '.join(map(str, arguments.collections))}"
+    command = f"python -m tests.bench.library.quality {' '.join(map(str, arguments.collections))}"
     finished(arguments.output, {**described(command, encoder.threads), "results": results})
 
 

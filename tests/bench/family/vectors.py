@@ -1,7 +1,7 @@
 """What precision costs in ranking quality: dense search over whole collections with every precision of a bundle.
 
-    nestling-export build tests/bench/teacher.toml --precision float32 -o FLOAT32_FOLDER
-    python tests/bench/precision.py FLOAT32_FOLDER COLLECTION_FOLDER... [--also NAME=BUNDLE_FOLDER:PRECISION]
+    nestling-export build tests/bench/family/teacher.toml --precision float32 -o FLOAT32_FOLDER
+    python -m tests.bench.family.vectors FLOAT32_FOLDER COLLECTION_FOLDER... [--also NAME=BUNDLE_FOLDER:PRECISION]
         [-o tests/bench/results/precision.json]
 
 A document is title and text up to what the encoder reads, one vector each; queries are compared with all of them in
@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from machine import described, finished
 from nestling import Encoder
 from nestling.bundle.manifest import Bundle, read_bundle
 from nestling.evaluate import MEASURES, Collection, measure, read_collection
 from nestling.export.bundle.verify import turned
 from nestling.export.quantize.onnx_graph import stored_rotation
+
+from ..machine import described, finished
 
 DEPTH = 100
 BLOCK = 512
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("collections", type=Path, nargs="+")
     parser.add_argument("--also", action="append", default=[], help="a further bundle's precision, by a name")
     parser.add_argument("--work", type=Path, default=Path(".nestling-build/precision"))
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "precision.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "precision.json")
     arguments = parser.parse_args()
     bundle = read_bundle()
     encoders = {"float32": Encoder(arguments.float32, precision="float32")}
@@ -72,7 +73,7 @@ def main() -> None:
         results[name]["share"] = round(float(np.mean(list(scores.values()))) / of["mean"], 4)
         results[name]["shares"] = {key: round(value / of["ndcg_at_10"][key], 4) for key, value in scores.items()}
         print(name, json.dumps(results[name]), flush=True)
-    command = f"python tests/bench/precision.py FLOAT32_FOLDER {' '.join(map(str, arguments.collections))}"
+    command = f"python -m tests.bench.family.vectors FLOAT32_FOLDER {' '.join(map(str, arguments.collections))}"
     finished(arguments.output, {**described(command, encoders["float32"].threads), "precisions": results})
 
 

@@ -1,6 +1,6 @@
 """What a whole process costs: `nestling search` on a library of a collection, and what an install weighs.
 
-    python tests/bench/process.py COLLECTION_FOLDER [-o tests/bench/results/process.json]
+    python -m tests.bench.library.process COLLECTION_FOLDER [-o tests/bench/results/process.json]
 
 Run it in an environment that holds the wheel alone; POSIX only.
 """
@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from machine import described, finished, installed_bytes
+from ..machine import described, finished, installed_bytes
 
 RUNS = 11
 QUERY = "does vitamin D protect the bones of older people?"
@@ -28,7 +28,7 @@ QUERY = "does vitamin D protect the bones of older people?"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collection", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "process.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "process.json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "bench.nest")
@@ -40,7 +40,7 @@ def main() -> None:
         imports = [process([sys.executable, "-c", "import onnxruntime, numpy, tokenizers"]) for _ in range(RUNS)][1:]
         file_bytes = path.stat().st_size
     result = {
-        **described(f"python tests/bench/process.py {arguments.collection}", 2),
+        **described(f"python -m tests.bench.library.process {arguments.collection}", 2),
         "collection": arguments.collection.resolve().name,
         "documents": documents,
         "indexing_s": round(seconds, 1),

@@ -16,12 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from peers import peer
-
-from machine import ROOT, installed_bytes
+from ..machine import ROOT, installed_bytes
+from .adapters import peer
 
 # What is in it are packages without __init__, which hide no package of an environment.
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 INSTALL_S = 1800
 
 Json = dict[str, Any]

@@ -19,13 +19,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from environments import Json, Say, keep, killed_behind, made, result_of, started
-from peers import MAKERS, PEERS, peer
-from peers.adapter import Text
-
-from machine import commit, tree_bytes
-from nestling.bundle.manifest import hash_file
+from nestling.disk import hash_file
 from nestling.evaluate import Collection
+
+from ..machine import commit, tree_bytes
+from .adapters import MAKERS, PEERS, peer
+from .adapters.adapter import Text
+from .environments import Json, Say, keep, killed_behind, made, result_of, started
 
 # Rounds of what is timed; `encode` takes another part of the documents in each, of so many parts.
 ROUNDS = 3
@@ -38,7 +38,7 @@ PARTS = 8
 HELLO_TEXTS = 20
 LIMIT_S = 1500.0
 LONG_S = 90.0
-ADAPTERS = Path(__file__).parent / "peers"
+HERE = Path(__file__).parent
 _IMPORTED = re.compile(r"^from \.(\w+) import", re.MULTILINE)
 TIMED = ("hello", "encode", "folder")
 JOBS = ("hello", "encode", "folder", "quality", "change", "kill")
@@ -93,10 +93,10 @@ def slug(name: str) -> str:
 @cache
 def _adapter(name: str) -> str:
     """The code of all that a peer's adapter imports from here."""
-    wanted, code = ["work", "adapter", PEERS[name][0]], {}
+    wanted, code = ["adapter", PEERS[name][0]], {"work": (HERE / "work.py").read_text()}
     while wanted:
         module = wanted.pop()
-        code[module] = (ADAPTERS / f"{module}.py").read_text()
+        code[module] = (HERE / "adapters" / f"{module}.py").read_text()
         wanted += set(_IMPORTED.findall(code[module])) - code.keys()
     return " ".join(code[module] for module in sorted(code))
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from environments import Json
-from peers import PEERS, peer
-from versus import Bench, results
 
 from nestling.evaluate import Collection, by_place, measure
+
+from .adapters import PEERS, peer
+from .environments import Json
+from .jobs import Bench, results
 
 MEASURES = ("nDCG@10", "Recall@100")
 OURS = "nestling"

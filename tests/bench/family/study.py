@@ -1,6 +1,6 @@
 """What the widths of a family keep of their teacher's ranking quality, and what they cost.
 
-    python tests/bench/study.py FLOAT32_FOLDER COLLECTION_FOLDER... [--rival NAME=FOLDER ...]
+    python -m tests.bench.family.study FLOAT32_FOLDER COLLECTION_FOLDER... [--rival NAME=FOLDER ...]
         [-o tests/bench/results/study.json]
 
 FLOAT32_FOLDER is a bundle of the teacher's weights in float32, see precision.py; its vectors are turned as the family's
@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from machine import described, finished
 from nestling import Encoder
 from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import Collection, read_collection
-from precision import Floats, Values, Vectors, by_query, document_texts, exact_vectors, vectors
+
+from ..machine import described, finished
+from .vectors import Floats, Values, Vectors, by_query, document_texts, exact_vectors, vectors
 
 MEASURES = ("nDCG@10", "Recall@100")
 DIMS = (384, 256, 128, 64)
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--rival", action="append", default=[], help="NAME=FOLDER, see rivals.py")
     parser.add_argument("--every-precision", action="store_true", help="of each width; the first alone by default")
     parser.add_argument("--work", type=Path, default=Path(".nestling-build/precision"))
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "study.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "study.json")
     arguments = parser.parse_args()
     collections = [read_collection(folder) for folder in arguments.collections]
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -103,7 +104,7 @@ def main() -> None:
     }
     given = ["--every-precision"] if arguments.every_precision else []
     given += [str(folder) for folder in arguments.collections] + [f"--rival '{name}=FOLDER'" for name in rivals]
-    command = f"python tests/bench/study.py FLOAT32_FOLDER {' '.join(given)}"
+    command = f"python -m tests.bench.family.study FLOAT32_FOLDER {' '.join(given)}"
     finished(arguments.output, {**described(command, teacher.threads), **result})
 
 

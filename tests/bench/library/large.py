@@ -1,6 +1,6 @@
 """A library of 200,000 passages, and a folder of 10,000 files: what it costs to make, open, ask and bring up to date.
 
-    python tests/bench/library.py ../shared/data/text WORK_FOLDER
+    python -m tests.bench.library.large ../shared/data/text WORK_FOLDER
 
 The passages are encoded once into the work folder (about an hour on two cores), see `library_data.py`. Each step is a
 process of its own.
@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from library_data import Recalled, collection, prepare
 
-import machine
 from nestling import Document, Encoder, Library
+
+from .. import machine
+from .passages import Recalled, collection, prepare
 
 RESULT = machine.ROOT / "tests" / "bench" / "results" / "library.json"
 QUERIES = 500
@@ -161,9 +162,9 @@ def main(texts: Path, work: Path) -> None:
     prepare(texts, work)
     for part in work.glob("files.nest*"):
         part.unlink()
-    result = machine.described(f"python tests/bench/library.py {texts} WORK_FOLDER", Encoder().threads)
+    result = machine.described(f"python -m tests.bench.library.large {texts} WORK_FOLDER", Encoder().threads)
     for name in STEPS:
-        command = [sys.executable, __file__, str(texts), str(work), name]
+        command = [sys.executable, "-m", __spec__.name, str(texts), str(work), name]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         result[name] = json.loads(done.stdout)
         print(name, result[name], flush=True)

@@ -1,6 +1,6 @@
 """Memory of one encoder over many texts of all lengths, and what an idle one costs.
 
-    python tests/bench/memory.py [--texts 20000] [--only PRECISION] [-o tests/bench/results/memory.json]
+    python -m tests.bench.encoder.memory [--texts 20000] [--only PRECISION] [-o tests/bench/results/memory.json]
 
 For each precision a process of its own encodes texts of 1 to 4,000 words, 100 in a call, made of the demo collection's
 words. Only what the encoder reads of a text is computed with, so long ones cost no more than the longest it reads.
@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from machine import described, finished, resident_mb
 from nestling import Encoder
 from nestling.bundle.manifest import read_bundle
 from nestling.demo import demo_documents
+
+from ..machine import described, finished, resident_mb
 
 CALL = 100
 FIRST = 500
@@ -35,18 +36,18 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=20_000)
     parser.add_argument("--only")
     parser.add_argument("--precision", help=argparse.SUPPRESS)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "memory.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "memory.json")
     arguments = parser.parse_args()
     if arguments.precision:
         print(json.dumps(measured(arguments.precision, arguments.texts)))
         return
     results, bundle = {}, read_bundle()
     for precision in [arguments.only] if arguments.only else bundle.precisions(bundle.widths[0]):
-        command = [sys.executable, __file__, "--precision", precision, "--texts", str(arguments.texts)]
+        command = [sys.executable, "-m", __spec__.name, "--precision", precision, "--texts", str(arguments.texts)]
         line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
         results[precision] = json.loads(line)
         print(precision, line, flush=True)
-    command_line = f"python tests/bench/memory.py --texts {arguments.texts}"
+    command_line = f"python -m tests.bench.encoder.memory --texts {arguments.texts}"
     command_line += f" --only {arguments.only}" if arguments.only else ""
     finished(arguments.output, {**described(command_line, THREADS), "precisions": results})
 

@@ -1,6 +1,6 @@
 """`Index` beside its peers on the same vectors: build, bytes, open, memory, time of a query, recall.
 
-    python tests/bench/index.py TEXT_FOLDER WORK_FOLDER [--rows 1000000] [--graph-rows 200000] [--only NAME ...]
+    python -m tests.bench.index.compare TEXT_FOLDER WORK_FOLDER [--rows 1000000] [--graph-rows 200000] [--only NAME ...]
         [-o tests/bench/results/index.json]
 
 TEXT_FOLDER holds the training text, WORK_FOLDER some gigabytes of what is made of it. Every peer builds in one process
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from index_data import prepare
-from index_peers import PEERS
-from machine import described, finished, timed
+from ..machine import described, finished, timed
+from .indexes import PEERS
+from .vectors import prepare
 
 ONE_QUERIES = 200
 TOGETHER = 64
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--graph-rows", type=int, default=200_000)
     parser.add_argument("--only", nargs="+", choices=list(PEERS))
     parser.add_argument("--step", choices=["build", "answer", "paired", "curve", "filters"], help=argparse.SUPPRESS)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "index.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "index.json")
     arguments = parser.parse_args()
     if arguments.step:
         print(json.dumps(STEPS[arguments.step](arguments.work, arguments.rows, (arguments.only or [""])[0])))
@@ -56,7 +56,7 @@ def main() -> None:
                 measured |= step("build", arguments, rows, name) | step("answer", arguments, rows, name)
                 results = [row for row in results if (row["name"], row["rows"]) != (name, rows)] + [measured]
                 print(measured, flush=True)
-    command = f"python tests/bench/index.py {arguments.texts} WORK_FOLDER"
+    command = f"python -m tests.bench.index.compare {arguments.texts} WORK_FOLDER"
     result = {
         **described(command, 2),
         "dim": 384,
@@ -70,7 +70,17 @@ def main() -> None:
 
 def step(name: str, arguments: argparse.Namespace, rows: int, peer: str | None = None) -> Any:
     """A step in a process of its own; its error where it fails."""
-    command = [sys.executable, __file__, str(arguments.texts), str(arguments.work), "--rows", str(rows), "--step", name]
+    command = [
+        sys.executable,
+        "-m",
+        __spec__.name,
+        str(arguments.texts),
+        str(arguments.work),
+        "--rows",
+        str(rows),
+        "--step",
+        name,
+    ]
     command += ["--only", peer] if peer else []
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)

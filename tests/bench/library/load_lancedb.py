@@ -1,6 +1,6 @@
 """Loads what `nestling dump` wrote into LanceDB and asks a question there.
 
-python tests/bench/load_lancedb.py notes.parquet FOLDER "a question"
+python -m tests.bench.library.load_lancedb notes.parquet FOLDER "a question"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Draws ranking quality against the milliseconds of a query from a study.
 
-    python tests/bench/picture.py          # study.json to study.svg and study.png beside it
+    python -m tests.bench.family.picture          # study.json to study.svg and study.png beside it
 
 Needs matplotlib.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib import pyplot
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def main() -> None:

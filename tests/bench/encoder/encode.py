@@ -1,6 +1,6 @@
 """Encoding documents and queries: every precision of Nestling, and its int8 graph as ONNX Runtime is commonly called.
 
-    python tests/bench/encoder.py COLLECTION_FOLDER [--float32 FOLDER] [--rounds 3] [-o OUTPUT]
+    python -m tests.bench.encoder.encode COLLECTION_FOLDER [--float32 FOLDER] [--rounds 3] [-o OUTPUT]
 
 COLLECTION_FOLDER is in BEIR layout. --float32 is a bundle with the original weights (`nestling-export build RECIPE
 --precision float32 -o FOLDER`). Every way is a process of its own with two threads, on the same texts, in turn; the
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from machine import described, finished, resident_mb
+from ..machine import described, finished, resident_mb
 
 THREADS = 2
 DOCUMENTS = 512
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--float32", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--way", help=argparse.SUPPRESS)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "encoder.json")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "encoder.json")
     arguments = parser.parse_args()
     if arguments.way:
         print(json.dumps(measured(arguments.way, json.loads(arguments.collection.read_text()), arguments.float32)))
@@ -53,14 +53,14 @@ def main() -> None:
         texts.write_text(json.dumps(work))
         for number in range(arguments.rounds):
             for name, way in ways.items():
-                command = [sys.executable, __file__, str(texts), "--way", way, *float32(arguments.float32)]
+                command = [sys.executable, "-m", __spec__.name, str(texts), "--way", way, *float32(arguments.float32)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 runs[name].append(json.loads(done.stdout.splitlines()[-1]))
                 print(number, name, done.stdout.splitlines()[-1][:300], flush=True)
         starts = started(arguments.float32)
     given = " --float32 FOLDER" if arguments.float32 else ""
     result = {
-        **described(f"python tests/bench/encoder.py {arguments.collection}{given}", THREADS),
+        **described(f"python -m tests.bench.encoder.encode {arguments.collection}{given}", THREADS),
         "collection": arguments.collection.resolve().name,
         "documents": len(work["documents"]),
         "tokens": work["tokens"],

@@ -1,6 +1,6 @@
 """What a family's widths are compared with, made of the same weights: vectors for study.py, each rival in a folder.
 
-    python tests/bench/rivals.py SOURCE_FOLDER COLLECTION_FOLDER... -o FOLDER [--only NAME ...]
+    python -m tests.bench.family.rivals SOURCE_FOLDER COLLECTION_FOLDER... -o FOLDER [--only NAME ...]
 
 SOURCE_FOLDER holds the teacher's weights, as a build leaves them in `source` in its work folder. Cuts have the
 teacher's most important feed-forward neurons and no training at all, in float32. A plan has the first half of the
@@ -29,7 +29,8 @@ from nestling.export.quantize.calibration import own_texts
 from nestling.export.quantize.onnx_graph import export_graph, load_model, stored_rotation
 from nestling.export.train.nest import important, prefix
 from nestling.export.train.targets import vectors
-from precision import document_texts
+
+from .vectors import document_texts
 
 POOLING, MAX_TOKENS = "mean", 256
 CUTS = {"cut s": "s", "cut m": "m", "cut l": "l"}

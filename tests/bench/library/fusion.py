@@ -1,6 +1,6 @@
 """Which rule brings the lexical and the dense half together best, on several collections at once.
 
-    python tests/bench/fusion.py WORK_FOLDER ../shared/data/cranfield ../shared/data/scifact ../shared/data/medquad
+    python -m tests.bench.library.fusion WORK_FOLDER COLLECTION_FOLDER...
 
 Each collection is indexed once, into the work folder. Every rule orders the same candidates.
 """
@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-import machine
 from nestling import Encoder, Library
 from nestling.evaluate import Collection, measure, read_collection
 from nestling.library.search import bit_cache as resident
 from nestling.library.search import fuse, lexical, ranking
 from nestling.library.search.fuse import Scores, Values, best_of_groups
+
+from .. import machine
 
 RESULT = machine.ROOT / "tests" / "bench" / "results" / "fusion.json"
 SHOWN = 100
@@ -108,7 +109,7 @@ def main(work: Path, folders: list[Path]) -> None:
     work.mkdir(parents=True, exist_ok=True)
     encoder = Encoder()
     result: dict[str, Any] = machine.described(
-        shlex.join(["python", "tests/bench/fusion.py", "WORK_FOLDER", *map(str, folders)]), encoder.threads
+        shlex.join(["python", "-m", "tests.bench.library.fusion", "WORK_FOLDER", *map(str, folders)]), encoder.threads
     )
     result |= {"weight": fuse.DENSE_WEIGHT, "collections": {}}
     for folder in folders:
