@@ -137,7 +137,8 @@ def killed_behind(process: subprocess.Popen[str], count: int, share: float, limi
             times += [time.perf_counter()] * _is_json(line)
         if len(times) > 1:
             time.sleep(share * (times[-1] - times[0]) / (len(times) - 1))
-        alive = process.poll() is None
+        # Where there are fewer lines its output has ended, and the process with it, if not yet in the system's books.
+        alive = len(times) == count and process.poll() is None
     finally:
         timer.cancel()
         kill(process)
