@@ -56,25 +56,24 @@ def main() -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from nestling.evaluate import read_collection, require_measures
 
-    from .peers import jobs as versus
-    from .peers import verdict
+    from .peers import jobs, verdict
 
     require_measures()  # now, not when all is done
     names = _chosen(arguments.peers, {name.replace(", ", " "): name for name in PEERS})
-    jobs = _chosen(arguments.jobs or ",".join(versus.JOBS), {job: job for job in versus.JOBS})
+    wanted = _chosen(arguments.jobs or ",".join(jobs.JOBS), {job: job for job in jobs.JOBS})
     collections = [read_collection(folder) for folder in arguments.collections]
     if len(os.sched_getaffinity(0)) != THREADS:
         raise SystemExit(f"some peers take all processors that there are: run this on {THREADS}, as taskset gives them")
     # So that a run that is asked to stop stops what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     work, source = arguments.work.resolve(), arguments.source.resolve()
-    bench = versus.Bench(work, source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True))
+    setup = jobs.Setup(work, source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True))
     if arguments.again:
-        for job in jobs:
+        for job in wanted:
             for name in names:
-                shutil.rmtree(bench.kept(job, name, 0).parent, ignore_errors=True)
-    versus.run(bench, names, jobs)
-    result, by_query = verdict.summary(bench)
+                shutil.rmtree(setup.kept(job, name, 0).parent, ignore_errors=True)
+    jobs.do_all(setup, names, wanted)
+    result, by_query = verdict.summary(setup)
     folders = " ".join(map(str, arguments.collections))
     command = f"python -m tests.bench run --source SOURCE_FOLDER {folders}"
     finished(RESULTS / "peers.json", {**described(command, THREADS), **result})

@@ -80,9 +80,9 @@ def test_one_that_was_through_before_counts_as_none_killed(bench: Any) -> None:
 def test_a_result_is_known_by_its_circumstances(bench: Any, tmp_path: Path) -> None:
     jobs = bench("jobs")
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    made = {threads: jobs.Bench(tmp_path, tmp_path, [], threads, print) for threads in (1, 2)}
+    made = {threads: jobs.Setup(tmp_path, tmp_path, [], threads, print) for threads in (1, 2)}
     one = made[1].kept("hello", "tantivy", 0)
     assert one == made[1].kept("hello", "tantivy", 0)
     assert one != made[2].kept("hello", "tantivy", 0)
     (tmp_path / "model.safetensors").write_bytes(b"others")
-    assert one != jobs.Bench(tmp_path, tmp_path, [], 1, print).kept("hello", "tantivy", 0)
+    assert one != jobs.Setup(tmp_path, tmp_path, [], 1, print).kept("hello", "tantivy", 0)

@@ -113,8 +113,8 @@ def measured(way: str, work: dict[str, Any], folder: Path | None) -> dict[str, A
         for begin in range(0, len(texts), BATCH):
             rows = [encoder.tokens.ids(text, "document")[0] for text in texts[begin : begin + BATCH]]
             batch = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
-            for place, row in zip(batch, rows, strict=True):
-                place[: len(row)] = row
+            for line, row in zip(batch, rows, strict=True):
+                line[: len(row)] = row
             session.run(None, {"input_ids": batch})
 
     encode(work["documents"][:BATCH], "document")

@@ -1,23 +1,24 @@
-"""What the widths of a family keep of their teacher's ranking quality, and what they cost.
+"""What the widths of a family keep of their teacher's ranking quality.
 
     python -m tests.bench.family.study FLOAT32_FOLDER COLLECTION_FOLDER... [--rival NAME=FOLDER ...]
         [-o tests/bench/results/study.json]
 
-FLOAT32_FOLDER is a bundle of the teacher's weights in float32, see precision.py; its vectors are turned as the family's
-are. A document is title and text up to what the encoder reads, one vector each, as in precision.py, whose
-kept vectors this reads too. A rival is what rivals.py or rival_peers.py left in a folder. Needs the extras eval and
+FLOAT32_FOLDER is a bundle of the teacher's weights in float32:
+
+    nestling-export build tests/bench/family/teacher.toml --precision float32 -o FLOAT32_FOLDER
+
+Its vectors are turned as the family's are. A document is title and text up to what the encoder reads, one vector each;
+queries are compared with all of them in float32, so that only the encoder counts. Vectors are kept in --work, so that a
+run which breaks off goes on. A rival is what rivals.py or rival_peers.py left in a folder. Needs the extras eval and
 export.
 
 A share is the mean of nDCG@10 over the collections as a part of that of the teacher; beside it stands between what 95 %
-of 2,000 resamplings of the queries (paired, of each collection) have it. Speed is measured in one run, in turn: the
-median of the rounds.
+of 2,000 resamplings of the queries (paired, of each collection) have it. What a width costs is in `speed.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,11 @@ from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import Collection, read_collection
 
 from ..machine import described, finished
-from .vectors import Floats, Values, Vectors, by_query, document_texts, exact_vectors, vectors
+from .vectors import Floats, Values, Vectors, by_query, exact_vectors, vectors
 
 MEASURES = ("nDCG@10", "Recall@100")
 DIMS = (384, 256, 128, 64)
 RESCORED = 40
-SPEED_DOCUMENTS, SPEED_QUERIES, ROUNDS = 256, 60, 5
 RESAMPLINGS = 2000
 
 # Measures by collection and name, (judged queries,) each.
@@ -95,7 +95,6 @@ def main() -> None:
             }
             for name, one in rivals.items()
         },
-        "variants": speeds({"teacher float32": teacher, **encoders}, collections[0]),
     }
     pairs = {(row["queries"], row["documents"]): row["share"] for row in result["pairs"]}
     result["quality"] = {
@@ -183,35 +182,6 @@ def counted(scores: Scores) -> dict[str, int]:
 def mean(scores: Scores, name: str) -> float:
     """The mean of a measure over the collections, each counting alike."""
     return float(np.mean([values[name].mean() for values in scores.values()]))
-
-
-def speeds(encoders: dict[str, Encoder], collection: Collection) -> dict[str, dict[str, Any]]:
-    """Bytes, tokens a second and milliseconds a query by encoder, measured in turn."""
-    documents = document_texts(collection)[:SPEED_DOCUMENTS]
-    queries = list(collection.queries.values())[:SPEED_QUERIES]
-    tokens = next(iter(encoders.values())).tokens
-    documents = [tokens.truncated(text, tokens.room("document")) for text in documents]
-    count = sum(len(tokens.ids(text, "document")[0]) for text in documents)
-    rates: dict[str, list[float]] = {name: [] for name in encoders}
-    latencies: dict[str, list[float]] = {name: [] for name in encoders}
-    for _ in range(ROUNDS):
-        for name, encoder in encoders.items():
-            encoder.encode(queries[:4], role="query")
-            begin = time.perf_counter()
-            encoder.encode(documents, role="document")
-            rates[name].append(count / (time.perf_counter() - begin))
-            for query in queries:
-                begin = time.perf_counter()
-                encoder.encode([query], role="query")
-                latencies[name].append(1000 * (time.perf_counter() - begin))
-    return {
-        name: {
-            "file_bytes": encoder.bundle.bytes_of(encoder.bundle.variant(encoder.width, encoder.precision)),
-            "tokens_per_second": round(statistics.median(rates[name])),
-            "query_p50_ms": round(statistics.median(latencies[name]), 3),
-        }
-        for name, encoder in encoders.items()
-    }
 
 
 if __name__ == "__main__":

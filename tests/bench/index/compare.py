@@ -4,8 +4,8 @@
         [-o tests/bench/results/index.json]
 
 TEXT_FOLDER holds the training text, WORK_FOLDER some gigabytes of what is made of it. Every peer builds in one process
-(two threads where it takes them) and answers on one thread in another that opens what the first left. Needs numpy,
-psutil and the peers named in `index_peers.py`; one that is not there is listed with its error. POSIX only.
+(two threads where it takes them) and answers on one thread in another that opens what the first left. Needs the
+peers named in `indexes.py`; one that is not there is listed with its error. Linux only.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
-from ..machine import described, finished, timed
-from .indexes import PEERS
+from ..machine import described, finished, resident_mb, timed
+from .indexes import INDEXES
 from .vectors import prepare
 
 ONE_QUERIES = 200
@@ -37,7 +36,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--graph-rows", type=int, default=200_000)
-    parser.add_argument("--only", nargs="+", choices=list(PEERS))
+    parser.add_argument("--only", nargs="+", choices=list(INDEXES))
     parser.add_argument("--step", choices=["build", "answer", "paired", "curve", "filters"], help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "results" / "index.json")
     arguments = parser.parse_args()
@@ -49,7 +48,7 @@ def main() -> None:
     # What is not measured again stays as it was.
     before = json.loads(arguments.output.read_text()) if arguments.only and arguments.output.exists() else {}
     results = before.get("peers", [])
-    for name, peer in PEERS.items():
+    for name, peer in INDEXES.items():
         for rows in (arguments.rows, arguments.graph_rows) if peer.exact else (arguments.graph_rows,):
             if not arguments.only or name in arguments.only:
                 measured = {"name": name, "rows": rows}
@@ -93,12 +92,12 @@ def step(name: str, arguments: argparse.Namespace, rows: int, peer: str | None =
 
 def build(work: Path, rows: int, name: str) -> dict[str, Any]:
     vectors = np.load(work / f"vectors-{rows}.npy", mmap_mode="r")
-    path = _place(work, rows, name)
+    path = _path(work, rows, name)
     subprocess.run(["rm", "-rf", str(path)], check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     vectors = np.ascontiguousarray(vectors)
     begin = time.perf_counter()
-    PEERS[name].build(vectors, path)
+    INDEXES[name].build(vectors, path)
     seconds = time.perf_counter() - begin
     parts = [*path.rglob("*")] if path.is_dir() else list(path.parent.glob(f"{path.name}*"))
     size = sum(part.stat().st_size for part in parts if part.is_file())
@@ -109,34 +108,33 @@ def answer(work: Path, rows: int, name: str) -> dict[str, Any]:
     queries, truth = np.load(work / "queries.npy"), np.load(work / f"truth-{rows}.npy")
     if name.startswith("nestling"):
         import nestling.vectors.index  # noqa: F401 - so that opening is timed, not importing
-    process = psutil.Process()
-    before = process.memory_info().rss
+    before = resident_mb("VmRSS")
     begin = time.perf_counter()
-    search = PEERS[name].open(_place(work, rows, name))
+    search = INDEXES[name].open(_path(work, rows, name))
     search(queries[:1], 10)
     opened = time.perf_counter() - begin
     slow = timed(lambda: search(queries[1:2], 10)) > 0.5
     count = 20 if slow else ONE_QUERIES
     one = [timed(lambda place=place: search(queries[place : place + 1], 10)) for place in range(count)]
-    grown = process.memory_info().rss - before
+    grown = resident_mb("VmRSS") - before
     together = [timed(lambda: search(queries[:TOGETHER], 10)) for _ in range(1 if slow else 3)]
     asked = TOGETHER if slow else len(queries)
     return {
         "open_to_answer_s": round(opened, 3),
-        "resident_growth_mb": round(grown / 2**20, 1),
+        "resident_growth_mb": round(grown, 1),
         "query_p50_ms": round(1000 * float(np.percentile(one, 50)), 2),
         "query_p99_ms": round(1000 * float(np.percentile(one, 99)), 2),
         "of_64_query_ms": round(1000 * float(np.median(together)) / TOGETHER, 2),
         "recall_10": _recall(search(queries[:asked], 10), truth[:asked], 10),
         "recall_100": _recall(search(queries[:asked], 100), truth[:asked], 100),
-        "versions": {package: version(package) for package in PEERS[name].packages},
+        "versions": {package: version(package) for package in INDEXES[name].packages},
     }
 
 
 def paired(work: Path, rows: int, name: str) -> dict[str, Any]:
     """Nestling's whole query and FAISS's bare scan of the bits, in turn, in one process on one thread."""
     queries = np.load(work / "queries.npy")
-    ways = {name: PEERS[name].open(_place(work, rows, name)) for name in ("nestling, int8", "FAISS IndexBinaryFlat")}
+    ways = {name: INDEXES[name].open(_path(work, rows, name)) for name in ("nestling, int8", "FAISS IndexBinaryFlat")}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for place in range(ONE_QUERIES):
         for name_, search in ways.items():
@@ -155,7 +153,7 @@ def curve(work: Path, rows: int, name: str) -> list[dict[str, Any]]:
     from nestling import Index
 
     queries, real = np.load(work / "queries.npy"), np.load(work / "real.npy")
-    whole = Index.open(_place(work, rows, "nestling, int8"))
+    whole = Index.open(_path(work, rows, "nestling, int8"))
     found = []
     for fine, of in (("int8", "real"), ("int4", "real"), ("float16", "real"), (None, "real"), ("int8", str(rows))):
         truth = np.load(work / f"truth-{of}.npy")
@@ -178,7 +176,7 @@ def filters(work: Path, rows: int, name: str) -> list[dict[str, Any]]:
     from nestling import Index
 
     queries = np.load(work / "queries.npy")
-    index = Index.open(_place(work, rows, "nestling, int8"))
+    index = Index.open(_path(work, rows, "nestling, int8"))
     random = np.random.default_rng(1)
     found = []
     for share in (1.0, 0.1, 0.01, 0.001):
@@ -190,7 +188,7 @@ def filters(work: Path, rows: int, name: str) -> list[dict[str, Any]]:
     return [{"share": 1.0, "given": "none", "query_p50_ms": round(1000 * float(np.median(times)), 2)}, *found]
 
 
-def _place(work: Path, rows: int, name: str) -> Path:
+def _path(work: Path, rows: int, name: str) -> Path:
     stem = "".join(c if c.isalnum() else "-" for c in name)
     return work / f"built-{rows}" / stem / "index"
 

@@ -1,4 +1,4 @@
-"""One small adapter a peer, for `index.py`: build a file from vectors, open it, search. Each through its public API."""
+"""One adapter an index, for `compare.py`: build a file from vectors, open it, search; each by its public API."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Search = Callable[[np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Peer:
-    """What is measured.
+class Contender:
+    """An index that is measured.
 
     Attributes:
         build: vectors and a path to a file or folder there.
@@ -187,27 +187,29 @@ def _sqlite_vec(path: Path) -> Any:
     return db
 
 
-PEERS = {
-    "nestling, int8": Peer(nestling_build("int8"), nestling_open(), ("nestling", "numkong"), True),
-    "nestling, int4": Peer(nestling_build("int4"), nestling_open(), ("nestling", "numkong"), True),
-    "nestling, int8, graph": Peer(nestling_build("int8", True), nestling_open(True), ("nestling", "usearch"), False),
-    "FAISS IndexBinaryFlat": Peer(
+INDEXES = {
+    "nestling, int8": Contender(nestling_build("int8"), nestling_open(), ("nestling", "numkong"), True),
+    "nestling, int4": Contender(nestling_build("int4"), nestling_open(), ("nestling", "numkong"), True),
+    "nestling, int8, graph": Contender(
+        nestling_build("int8", True), nestling_open(True), ("nestling", "usearch"), False
+    ),
+    "FAISS IndexBinaryFlat": Contender(
         faiss_build(lambda faiss, dim: faiss.IndexBinaryFlat(dim), True), faiss_open(True), ("faiss-cpu",), True
     ),
-    "FAISS IndexFlatIP": Peer(
+    "FAISS IndexFlatIP": Contender(
         faiss_build(lambda faiss, dim: faiss.IndexFlatIP(dim)), faiss_open(), ("faiss-cpu",), True
     ),
-    "FAISS IndexHNSWFlat": Peer(
+    "FAISS IndexHNSWFlat": Contender(
         faiss_build(lambda faiss, dim: faiss.IndexHNSWFlat(dim, 32, faiss.METRIC_INNER_PRODUCT)),
         faiss_open(ef=100),
         ("faiss-cpu",),
         False,
     ),
-    "usearch f32": Peer(usearch_build("f32"), usearch_open("f32"), ("usearch",), False),
-    "usearch i8": Peer(usearch_build("i8"), usearch_open("i8"), ("usearch",), False),
-    "usearch b1": Peer(usearch_build("b1"), usearch_open("b1"), ("usearch",), False),
-    "usearch b1, exact": Peer(usearch_build("b1"), usearch_open("b1", exact=True), ("usearch",), True),
-    "sqlite-vec": Peer(sqlite_vec_build, sqlite_vec_open, ("sqlite-vec", "apsw"), True),
-    "voyager E4M3": Peer(voyager_build, voyager_open, ("voyager",), False),
-    "LanceDB IVF_PQ": Peer(lancedb_build, lancedb_open, ("lancedb",), False),
+    "usearch f32": Contender(usearch_build("f32"), usearch_open("f32"), ("usearch",), False),
+    "usearch i8": Contender(usearch_build("i8"), usearch_open("i8"), ("usearch",), False),
+    "usearch b1": Contender(usearch_build("b1"), usearch_open("b1"), ("usearch",), False),
+    "usearch b1, exact": Contender(usearch_build("b1"), usearch_open("b1", exact=True), ("usearch",), True),
+    "sqlite-vec": Contender(sqlite_vec_build, sqlite_vec_open, ("sqlite-vec", "apsw"), True),
+    "voyager E4M3": Contender(voyager_build, voyager_open, ("voyager",), False),
+    "LanceDB IVF_PQ": Contender(lancedb_build, lancedb_open, ("lancedb",), False),
 }

@@ -1,4 +1,4 @@
-"""A million vectors with real neighbourhoods, for `index.py`.
+"""A million vectors with real neighbourhoods, for `compare.py`.
 
 60,000 real texts are encoded by the default bundle. The rest lie between them: each is a real vector moved by a random
 share of 20 to 80 % towards one of its ten nearest real neighbours, with Gaussian noise of a length of 0.25 added, made

@@ -45,8 +45,7 @@ def main() -> None:
         stages = [stage(fast, first, "add --fast", ["add", str(fast), str(given), "--fast"])]
         again.append(stages[0]["seconds"])
         stages[0]["seconds"] = round(statistics.median(again), 1)
-        with Library(fast) as library:
-            passages = library.info()["passages"]
+        passages = count_passages(fast)
         for part in range(1, PARTS + 1):
             command = ["refine", str(fast), "--limit", str(-(-passages // PARTS))]
             stages.append(stage(fast, first, f"refine, {part} of {PARTS}", command))
@@ -95,13 +94,19 @@ def run(*command: str) -> float:
     return seconds
 
 
+def count_passages(path: Path) -> int:
+    """How many passages a library holds."""
+    command = [sys.executable, "-m", "nestling.cli", "info", str(path), "--json"]
+    return int(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["passages"])
+
+
 def stage(path: Path, collection: Collection, name: str, command: list[str]) -> dict[str, Any]:
     """Run a command on a library; its seconds, and what the library then answers on a collection."""
     seconds = run(*command)
     found: dict[str, Any] = {}
     with Library(path) as library:
         for mode in ("hybrid", "dense"):
-            run_of = {
+            ranking = {
                 id: by_place(
                     [
                         hit.id.removeprefix(f"{collection.name}/")
@@ -110,7 +115,7 @@ def stage(path: Path, collection: Collection, name: str, command: list[str]) -> 
                 )
                 for id, text in collection.queries.items()
             }
-            values = means(measure(collection.judgements, run_of))
+            values = means(measure(collection.judgements, ranking))
             found[mode] = {key: round(value, 4) for key, value in values.items()}
     print(name, round(seconds, 1), found, flush=True)
     return {"name": name, "seconds": round(seconds, 1), **found}

@@ -45,12 +45,12 @@ JOBS = ("hello", "encode", "folder", "quality", "change", "kill")
 
 
 @dataclass(frozen=True)
-class Bench:
-    """A run.
+class Setup:
+    """Where the jobs are done, with what, and on which collections.
 
     Attributes:
         work: environments, stores and results; no path relative to where a process begins, nor `source`.
-        source: the float32 weights, see `peers.adapter.Weights`.
+        source: the float32 weights, see `adapters.adapter.Weights`.
         collections: the first is that of the jobs that need one.
         threads: of an encoder.
         say: told what is being done.
@@ -107,17 +107,17 @@ def _commit(name: str) -> str:
     return f"-{commit()}" if "." in peer(name).install else ""
 
 
-def prepare(bench: Bench) -> None:
+def prepare(setup: Setup) -> None:
     """Write the texts and queries of the jobs, and the plain ONNX export of the weights that some peers read."""
-    data = bench.work / "data"
-    for collection in bench.collections:
+    data = setup.work / "data"
+    for collection in setup.collections:
         documents = [
             {"id": one.id, "title": one.title, "body": one.text, "part": f"p{place % PARTS}"}
             for place, one in enumerate(collection.documents)
         ]
         _lines(data / f"{collection.name}.jsonl", documents)
         (data / f"{collection.name}.json").write_text(json.dumps(collection.queries))
-    first = bench.collections[0]
+    first = setup.collections[0]
     rows = [json.loads(line) for line in (data / f"{first.name}.jsonl").read_text(encoding="utf-8").splitlines()]
     for number in range(ROUNDS):
         _lines(data / f"{first.name}-{number}.jsonl", rows[number::ENCODED_PARTS])
@@ -126,8 +126,8 @@ def prepare(bench: Bench) -> None:
     folder.mkdir()
     for row in rows[:FILES]:
         (folder / f"{row['id']}.txt").write_text(Text(**row).text, encoding="utf-8")
-    if not (bench.made / "onnx").exists():
-        export_onnx(bench.source, bench.made)
+    if not (setup.made / "onnx").exists():
+        export_onnx(setup.source, setup.made)
 
 
 def export_onnx(source: Path, made: Path) -> None:
@@ -141,45 +141,45 @@ def export_onnx(source: Path, made: Path) -> None:
     folder.rename(made / "onnx")
 
 
-def ready(bench: Bench, name: str) -> Json:
+def ready(setup: Setup, name: str) -> Json:
     """The environment of a peer, with what it needs of the weights made."""
-    environment = made(name, bench.environment(name))
+    environment = made(name, setup.environment(name))
     maker = f"{name}, maker" if name in MAKERS else name
-    done = bench.made / f"{slug(name)}.json"
+    done = setup.made / f"{slug(name)}.json"
     if "error" in environment or peer(maker).make is None or done.exists():
         return environment
-    built = made(maker, bench.environment(maker))
+    built = made(maker, setup.environment(maker))
     if "error" not in built:
-        built = _process(bench, maker, "make", bench.work / "data" / "hello.jsonl", "", bench.work / "none")
+        built = _process(setup, maker, "make", setup.work / "data" / "hello.jsonl", "", setup.work / "none")
     if "error" in built:
         return {**environment, "error": built["error"]}
     done.write_text("{}")
     return environment
 
 
-def run(bench: Bench, names: Sequence[str], jobs: Sequence[str]) -> None:
+def do_all(setup: Setup, names: Sequence[str], jobs: Sequence[str]) -> None:
     """Do what is not done yet."""
-    prepare(bench)
+    prepare(setup)
     steps = [
         (job, name, number)
         for job in jobs
-        for number in range(rounds(bench, job))
+        for number in range(rounds(setup, job))
         for name in names
         if _does(name, job)
     ]
     environments: dict[str, Json] = {}
     for place, (job, name, number) in enumerate(steps, start=1):
-        path = bench.kept(job, name, number)
-        if path.exists() or (number and _is_enough(job, bench.result(job, name, 0) or {})):
+        path = setup.kept(job, name, number)
+        if path.exists() or (number and _is_enough(job, setup.result(job, name, 0) or {})):
             continue
-        bench.say(f"{place} of {len(steps)}: {job}, {name}, {number + 1} of {rounds(bench, job)}")
+        setup.say(f"{place} of {len(steps)}: {job}, {name}, {number + 1} of {rounds(setup, job)}")
         if name not in environments:
-            environments[name] = _caught(lambda name=name: ready(bench, name))
+            environments[name] = _caught(lambda name=name: ready(setup, name))
         environment, begin = environments[name], time.perf_counter()
         failed = {"error": environment["error"]} if "error" in environment else None
-        result = failed or _caught(lambda step=(job, name, number): DO[step[0]](bench, *step[1:]))
+        result = failed or _caught(lambda step=(job, name, number): DO[step[0]](setup, *step[1:]))
         keep(path, {**result, "environment": environment, "took_s": time.perf_counter() - begin})
-        bench.say(f"    {json.dumps({key: value for key, value in result.items() if key != 'rank'})[:200]}")
+        setup.say(f"    {json.dumps({key: value for key, value in result.items() if key != 'rank'})[:200]}")
 
 
 def _does(name: str, job: str) -> bool:
@@ -201,84 +201,84 @@ def _is_enough(job: str, first: Json) -> bool:
     return job in TIMED and ("error" in first or first.get("took_s", 0.0) > LONG_S)
 
 
-def rounds(bench: Bench, job: str) -> int:
+def rounds(setup: Setup, job: str) -> int:
     """How often a job is done; `quality` once with each collection."""
-    return {**dict.fromkeys(TIMED, ROUNDS), "quality": len(bench.collections), "kill": KILLS}.get(job, 1)
+    return {**dict.fromkeys(TIMED, ROUNDS), "quality": len(setup.collections), "kill": KILLS}.get(job, 1)
 
 
 def _process(
-    bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "", **more: int
+    setup: Setup, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "", **more: int
 ) -> Json:
-    process, log = _start(bench, name, job, texts, queries, store, home, **more)
+    process, log = _start(setup, name, job, texts, queries, store, home, **more)
     return result_of(process, log, LIMIT_S)
 
 
 def _start(
-    bench: Bench, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "", **more: int
+    setup: Setup, name: str, job: str, texts: Path, queries: str, store: Path, home: str = "", **more: int
 ) -> tuple[subprocess.Popen[str], Path]:
-    log = bench.work / "logs" / f"{slug(name)}-{job}.txt"
+    log = setup.work / "logs" / f"{slug(name)}-{job}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     asked = {
-        "source": str(bench.source), "made": str(bench.made), "threads": bench.threads,
-        "texts": str(texts), "queries": str(bench.work / "data" / queries), "store": str(store), **more,
+        "source": str(setup.source), "made": str(setup.made), "threads": setup.threads,
+        "texts": str(texts), "queries": str(setup.work / "data" / queries), "store": str(store), **more,
     }  # fmt: skip
-    where = bench.work / "homes" / (home or slug(name))
-    return started(bench.environment(name), where, job, name, asked, log), log
+    where = setup.work / "homes" / (home or slug(name))
+    return started(setup.environment(name), where, job, name, asked, log), log
 
 
-def _hello(bench: Bench, name: str, number: int) -> Json:
-    first, data = bench.collections[0].name, bench.work / "data"
-    home, store = f"hello-{slug(name)}", fresh(bench.work / "stores" / f"hello-{slug(name)}")
-    shutil.rmtree(bench.work / "homes" / home, ignore_errors=True)
+def _hello(setup: Setup, name: str, number: int) -> Json:
+    first, data = setup.collections[0].name, setup.work / "data"
+    home, store = f"hello-{slug(name)}", fresh(setup.work / "stores" / f"hello-{slug(name)}")
+    shutil.rmtree(setup.work / "homes" / home, ignore_errors=True)
     store.mkdir(parents=True)
-    return _process(bench, name, "hello", data / "hello.jsonl", f"{first}.json", store, home)
+    return _process(setup, name, "hello", data / "hello.jsonl", f"{first}.json", store, home)
 
 
-def _encode(bench: Bench, name: str, number: int) -> Json:
-    first, data = bench.collections[0].name, bench.work / "data"
-    return _process(bench, name, "encode", data / f"{first}-{number}.jsonl", f"{first}.json", bench.work / "none")
+def _encode(setup: Setup, name: str, number: int) -> Json:
+    first, data = setup.collections[0].name, setup.work / "data"
+    return _process(setup, name, "encode", data / f"{first}-{number}.jsonl", f"{first}.json", setup.work / "none")
 
 
-def _folder(bench: Bench, name: str, number: int) -> Json:
-    first, data = bench.collections[0].name, bench.work / "data"
-    store = fresh(bench.work / "stores" / f"folder-{slug(name)}")
-    added = _process(bench, name, "index", data / "files", f"{first}.json", store)
+def _folder(setup: Setup, name: str, number: int) -> Json:
+    first, data = setup.collections[0].name, setup.work / "data"
+    store = fresh(setup.work / "stores" / f"folder-{slug(name)}")
+    added = _process(setup, name, "index", data / "files", f"{first}.json", store)
     if "error" in added:
         return added
-    asked = _process(bench, name, "ask", data / "files", f"{first}.json", store)
+    asked = _process(setup, name, "ask", data / "files", f"{first}.json", store)
     if "error" in asked:
         return asked
     return {"index": added, "ask": asked, "bytes": tree_bytes(store)}
 
 
-def _quality(bench: Bench, name: str, number: int) -> Json:
-    collection, data = bench.collections[number], bench.work / "data"
-    store = fresh(_store(bench, name, collection))
+def _quality(setup: Setup, name: str, number: int) -> Json:
+    collection, data = setup.collections[number], setup.work / "data"
+    store = fresh(_store(setup, name, collection))
     texts, queries = data / f"{collection.name}.jsonl", f"{collection.name}.json"
-    added = _process(bench, name, "index", texts, queries, store)
+    added = _process(setup, name, "index", texts, queries, store)
     if "error" in added:
         return added
-    ranked = _process(bench, name, "rank", texts, queries, store)
+    ranked = _process(setup, name, "rank", texts, queries, store)
     return ranked if "error" in ranked else {"index": added, "rank": ranked, "bytes": tree_bytes(store)}
 
 
-def _change(bench: Bench, name: str, number: int) -> Json:
+def _change(setup: Setup, name: str, number: int) -> Json:
     """In a copy of the store that `quality` left."""
-    first, data = bench.collections[0], bench.work / "data"
-    whole, store = _store(bench, name, first), fresh(bench.work / "stores" / f"change-{slug(name)}")
-    if (quality := bench.result("quality", name, 0)) is None or not whole.exists():
+    first, data = setup.collections[0], setup.work / "data"
+    whole, store = _store(setup, name, first), fresh(setup.work / "stores" / f"change-{slug(name)}")
+    if (quality := setup.result("quality", name, 0)) is None or not whole.exists():
         return {"error": "works on the store that the job quality leaves; do that before, and this with --again"}
     if "error" in quality:
         return {"error": quality["error"]}
     shutil.copytree(whole, store)
-    return _process(bench, name, "change", data / f"{first.name}.jsonl", f"{first.name}.json", store)
+    return _process(setup, name, "change", data / f"{first.name}.jsonl", f"{first.name}.json", store)
 
 
-def _kill(bench: Bench, name: str, number: int) -> Json:
-    first, data = bench.collections[0].name, bench.work / "data"
-    store = fresh(bench.work / "stores" / f"kill-{slug(name)}")
+def _kill(setup: Setup, name: str, number: int) -> Json:
+    first, data = setup.collections[0].name, setup.work / "data"
+    store = fresh(setup.work / "stores" / f"kill-{slug(name)}")
     texts = data / f"{first}.jsonl"
-    process, log = _start(bench, name, "grow", texts, f"{first}.json", store)
+    process, log = _start(setup, name, "grow", texts, f"{first}.json", store)
     chance = random.Random(number)
     # SIGKILL ends a process; what a power cut does besides is not in this.
     said, alive = killed_behind(process, chance.randint(2, MOST_BATCHES), chance.random(), LIMIT_S)
@@ -291,15 +291,15 @@ def _kill(bench: Bench, name: str, number: int) -> Json:
     if not alive:
         return {"error": "was through with all documents before it was killed"}
     ids = [json.loads(line)["id"] for line in texts.read_text(encoding="utf-8").splitlines()[: acknowledged[-1]]]
-    left = _process(bench, name, "left", texts, f"{first}.json", store, acknowledged=len(ids))
+    left = _process(setup, name, "left", texts, f"{first}.json", store, acknowledged=len(ids))
     if "error" in left:
         return {"acknowledged": len(ids), "error": left["error"]}
     kept = set(left.pop("kept"))
     return {"acknowledged": len(ids), "lost": len(set(ids) - kept), "more": len(kept - set(ids)), **left}
 
 
-def _store(bench: Bench, name: str, collection: Collection) -> Path:
-    return bench.work / "stores" / f"{collection.name}-{slug(name)}"
+def _store(setup: Setup, name: str, collection: Collection) -> Path:
+    return setup.work / "stores" / f"{collection.name}-{slug(name)}"
 
 
 def fresh(folder: Path) -> Path:
@@ -313,12 +313,12 @@ def _lines(path: Path, rows: Sequence[Json]) -> None:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
 
-def results(bench: Bench) -> dict[tuple[str, str], list[Json]]:
+def results(setup: Setup) -> dict[tuple[str, str], list[Json]]:
     """By job and peer, what those rounds gave that were done."""
     found = {}
     for job in JOBS:
         for name in PEERS:
-            rows = [bench.result(job, name, number) for number in range(rounds(bench, job))]
+            rows = [setup.result(job, name, number) for number in range(rounds(setup, job))]
             if any(rows):
                 found[job, name] = [row for row in rows if row]
     return found

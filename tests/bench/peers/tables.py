@@ -1,4 +1,4 @@
-"""The tables of peers.json, see `tables.py`."""
+"""The tables beside peers, see `tests.bench.tables`."""
 
 from __future__ import annotations
 
@@ -113,6 +113,38 @@ def kill(result: dict[str, Any]) -> list[str]:
     return _table(result, "kill", heads, cells)
 
 
+def peers(result: dict[str, Any]) -> list[str]:
+    """The other tables in one, of those whose store is measured."""
+    heads = ["nDCG@10, mean of three", "indexing", "on disk", "search p50", "memory, asking"]
+    lines = [f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
+    for name, row in result["folder"].items():
+        rows = [by_peer.get(name) for by_peer in result["quality"].values()]
+        if "error" in row or not all(rows):
+            continue
+        cells = [
+            f"{sum(one['nDCG@10'] for one in rows) / len(rows):.3f}",
+            f"{row['index']['seconds']:.0f} s",
+            _megabytes(row["bytes"]),
+            f"{row['ask']['query_p50_ms']:.1f} ms",
+            f"{row['ask']['resident_mb']:.0f} MB",
+        ]
+        lines.append(f"| {name}{OTHER_WEIGHTS[result['peers'][name]['weights']]} | {' | '.join(cells)} |")
+    return lines
+
+
+def size(result: dict[str, Any]) -> list[str]:
+    """What Nestling alone takes."""
+    row = result["folder"][OURS]
+    rows = {
+        "installed, with all that it needs and the encoders": _megabytes(result["peers"][OURS]["environment"]["bytes"]),
+        "a library of 2,000 texts of 1,500 characters": _megabytes(row["bytes"]),
+        "memory of a process that searches it": f"{row['ask']['resident_mb']:.0f} MB",
+        "memory of a process that makes it": f"{row['index']['resident_mb']:.0f} MB",
+        "a new process, from its start to its first answer": f"{row['ask']['first_answer_s']:.2f} s",
+    }
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+
+
 def _names(result: dict[str, Any], job: str) -> list[str]:
     return [name for name in result["peers"] if name in result[job]]
 
@@ -151,6 +183,8 @@ def _megabytes(count: float | None) -> str:
 
 
 TABLES = {
+    "peers": peers,
+    "peers_size": size,
     "peers_hello": hello,
     "peers_encode": encode,
     "peers_folder": folder,

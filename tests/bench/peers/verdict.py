@@ -12,7 +12,7 @@ from nestling.evaluate import Collection, by_place, measure
 
 from .adapters import PEERS, peer
 from .environments import Json
-from .jobs import Bench, results
+from .jobs import Setup, results
 
 MEASURES = ("nDCG@10", "Recall@100")
 OURS = "nestling"
@@ -22,17 +22,17 @@ RESAMPLINGS = 10_000
 ByQuery = dict[str, dict[str, dict[str, list[float]]]]
 
 
-def summary(bench: Bench) -> tuple[Json, ByQuery]:
+def summary(setup: Setup) -> tuple[Json, ByQuery]:
     """All that the tables say, and the measures of every query behind it."""
-    found = results(bench)
+    found = results(setup)
     by_query: ByQuery = {}
     result: Json = {"peers": {name: _of_peer(name, found) for name in PEERS}}
     for job in ("hello", "encode", "folder", "change"):
         result[job] = {name: _merged(found[job, name]) for name in PEERS if (job, name) in found}
     result["kill"] = {name: _kills(found["kill", name]) for name in PEERS if ("kill", name) in found}
     result["quality"], result["quality_errors"] = {}, {}
-    for number, collection in enumerate(bench.collections):
-        rows = {name: row for name in PEERS if (row := bench.result("quality", name, number)) is not None}
+    for number, collection in enumerate(setup.collections):
+        rows = {name: row for name in PEERS if (row := setup.result("quality", name, number)) is not None}
         by_query[collection.name] = {
             name: _measured(collection, row["rank"]["found"]) for name, row in rows.items() if "rank" in row
         }
