@@ -63,7 +63,7 @@ def measured(precision: str, texts: int) -> dict[str, float]:
     for done in range(0, texts, CALL):
         lengths, starts = random.integers(1, LONGEST + 1, CALL), random.integers(0, len(words), CALL)
         rows = [start + np.arange(length) for start, length in zip(starts, lengths, strict=True)]
-        encoder.encode([" ".join(words[place % len(words)] for place in row) for row in rows], role="document")
+        encoder.encode([" ".join(words[offset % len(words)] for offset in row) for row in rows], role="document")
         if done + CALL == FIRST:
             first = resident_mb("VmRSS")
     seconds = time.perf_counter() - begin

@@ -71,6 +71,6 @@ def by_query(collection: Collection, scores: Floats) -> dict[str, Values]:
     run = {}
     for id, row in zip(collection.queries, scores, strict=True):
         best = np.argsort(-row, kind="stable")[:DEPTH]
-        run[id] = {ids[place]: float(DEPTH - order) for order, place in enumerate(best)}
+        run[id] = {ids[document]: float(DEPTH - rank) for rank, document in enumerate(best)}
     measured = measure(collection.judgements, run).values()
     return {name: np.array([values[name] for values in measured]) for name in MEASURES}

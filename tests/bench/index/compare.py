@@ -115,7 +115,7 @@ def answer(work: Path, rows: int, name: str) -> dict[str, Any]:
     opened = time.perf_counter() - begin
     slow = timed(lambda: search(queries[1:2], 10)) > 0.5
     count = 20 if slow else ONE_QUERIES
-    one = [timed(lambda place=place: search(queries[place : place + 1], 10)) for place in range(count)]
+    one = [timed(lambda row=row: search(queries[row : row + 1], 10)) for row in range(count)]
     grown = resident_mb("VmRSS") - before
     together = [timed(lambda: search(queries[:TOGETHER], 10)) for _ in range(1 if slow else 3)]
     asked = TOGETHER if slow else len(queries)
@@ -136,9 +136,9 @@ def paired(work: Path, rows: int, name: str) -> dict[str, Any]:
     queries = np.load(work / "queries.npy")
     ways = {name: INDEXES[name].open(_path(work, rows, name)) for name in ("nestling, int8", "FAISS IndexBinaryFlat")}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for place in range(ONE_QUERIES):
+    for row in range(ONE_QUERIES):
         for name_, search in ways.items():
-            seconds[name_].append(timed(lambda search=search, place=place: search(queries[place : place + 1], 10)))
+            seconds[name_].append(timed(lambda search=search, row=row: search(queries[row : row + 1], 10)))
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
     nestling, faiss = medians.values()
     return {
@@ -194,7 +194,7 @@ def _path(work: Path, rows: int, name: str) -> Path:
 
 
 def _recall_and_time(index: Any, queries: np.ndarray, truth: np.ndarray, k: int, **way: Any) -> dict[str, Any]:
-    times = [timed(lambda place=place: index.search(queries[place : place + 1], k, **way)) for place in range(40)]
+    times = [timed(lambda row=row: index.search(queries[row : row + 1], k, **way)) for row in range(40)]
     recall = _recall(index.search(queries, k, **way).keys, truth, k)
     return {**way, "recall": recall, "query_p50_ms": round(1000 * float(np.median(times)), 2)}
 

@@ -50,7 +50,7 @@ def stretched_sum(weight: float) -> Rule:
 def reciprocal_ranks(scores: Scores, floor: float) -> Values:
     """Reciprocal rank fusion (Cormack et al., 2009), of what either half found."""
     halves = (np.where(scores.near, scores.cosine, np.nan), scores.bm25)
-    return np.sum([np.nan_to_num(1 / (RRF + placed(half))) for half in halves], axis=0)
+    return np.sum([np.nan_to_num(1 / (RRF + ranks_of(half))) for half in halves], axis=0)
 
 
 RULES: dict[str, Rule] = {
@@ -73,12 +73,12 @@ def stretched(values: Values) -> Values:
     return np.nan_to_num((values - low) / (high - low if high > low else 1))
 
 
-def placed(values: Values) -> Values:
-    """1 for the best; NaN where there is none."""
-    places = np.full(len(values), np.nan)
+def ranks_of(values: Values) -> Values:
+    """Rank by value, 1 for the best; NaN where there is none."""
+    ranks = np.full(len(values), np.nan)
     found = np.flatnonzero(~np.isnan(values))
-    places[found[np.argsort(-values[found], kind="stable")]] = np.arange(1, len(found) + 1)
-    return places
+    ranks[found[np.argsort(-values[found], kind="stable")]] = np.arange(1, len(found) + 1)
+    return ranks
 
 
 def studied(collection: Collection, path: Path, encoder: Encoder) -> dict[str, float]:

@@ -112,8 +112,8 @@ def prepare(setup: Setup) -> None:
     data = setup.work / "data"
     for collection in setup.collections:
         documents = [
-            {"id": one.id, "title": one.title, "body": one.text, "part": f"p{place % PARTS}"}
-            for place, one in enumerate(collection.documents)
+            {"id": one.id, "title": one.title, "body": one.text, "part": f"p{row % PARTS}"}
+            for row, one in enumerate(collection.documents)
         ]
         _lines(data / f"{collection.name}.jsonl", documents)
         (data / f"{collection.name}.json").write_text(json.dumps(collection.queries))
@@ -168,11 +168,11 @@ def do_all(setup: Setup, names: Sequence[str], jobs: Sequence[str]) -> None:
         if _does(name, job)
     ]
     environments: dict[str, Json] = {}
-    for place, (job, name, number) in enumerate(steps, start=1):
+    for done, (job, name, number) in enumerate(steps, start=1):
         path = setup.kept(job, name, number)
         if path.exists() or (number and _is_enough(job, setup.result(job, name, 0) or {})):
             continue
-        setup.say(f"{place} of {len(steps)}: {job}, {name}, {number + 1} of {rounds(setup, job)}")
+        setup.say(f"{done} of {len(steps)}: {job}, {name}, {number + 1} of {rounds(setup, job)}")
         if name not in environments:
             environments[name] = _caught(lambda name=name: ready(setup, name))
         environment, begin = environments[name], time.perf_counter()

@@ -29,11 +29,11 @@ def draw(result: Path, folder: Path) -> None:
         (left, "milliseconds a search, median", (0.1, 1, 10, 100), lambda row: row["ask"]["query_p50_ms"]),
         (right, "megabytes on disk, 2,000 files", (3, 5, 10, 20, 40), lambda row: row["bytes"] / 1e6),
     ):
-        for place, name in enumerate(quality):
+        for number, name in enumerate(quality):
             row = found["folder"].get(name, {})
             if "ask" in row:
                 marker = "D" if name == OURS else MARKERS[found["peers"][name]["weights"]]
-                axes.plot([value(row)], [quality[name]], marker, color=f"C{place}", markersize=8, label=name)
+                axes.plot([value(row)], [quality[name]], marker, color=f"C{number}", markersize=8, label=name)
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.xaxis.set_minor_formatter(NullFormatter())

@@ -121,7 +121,7 @@ class Vectors:
         if part is not None:
             raise NotImplementedError("has no filters")
         scores = self._vectors @ self._unit(self._encode([query], True))[0]
-        return [self._ids[place] for place in np.argsort(-scores, kind="stable")[:k]]
+        return [self._ids[row] for row in np.argsort(-scores, kind="stable")[:k]]
 
     def remove(self, ids: Sequence[str]) -> None:
         raise NotImplementedError("keeps no documents")

@@ -21,11 +21,11 @@ def hello(folder: Path, texts: Sequence[str], question: str) -> Any:
     import chromadb
 
     collection = chromadb.PersistentClient(str(folder)).create_collection("hello")
-    collection.add(ids=[str(place) for place in range(len(texts))], documents=list(texts))
+    collection.add(ids=[str(number) for number in range(len(texts))], documents=list(texts))
     return collection.query(query_texts=[question], n_results=10)["ids"][0]
 
 
-def placed(weights: Weights) -> None:
+def put_in_cache(weights: Weights) -> None:
     """Put the weights into the cache folder of the default encoder."""
     cache = Path.home() / ".cache" / "chroma" / "onnx_models" / "all-MiniLM-L6-v2" / "onnx"
     cache.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def placed(weights: Weights) -> None:
 def encoder(weights: Weights) -> Encode:
     from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
 
-    placed(weights)
+    put_in_cache(weights)
     encode = ONNXMiniLM_L6_V2()
     return lambda texts, query: encode(list(texts))
 
@@ -47,7 +47,7 @@ class Collection:
         import chromadb
         from chromadb.utils.embedding_functions import ONNXMiniLM_L6_V2
 
-        placed(weights)
+        put_in_cache(weights)
         self._collection = chromadb.PersistentClient(str(folder)).get_or_create_collection(
             "texts", embedding_function=ONNXMiniLM_L6_V2(), configuration={"hnsw": {"space": "cosine"}}
         )

@@ -44,7 +44,7 @@ class Bm25s:
         mask = None if part is None else (np.array(self._parts) == part).astype(np.float32)
         asked, most = self._tokens([query]), min(k, len(self._ids))
         found, scores = self._index.retrieve(asked, k=most, weight_mask=mask, show_progress=False)
-        return [self._ids[int(place)] for place, score in zip(found[0], scores[0], strict=True) if score > 0]
+        return [self._ids[int(row)] for row, score in zip(found[0], scores[0], strict=True) if score > 0]
 
     def remove(self, ids: Sequence[str]) -> None:
         raise NotImplementedError("takes nothing out")
@@ -86,7 +86,7 @@ class Tantivy:
             must = self._tantivy.Occur.Must
             asked = self._tantivy.Query.boolean_query([(must, asked), (must, only)])
         searcher = self._index.searcher()
-        return [searcher.doc(place)["id"][0] for _, place in searcher.search(asked, k, count=False).hits]
+        return [searcher.doc(address)["id"][0] for _, address in searcher.search(asked, k, count=False).hits]
 
     def remove(self, ids: Sequence[str]) -> None:
         self._writer = self._writer or self._index.writer()
@@ -98,7 +98,7 @@ class Tantivy:
     def kept(self, ids: Sequence[str]) -> set[str]:
         searcher = self._index.searcher()
         found = searcher.search(self._tantivy.Query.all_query(), max(1, searcher.num_docs))
-        return set(ids) & {searcher.doc(place)["id"][0] for _, place in found.hits}
+        return set(ids) & {searcher.doc(address)["id"][0] for _, address in found.hits}
 
     def close(self) -> None:
         if self._writer is not None:
@@ -108,7 +108,7 @@ class Tantivy:
 def hello(kind: type[Any]) -> Any:
     def ask(folder: Path, texts: Sequence[str], question: str) -> Any:
         opened: System = kind(folder)
-        opened.add([Text(str(place), "", text, "") for place, text in enumerate(texts)])
+        opened.add([Text(str(number), "", text, "") for number, text in enumerate(texts)])
         return opened.search(question, 10)
 
     return ask

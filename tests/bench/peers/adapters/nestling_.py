@@ -13,7 +13,7 @@ def hello(folder: Path, texts: Sequence[str], question: str) -> Any:
     from nestling import Document, Library
 
     with Library(folder / "hello.nest") as library:
-        library.add([Document(str(place), text) for place, text in enumerate(texts)])
+        library.add([Document(str(number), text) for number, text in enumerate(texts)])
         return [hit.id for hit in library.search(question)]
 
 

@@ -116,7 +116,7 @@ class Recommended(Vectors):
         _, near = self._bits.search(quantize_embeddings(asked, precision="ubinary"), count)
         rows = np.stack(self._fine.get(near[0]))
         best = np.argsort(-(rows.astype(np.float32) @ asked[0]), kind="stable")[:k]
-        return [self._ids[near[0][place]] for place in best]
+        return [self._ids[near[0][rank]] for rank in best]
 
     def close(self) -> None:
         import faiss
