@@ -83,7 +83,8 @@ def verify(bundle: Path, work: Path) -> None:
 def rate(bundle: Path, study: Path) -> None:
     """Write into BUNDLE what STUDY, a JSON file, says under `quality` of its variants: percent of the original's.
 
-    `nestling tune` shows it and chooses by it. `python tests/bench/study.py` measures it. Building again takes it out.
+    `nestling tune` shows it and chooses by it. `python -m tests.bench.family.study` measures it. Building again takes
+    it out.
     """
     from .bundle.rate import rate as rate_bundle
 

@@ -1,1 +1,1 @@
-"""The shelf: one folder a bundle. The default one is named in `nestling.encoding.bundle`."""
+"""The shelf: one folder a bundle. The default one is named in `nestling.bundle.manifest`."""

@@ -20,14 +20,10 @@ import signal
 import sys
 from pathlib import Path
 
-# The files here are written to be run as scripts, which find each other.
-sys.path.insert(0, str(Path(__file__).parent))
-
-import tables
-import tables_peers
-from peers import PEERS
-
-from machine import described, finished
+from . import tables
+from .machine import described, finished
+from .peers import tables as tables_of_peers
+from .peers.adapters import PEERS
 
 RESULTS = Path(__file__).parent / "results"
 THREADS = 2
@@ -49,36 +45,35 @@ def main() -> None:
     if arguments.command == "run":
         _run(arguments)
     elif arguments.command == "table":
-        for name in tables_peers.TABLES:
+        for name in tables_of_peers.TABLES:
             print(tables.table(name))
     else:
-        from picture_peers import draw
+        from .peers.picture import draw
 
         draw(RESULTS / "peers.json", RESULTS)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    import verdict
-    import versus
-
     from nestling.evaluate import read_collection, require_measures
+
+    from .peers import jobs, verdict
 
     require_measures()  # now, not when all is done
     names = _chosen(arguments.peers, {name.replace(", ", " "): name for name in PEERS})
-    jobs = _chosen(arguments.jobs or ",".join(versus.JOBS), {job: job for job in versus.JOBS})
+    wanted = _chosen(arguments.jobs or ",".join(jobs.JOBS), {job: job for job in jobs.JOBS})
     collections = [read_collection(folder) for folder in arguments.collections]
     if len(os.sched_getaffinity(0)) != THREADS:
         raise SystemExit(f"some peers take all processors that there are: run this on {THREADS}, as taskset gives them")
     # So that a run that is asked to stop stops what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     work, source = arguments.work.resolve(), arguments.source.resolve()
-    bench = versus.Bench(work, source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True))
+    setup = jobs.Setup(work, source, collections, THREADS, lambda line: print(line, file=sys.stderr, flush=True))
     if arguments.again:
-        for job in jobs:
+        for job in wanted:
             for name in names:
-                shutil.rmtree(bench.kept(job, name, 0).parent, ignore_errors=True)
-    versus.run(bench, names, jobs)
-    result, by_query = verdict.summary(bench)
+                shutil.rmtree(setup.kept(job, name, 0).parent, ignore_errors=True)
+    jobs.do_all(setup, names, wanted)
+    result, by_query = verdict.summary(setup)
     folders = " ".join(map(str, arguments.collections))
     command = f"python -m tests.bench run --source SOURCE_FOLDER {folders}"
     finished(RESULTS / "peers.json", {**described(command, THREADS), **result})

@@ -1,8 +1,7 @@
-"""The export suite needs the export extra; without it there is nothing to collect."""
+"""A tiny encoder, its graph, and texts in its tokens."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import numpy.typing as npt
 import pytest
 
 from tiny import VOCABULARY, make_tiny
-
-collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")

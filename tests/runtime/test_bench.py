@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Gives a module of the benchmarks by name."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    return importlib.import_module
+    """Gives a module of the comparison with peers by name."""
+    monkeypatch.syspath_prepend(str(TESTS))
+    return lambda name: importlib.import_module(f"bench.peers.{name}")
 
 
 def test_what_is_always_better_has_an_interval_above_nothing_and_a_small_p(bench: Any) -> None:
@@ -78,11 +78,11 @@ def test_one_that_was_through_before_counts_as_none_killed(bench: Any) -> None:
 
 
 def test_a_result_is_known_by_its_circumstances(bench: Any, tmp_path: Path) -> None:
-    versus = bench("versus")
+    jobs = bench("jobs")
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    made = {threads: versus.Bench(tmp_path, tmp_path, [], threads, print) for threads in (1, 2)}
+    made = {threads: jobs.Setup(tmp_path, tmp_path, [], threads, print) for threads in (1, 2)}
     one = made[1].kept("hello", "tantivy", 0)
     assert one == made[1].kept("hello", "tantivy", 0)
     assert one != made[2].kept("hello", "tantivy", 0)
     (tmp_path / "model.safetensors").write_bytes(b"others")
-    assert one != versus.Bench(tmp_path, tmp_path, [], 1, print).kept("hello", "tantivy", 0)
+    assert one != jobs.Setup(tmp_path, tmp_path, [], 1, print).kept("hello", "tantivy", 0)

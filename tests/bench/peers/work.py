@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from ..machine import resident_mb
-from . import peer
-from .adapter import Peer, System, Text, Weights
+from .adapters import peer
+from .adapters.adapter import Peer, System, Text, Weights
 
 BATCH = 64
 WARM = 32
@@ -168,9 +168,7 @@ def change(one: Peer, asked: Asked) -> Json:
     result: Json = {}
     first = documents[0]
     # Each the text of one far away, so that only what was changed is found by it.
-    changed = [
-        replace(documents[-1 - place], id=documents[place].id, part=documents[place].part) for place in range(CHANGES)
-    ]
+    changed = [replace(documents[-1 - row], id=documents[row].id, part=documents[row].part) for row in range(CHANGES)]
     removed = documents[CHANGES : 2 * CHANGES]
     result["update"] = _each(
         changed, lambda text: system.add([text]), lambda text: text.id in system.search(text.text[:200], SHOWN)

@@ -1,0 +1,74 @@
+"""The tables of the library, see `tests.bench.tables`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _quality(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| collection | mode | nDCG@10 | Recall@100 | MRR@10 |",
+        "|---|---|---|---|---|",
+    ]
+    for row in result["results"]:
+        mode = row["mode"] + (", exact" if row["exact"] else "")
+        measures = " | ".join(f"{value:.4f}" for value in row["measures"].values())
+        lines.append(f"| {row['collection']} ({row['documents']:,}) | {mode} | {measures} |")
+    return lines
+
+
+def _fusion(result: dict[str, Any]) -> list[str]:
+    names = list(result["collections"])
+    lines = [f"| nDCG@10 | {' | '.join(names)} | mean |", f"|---|{'---|' * (len(names) + 1)}"]
+    for rule in result["collections"][names[0]]:
+        values = [result["collections"][name][rule] for name in names]
+        cells = " | ".join(f"{value:.4f}" for value in [*values, sum(values) / len(values)])
+        chosen = f"{result['weight']:.2f} meaning" in rule and "best" in rule
+        lines.append(f"| {f'**{rule}**' if chosen else rule} | {cells} |")
+    return lines
+
+
+def _fast(result: dict[str, Any]) -> list[str]:
+    first = result["collections"][0]
+    lines = [
+        f"| of {result['documents']:,} documents, {result['passages']:,} passages | seconds "
+        f"| hybrid nDCG@10 on {first} | dense |",
+        "|---|---|---|---|",
+    ]
+    for row in result["stages"]:
+        cells = [f"{row['seconds']:.0f}", *(f"{row[mode]['nDCG@10']:.4f}" for mode in ("hybrid", "dense"))]
+        command, _, part = row["name"].partition(", ")
+        lines.append(f"| `{command}`{part and f', {part}'} | {' | '.join(cells)} |")
+    same = f"{result['same_answers']} of {result['queries']} queries"
+    return [*lines, "", f"After the last of `refine`, {same} find the passages of `add`, in its order with its scores."]
+
+
+def _library(result: dict[str, Any]) -> list[str]:
+    build, start, ask, change, sync = (
+        result[step] for step in ("build", "open_and_answer", "ask", "see_and_remove", "sync")
+    )
+    rows = {
+        f"file, of {build['passages']:,} passages": f"{build['bytes'] / 1e6:.0f} MB",
+        "making it": f"{build['seconds']:.0f} s",
+        "written to disk for it, times its size": f"{build['written_times']:.1f}",
+        "opening to first answer, encoder included": f"{start['open_to_answer_s']:.2f} s",
+        "largest resident set of a process that asks": f"{start['resident_mb']:.0f} MB",
+        **{
+            f"search, {name}": f"p50 {times['p50_ms']:.1f} ms, p95 {times['p95_ms']:.1f} ms"
+            for name, times in ask.items()
+        },
+        "adding one document": f"{change['add_one_s']:.2f} s",
+        "another process's first search behind that": f"{change['see_it_s']:.2f} s",
+        "removing one document, and every word of it": f"{change['remove_one_s']:.2f} s",
+        f"sync of {sync['files']:,} files that are as they were": f"{sync['unchanged_s']:.2f} s",
+        "written to disk for the first sync of these, times the file's size": f"{sync['written_times']:.1f}",
+    }
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+
+
+TABLES = {
+    "quality": _quality,
+    "fusion": _fusion,
+    "fast": _fast,
+    "library": _library,
+}
