@@ -46,6 +46,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_MODULES[name], __name__), name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def _version() -> str:
     """The installed version; looked up when asked for, since that costs more than all else in this file."""
     from importlib.metadata import PackageNotFoundError, version

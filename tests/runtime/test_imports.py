@@ -161,7 +161,8 @@ def test_only_three_files_know_sqlite() -> None:
     assert speakers == {"database.py", "schema.py", "audit.py"}
 
 
-def test_every_public_name_can_be_had() -> None:
+def test_every_public_name_can_be_had_and_is_listed() -> None:
+    assert set(nestling.__all__) <= set(dir(nestling))
     for name in nestling.__all__:
         assert getattr(nestling, name) is not None
     with pytest.raises(AttributeError, match="module 'nestling' has no attribute 'Nest'"):

@@ -16,10 +16,13 @@ from typing import Any
 import numpy as np
 
 from nestling import Encoder, Library
+from nestling.arrays import Doubles
 from nestling.evaluate import Collection, measure, read_collection
-from nestling.library.search import bit_cache as resident
-from nestling.library.search import fuse, lexical, ranking
-from nestling.library.search.fuse import Scores, Values, best_of_groups
+from nestling.library.search import bit_cache, fuse, ranking
+from nestling.library.search.fuse import Scores, best_of_groups
+from nestling.library.search.query import question
+from nestling.library.store import passages
+from nestling.library.store.database import Database
 
 from .. import machine
 
@@ -29,14 +32,14 @@ RRF = 60
 
 DEPTH = 4 * SHOWN
 
-Rule = Callable[[Scores, float], Values]
+Rule = Callable[[Scores, float], Doubles]
 
 
 def weighted(weight: float) -> Rule:
     """The rule of `fuse.fuse`, with another weight."""
 
-    def rule(scores: Scores, floor: float) -> Values:
-        fused = fuse.fuse(scores, floor, weight)
+    def rule(scores: Scores, missing_bm25: float) -> Doubles:
+        fused = fuse.fuse(scores, missing_bm25, weight)
         return fused.scores[np.argsort(fused.keys)]
 
     return rule
@@ -44,18 +47,18 @@ def weighted(weight: float) -> Rule:
 
 def stretched_sum(weight: float) -> Rule:
     """Both halves stretched to 0 for their worst and 1 for their best candidate."""
-    return lambda scores, floor: weight * stretched(scores.cosine) + (1 - weight) * stretched(scores.bm25)
+    return lambda scores, missing_bm25: weight * stretched(scores.cosine) + (1 - weight) * stretched(scores.bm25)
 
 
-def reciprocal_ranks(scores: Scores, floor: float) -> Values:
+def reciprocal_ranks(scores: Scores, missing_bm25: float) -> Doubles:
     """Reciprocal rank fusion (Cormack et al., 2009), of what either half found."""
     halves = (np.where(scores.near, scores.cosine, np.nan), scores.bm25)
     return np.sum([np.nan_to_num(1 / (RRF + ranks_of(half))) for half in halves], axis=0)
 
 
 RULES: dict[str, Rule] = {
-    "words alone": lambda scores, floor: np.nan_to_num(scores.bm25),
-    "meaning alone": lambda scores, floor: scores.cosine,
+    "words alone": lambda scores, missing_bm25: np.nan_to_num(scores.bm25),
+    "meaning alone": lambda scores, missing_bm25: scores.cosine,
     "reciprocal ranks, k = 60": reciprocal_ranks,
     **{f"min-max sums, {weight:.1f} meaning": stretched_sum(weight) for weight in (0.5, 0.7, 0.8)},
     **{
@@ -65,7 +68,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-def stretched(values: Values) -> Values:
+def stretched(values: Doubles) -> Doubles:
     """The values between 0 and 1; 0 where there is none."""
     if np.isnan(values).all():
         return np.zeros(len(values))
@@ -73,7 +76,7 @@ def stretched(values: Values) -> Values:
     return np.nan_to_num((values - low) / (high - low if high > low else 1))
 
 
-def ranks_of(values: Values) -> Values:
+def ranks_of(values: Doubles) -> Doubles:
     """Rank by value, 1 for the best; NaN where there is none."""
     ranks = np.full(len(values), np.nan)
     found = np.flatnonzero(~np.isnan(values))
@@ -86,19 +89,18 @@ def studied(collection: Collection, path: Path, encoder: Encoder) -> dict[str, f
     runs: dict[str, dict[str, dict[str, float]]] = {rule: {} for rule in RULES}
     with Library(path, encoder=encoder) as library:
         library.add(collection.documents)
-        store = library._store
-        with store.reading():
-            held = resident.current(store, library.dim, None)
-            for id, text in collection.queries.items():
-                question = ranking.Question(
-                    library._query_vector(text), lexical.terms(text), None, SHOWN, "document", False
-                )
-                found = ranking.candidates(store, held, question, DEPTH)
-                scores = best_of_groups(found.scores, ranking.owners(store, held, found.scores.keys))
-                for rule, ordered in RULES.items():
-                    order = np.lexsort((scores.keys, -ordered(scores, found.floor)))[:SHOWN]
-                    names = passages.ids(store, scores.keys[order])
-                    runs[rule][id] = {names[key]: float(SHOWN - n) for n, key in enumerate(scores.keys[order].tolist())}
+    db = Database(path, create=False)
+    with db.reading():
+        bits = bit_cache.current(db, encoder.dim, None)
+        for id, text in collection.queries.items():
+            asked = question(text, SHOWN, "hybrid", None, "document", False, lambda: encoder)
+            found = ranking.candidates(db, bits, asked, DEPTH)
+            scores = best_of_groups(found.scores, ranking.owners(db, bits, found.scores.keys))
+            for rule, ordered in RULES.items():
+                order = np.lexsort((scores.keys, -ordered(scores, found.missing_bm25)))[:SHOWN]
+                names = passages.ids(db, scores.keys[order])
+                runs[rule][id] = {names[key]: float(SHOWN - n) for n, key in enumerate(scores.keys[order].tolist())}
+    db.close()
     return {
         rule: float(np.mean([values["nDCG@10"] for values in measure(collection.judgements, run).values()]))
         for rule, run in runs.items()
