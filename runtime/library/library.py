@@ -37,25 +37,26 @@ Synced = Callable[["Progress"], None]
 
 
 class Library:
-    """A searchable collection in one file.
+    """A searchable collection of documents in one file.
+
+        with Library("notes.nest") as library:
+            library.sync("~/Documents")
+            hits = library.search("how long do I cool a burn?")
 
     Documents are encoded at the document width and queries at the query width, each by an encoder of the bundle that is
     loaded when it is first needed; vectors of all widths of a bundle can be compared. A library remembers its document
-    width, and each passage the width that it was encoded at. With another document width than the remembered one, new
-    documents are encoded at it, and `refine` brings all passages to it; the library remembers it as soon as it
-    takes in or refines something. A search changes nothing.
+    width, and each passage the width that it was encoded at. A search changes nothing.
 
     Args:
         path: the library's file.
         encoder: what encodes documents, and queries too where no width is given.
         bundle: a bundle's folder, or what `read_bundle` returned, instead of an encoder; without either the bundle that
             ships with Nestling.
-        document_width: of new documents and of `refine`; None for the encoder's, without one for that which the library
-            remembers, and for the bundle's default where it remembers none that the bundle has.
+        document_width: of new documents and of `refine`, remembered with the first change. None: the encoder's width if
+            one is given, else the width that the library remembers, else the bundle's default.
         query_width: of queries; None for the document width.
-        precision: of the encoders, of each width that has it; None for that of `encoder`. Of the others it is the
-            width's default.
-        create: make the file where there is none.
+        precision: of the encoders; a width that lacks it uses its default. None: the encoder's if one is given.
+        create: make the file if it is missing.
 
     Raises:
         BundleError: the bundle has no such width or precision; no file was made.
@@ -122,12 +123,12 @@ class Library:
 
     @property
     def unrefined(self) -> dict[str, int]:
-        """How many passages are not of the document width, by their width."""
+        """Number of passages still encoded at another width than the document width, by width."""
         with self._reading:
             return {width: count for width, count in documents.widths(self._db).items() if width != self.document_width}
 
     def close(self) -> None:
-        """Close the file, and the encoders that were made for it; the library cannot be used afterwards."""
+        """Close the file, and the encoders that were made for it; every later call raises LibraryError."""
         if (background := self._background) is not None:
             background.stop()
         with self._changing, self._reading:
@@ -147,7 +148,7 @@ class Library:
             return library_info(self._db, self.dim, self.document_width)
 
     def failures(self) -> list[Skip]:
-        """What of the files could not be taken in when they were last read."""
+        """Files, and parts of files, that could not be read at the last sync."""
         with self._reading:
             return file_state.failures(self._db)
 
@@ -155,16 +156,16 @@ class Library:
         """What is wrong with the file, a sentence each; empty for a sound library.
 
         Args:
-            full: compare the codes of every passage with its text, rather than those of 2,000.
+            full: compare the codes of every passage with its text, instead of a sample of 2,000.
         """
         self._encoders.require_open()
         with self._reading:
             return list(audit.damage(self._db, self.dim, full=full).sentences)
 
     def repair(self) -> list[str]:
-        """Make again from the documents what is derived from them and damaged; returns what is wrong afterwards.
+        """Rebuild damaged derived data (codes, full text, filters) from the documents; returns what is still wrong.
 
-        Of a text that is itself damaged what can be read is kept, whose end may be wrong; the next `sync` reads its
+        Of a text that is itself damaged what can be read is kept, which may be incomplete; the next `sync` reads its
         file again.
         """
         with self._changing:
@@ -181,14 +182,14 @@ class Library:
             return list(audit.damage(writer, self.dim, full=True).sentences)
 
     def add(self, documents: Iterable[Document], *, width: str | None = None, progress: Added | None = None) -> Report:
-        """Add documents; one whose id is there takes its place, and passages whose text is as before keep their codes.
+        """Add documents; a document whose id exists is replaced, and passages whose text is as before keep their codes.
 
         Documents are committed in groups as they are encoded: what was committed stays where the process
         ends half way, and a document is there as a whole or not at all.
 
         Args:
-            width: to encode at, as `static`, which takes thousands a second, where `refine` is to follow; None for the
-                document width. Passages that keep their codes keep their width.
+            width: to encode at this time, as `static` for a fast start with `refine` later; None for the document
+                width. Passages that keep their codes keep their width.
             progress: called after each commit with the documents done and the documents given.
 
         Raises:
@@ -268,20 +269,20 @@ class Library:
         width: str | None = None,
         progress: Synced | None = None,
     ) -> Report:
-        """Mirror files and folders: read what is new or changed, remove the documents of files that are gone.
+        """Bring the library up to date with files and folders: read what is new or changed, remove what is gone.
 
-        What is mirrored is remembered: without a path, all of it is brought up to date. A file that fails is skipped
+        They are remembered: without a path, all of them are brought up to date. A file that fails is skipped
         with its reason and keeps the documents it had. Where the process ends half way, the next sync goes on
         from there.
 
         Args:
-            ignore: patterns in the syntax of .gitignore, below each path; remembered with it. None for those of before.
-            max_bytes: larger files are passed over; remembered. None for the limit of before.
+            ignore: patterns in the syntax of .gitignore, below each path, remembered. None keeps those given before.
+            max_bytes: larger files are skipped, remembered. None keeps the limit given before.
             width: to encode at, see `add`; it is not remembered.
             progress: called before each file and after the last.
 
         Raises:
-            NestlingError: a path does not exist, a pattern is none, or the bundle has no such width; nothing was
+            NestlingError: a path does not exist, a pattern is invalid, or the bundle has no such width; nothing was
                 changed.
         """
         # The readers and what they read with are a tenth of a process's start; a search does without.
@@ -298,10 +299,10 @@ class Library:
                 return sync.run(writer, intake, sandbox, meant, progress or (lambda _: None))
 
     def forget(self, path: str | Path) -> Report:
-        """Mirror a file or folder no more, and remove the documents of all files at or below it.
+        """Stop following a file or folder, and remove the documents of all files at or below it.
 
         Raises:
-            NestlingError: the library knows nothing there.
+            NestlingError: nothing at or below it is followed.
         """
         from .intake import sync
 
@@ -317,14 +318,14 @@ class Library:
         return report
 
     def refine(self, *, limit: int | None = None, progress: Added | None = None) -> Report:
-        """Encode again at the document width what is of another width, the newest first; afterwards the library answers
-        as if all of it had been encoded so.
+        """Encode again, at the document width, all passages of another width, the newest first; afterwards the library
+        answers as if all of it had been encoded so.
 
         Passages are committed a few dozen at a time, and where the process ends half way the next call goes on.
         Searches and other changes go on meanwhile; what is added meanwhile is for the next call.
 
         Args:
-            limit: passages at the most; None for all.
+            limit: at most so many passages; None for all.
             progress: called after each commit with the passages done and the passages there were to do.
 
         Raises:
@@ -342,8 +343,8 @@ class Library:
     def refining(self) -> Iterator[None]:
         """Refine in the background, in a thread of its own, for as long as the context lasts; see `refine`.
 
-        It takes up what is added meanwhile as well, waits while this object adds or removes, and stops after a
-        few passages at the end of the context or when the library is closed.
+        It also refines what is added meanwhile, pauses while this object changes the library, and stops after a few
+        passages at the end of the context or when the library is closed.
 
         Raises:
             NestlingError: it is being refined so already.
