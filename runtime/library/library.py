@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -334,10 +334,8 @@ class Library:
         """
         refine.check(limit)
         job = self._refine_job(BUSY_MS)
-        try:
+        with closing(job.db):
             return Report(refined=refine.run(job, limit, progress))
-        finally:
-            job.db.close()
 
     @contextmanager
     def refining(self) -> Iterator[None]:
@@ -371,12 +369,8 @@ class Library:
         from .store.dump import dump
 
         self._encoders.require_open()
-        db = Database(self.path, create=False)  # so that a search need not wait
-        try:
-            with db.reading():
-                return dump(db, self.dim, Path(path), progress)
-        finally:
-            db.close()
+        with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
+            return dump(db, self.dim, Path(path), progress)
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""
