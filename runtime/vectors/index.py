@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import IndexFileError
-from . import files, flat, graph, segments
-from .checks import as_key, as_keys, checked_keys, checked_vectors, checked_whole
+from . import files, flat, graph
+from .arguments import as_key, as_keys, checked_keys, checked_vectors, checked_whole
 from .codes import FINE, Fine, Rows, to_bits
 from .flat import OVERSAMPLE, Mask
 from .hits import Hits
-from .segments import Run
+from .runs import Run, coded, columns_of, compacted, merged, opened
 
 MAX_DIM = 1 << 16
 MAX_K = 1 << 24
@@ -81,7 +81,7 @@ class Index:
             if len(twice := run.positions(new_keys)):
                 raise ValueError(f"key {run.keys[twice[0]]} is in the index already; remove it first")
         if len(new_keys):
-            self._runs = segments.compacted([*self._runs, segments.coded(new_keys, vectors, self.fine)])
+            self._runs = compacted([*self._runs, coded(new_keys, vectors, self.fine)])
             self._graph = None
 
     def remove(self, keys: Keys) -> None:
@@ -97,7 +97,7 @@ class Index:
             raise _unknown(int(np.setdiff1d(gone, self.keys)[0]))
         if len(gone):
             runs = [run.without(rows) if len(rows) else run for run, rows in zip(self._runs, places, strict=True)]
-            self._runs = segments.compacted(runs)
+            self._runs = compacted(runs)
             self._graph = None
 
     def search(
@@ -166,7 +166,7 @@ class Index:
         It finds nearly what the scan finds. It takes long to build, is dropped when the index changes, is saved beside
         the index, and is not used where `allow`, `scan_dim` or `oversample=None` asks for a scan.
         """
-        self._runs = segments.merged(self._runs)
+        self._runs = merged(self._runs)
         self._graph = graph.build(self._runs[0].bits) if len(self) else None
 
     @property
@@ -184,7 +184,7 @@ class Index:
             IndexFileError: the file that the index was opened from is damaged; likewise.
         """
         path, built = Path(path), self._graph
-        columns = segments.columns_of(self._runs, self.fine, self.dim)
+        columns = columns_of(self._runs, self.fine, self.dim)
         header = {"dim": self.dim, "fine": self.fine}
         fingerprint = files.write(path, header, columns, before=lambda new: graph.save(built, path, new))
         graph.remove_others(path, fingerprint if built else None)
@@ -211,7 +211,7 @@ class Index:
         found = files.read(path)
         try:
             index = cls(found.header["dim"], fine=found.header["fine"])
-            run = segments.opened(found, index.fine, index.dim)
+            run = opened(found, index.fine, index.dim)
         except (KeyError, TypeError, ValueError) as error:
             raise IndexFileError(f"{path}: its contents are damaged ({error}); build it again") from error
         index._runs = [run] if len(run.keys) else []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nestling import Index
-from nestling.vectors import flat, hamming, segments
+from nestling.vectors import flat, hamming, runs
 from nestling.vectors.codes import Fine, to_fine
 
 DIM = 16
@@ -92,7 +92,7 @@ def play(seed: int, folder: Path) -> None:
 def test_any_sequence_equals_a_plain_dict_hit_for_hit(
     min_run: int, sequences: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "_MIN_RUN", min_run)  # so that few rows already lie in several runs
+    monkeypatch.setattr(runs, "_MIN_RUN", min_run)  # so that few rows already lie in several runs
     monkeypatch.setattr(flat, "MIN_RESCORED", 4)
     monkeypatch.setattr(flat, "SHORTLIST", 2)
     for seed in range(-(-sequences // 3)):
