@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...vectors.codes import Bytes
+from ...arrays import Bytes
 from ...vectors.hamming import BLOCK_ROWS, blocks
 from ..store.store import Keys, Store
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ...arrays import Floats
 from ...document import lone_surrogate
 from ...errors import QueryError
-from ...vectors.codes import Floats
 from ..intake.chunk import cut
 from . import lexical
 from .ranking import By

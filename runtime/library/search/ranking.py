@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...arrays import Floats, Rows
 from ...document import Hit
 from ...place import place_of
 from ...vectors import flat
-from ...vectors.codes import FineCodes, Floats, Rows
+from ...vectors.codes import FineCodes
 from ..store.store import Keys, Store
 from . import lexical, snippet
 from .bit_cache import Resident

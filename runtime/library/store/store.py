@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...arrays import Bytes
 from ...document import Document
-from ...vectors.codes import Bytes, FineCodes, record_bytes
+from ...vectors.codes import FineCodes, record_bytes
 from . import schema
 from .database import Database
 from .deflate import PART, deflated, inflated, is_whole, passage_of

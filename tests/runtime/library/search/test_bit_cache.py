@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nestling.arrays import Floats
 from nestling.library.search.bit_cache import Resident, current
 from nestling.library.store.store import Coded, Store
 from nestling.vectors import flat
-from nestling.vectors.codes import Floats
 from nestling.vectors.hamming import BLOCK_ROWS
 from stored import DIM, coded, codes
 
