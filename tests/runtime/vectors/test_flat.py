@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nearest import Cascade, assert_best
 
 from nestling.vectors import flat, hamming
 from nestling.vectors.codes import FINE, Fine, FineCodes, to_bits, to_fine
@@ -115,6 +116,35 @@ def test_a_search_of_all_candidates_is_the_exact_order(kind: Fine) -> None:
     scores = queries.astype(np.float64) @ to_fine(vectors, kind).decode().astype(np.float64).T
     assert np.allclose(hits.scores, -np.sort(-scores, axis=1)[:, :10], rtol=0, atol=rounding(32))
     assert (hits.keys == keys[np.argsort(-scores, axis=1, kind="stable")[:, :10]]).all()
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 40), min_size=1, max_size=4),
+    kind=st.sampled_from(FINE),
+    k=st.integers(1, 9),
+    candidates=st.integers(1, 12),
+    factor=st.integers(1, 3),
+    scan_dim=st.sampled_from([8, 16]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_search_rescores_the_best_by_their_bits_of_the_nearest(
+    sizes: list[int], kind: Fine, k: int, candidates: int, factor: int, scan_dim: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    vectors = unit(random, 12, 16)[random.integers(0, 12, sum(sizes))]  # many twins
+    keys = random.permutation(2 * len(vectors))[: len(vectors)].astype(np.int64)
+    segments, begin = [], 0
+    for size in sizes:
+        part = slice(begin, begin + size)
+        keys[part].sort()
+        segments.append(segment(keys[part], vectors[part], kind))
+        begin += size
+    query = unit(random, 1, 16)
+    k = min(k, candidates)
+    (found,) = flat.search(query, segments, k, candidates, scan_dim=scan_dim, shortlist_factor=factor)
+    stored = dict(zip(keys.tolist(), vectors, strict=True))
+    assert_best(found, stored, query[0], k, kind, Cascade(candidates, factor * candidates * 16 // scan_dim, scan_dim))
 
 
 NEAREST = np.array([[0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]], dtype=np.float32)

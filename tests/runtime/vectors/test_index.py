@@ -8,6 +8,7 @@ from typing import Any
 import numkong
 import numpy as np
 import pytest
+from nearest import Cascade, assert_best
 
 from nestling import Index
 from nestling.vectors.codes import Fine, to_fine
@@ -18,72 +19,6 @@ DIM = 16
 def unit(seed: int, rows: int = 1, dim: int = DIM) -> np.ndarray:
     vectors = np.random.default_rng(seed).normal(size=(rows, dim))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-def off_by(vectors: np.ndarray, fine: Fine) -> np.ndarray:
-    """The error of each dimension, as `codes` states it, for float64 vectors; of bits those of the signs."""
-    magnitudes = np.abs(vectors)
-    if fine == "float16":
-        return np.maximum(magnitudes * 2.0**-11, 2.0**-25)
-    if fine == "bits":
-        return np.full(vectors.shape, 2.0**-24)
-    group, steps = (32, 7) if fine == "int4" else (vectors.shape[1], 127)
-    largest = np.maximum.reduceat(magnitudes, np.arange(0, vectors.shape[1], group), axis=1)
-    scales = (largest / steps).astype(np.float16 if fine == "int4" else np.float32).astype(np.float64)
-    rounding = 2.0**-22 if fine == "int4" else 2.0**-23  # of float32, in which vectors are coded and decoded
-    return (scales / 2 + rounding).repeat(group, axis=1)[:, : vectors.shape[1]]
-
-
-def candidates_of(
-    vectors: np.ndarray, keys: np.ndarray, query: np.ndarray, k: int, oversample: int, scan_dim: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows a search rescores, and which it may, where two are as near by their bits as the query is rounded."""
-    count = max(200, k * oversample)
-    if count >= len(keys):
-        return np.ones(len(keys), bool), np.ones(len(keys), bool)
-    distances = ((vectors > 0) != (query > 0))[:, :scan_dim].sum(axis=1)
-    shortlist = np.lexsort((keys, distances))[: 8 * count * (DIM // scan_dim)]
-    by_bits = ((vectors[shortlist] > 0) * query).sum(axis=1)
-    order = np.lexsort((keys[shortlist], -by_bits))
-    certain, border = order[:count], by_bits[order[count - 1]]
-    near_border = np.abs(by_bits - border) <= 2 * DIM**1.5 * 2.0**-23
-    unsure = near_border if len(set(by_bits[near_border])) > 1 else np.zeros(len(shortlist), bool)
-    rescored, perhaps = np.zeros(len(keys), bool), np.zeros(len(keys), bool)
-    rescored[shortlist[certain[~unsure[certain]]]] = True
-    perhaps[shortlist[certain]] = perhaps[shortlist[unsure]] = True
-    return rescored, perhaps
-
-
-def assert_best(
-    found: list[tuple[int, float]],
-    stored: dict[int, np.ndarray],
-    query: np.ndarray,
-    k: int,
-    fine: Fine,
-    oversample: int | None,
-    scan_dim: int,
-) -> None:
-    """What is found is the best of what is stored, by the float32 vectors and within the error of their codes."""
-    assert len(found) == len({key for key, _ in found}) == min(k, len(stored))
-    assert found == sorted(found, key=lambda hit: (-hit[1], hit[0]))
-    if not stored:
-        return
-    keys, query = np.array(sorted(stored)), query.astype(np.float64)
-    vectors = np.stack([stored[key] for key in keys.tolist()]).astype(np.float64)
-    every = np.ones(len(keys), bool)
-    rescored, perhaps = (
-        (every, every) if oversample is None else candidates_of(vectors, keys, query, k, oversample, scan_dim)
-    )
-    nearest = np.where(vectors > 0, DIM**-0.5, -(DIM**-0.5)) if fine == "bits" else vectors
-    scores, off = nearest @ query, off_by(nearest, fine) @ np.abs(query) + DIM**0.5 * 2.0**-21 + 2.0**-23
-    rows = np.searchsorted(keys, [key for key, _ in found])
-    assert (keys[rows] == [key for key, _ in found]).all()
-    assert perhaps[rows].all()
-    assert (np.abs(scores[rows] - [score for _, score in found]) <= off[rows]).all()
-    others = np.setdiff1d(np.flatnonzero(rescored), rows)
-    assert (scores[others] - off[others] <= found[-1][1]).all()
-    for row in rows:  # of equal vectors those of smaller keys
-        assert (keys[others[(vectors[others] == vectors[row]).all(axis=1)]] > keys[row]).all()
 
 
 def play(seed: int, folder: Path, keys: int, most: int) -> int:
@@ -132,10 +67,13 @@ def play(seed: int, folder: Path, keys: int, most: int) -> int:
         if allow is not None and random.random() < 0.5:
             allow = np.isin(index.keys, allow)
         scan_dim = int(random.choice([8, 16]))
-        for given in (None, oversample):
-            found = index.search(query, k, allow=allow, oversample=given, scan_dim=scan_dim)
-            assert_best(found[0], possible, query[0], k, fine, given, scan_dim)
-        scans += len(possible) > 8 * max(200, k * oversample) * (DIM // scan_dim)
+        candidates = max(200, k * oversample)
+        shortlist = 8 * candidates * (DIM // scan_dim)
+        (found,) = index.search(query, k, allow=allow, oversample=None, scan_dim=scan_dim)
+        assert_best(found, possible, query[0], k, fine)
+        (found,) = index.search(query, k, allow=allow, oversample=oversample, scan_dim=scan_dim)
+        assert_best(found, possible, query[0], k, fine, Cascade(candidates, shortlist, scan_dim))
+        scans += len(possible) > shortlist
         assert index.keys.tolist() == sorted(stored)
         assert len(index) == len(stored)
         assert all((key in index) == (key in stored) for key in range(62))
