@@ -55,16 +55,8 @@ def test_a_document_that_changed_in_part_keeps_the_codes_of_the_rest(
     assert all("otter" in text for text in counting.encoded)
     with Library(tmp_path / "fresh.nest", encoder=counting) as fresh:
         fresh.add([document(*sections)])
-    assert [row[1:3] for row in codes(counted.path)] == [row[1:3] for row in codes(fresh.path)]
-    assert_near(codes(counted.path), codes(fresh.path))
+    assert codes(counted.path) == codes(fresh.path)  # a text has one vector, whatever it is encoded beside
     assert counted.problems(full=True) == []
-
-
-def assert_near(some: list[tuple[Any, ...]], others: list[tuple[Any, ...]]) -> None:
-    """Codes are those of the same texts: a batch of other texts beside them may move the last bits."""
-    for mine, theirs in zip(some, others, strict=True):
-        one, other = (np.frombuffer(row[4], dtype=np.int8, offset=4).astype(np.int64) for row in (mine, theirs))
-        assert np.abs(one - other).max() <= 2
 
 
 def test_sections_that_come_and_go_are_all_that_is_encoded(counted: Library, counting: Any) -> None:

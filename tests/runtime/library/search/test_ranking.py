@@ -12,7 +12,7 @@ import pytest
 from nestling import Document, Encoder, Library
 from nestling.demo import demo_documents
 from nestling.errors import QueryError
-from stored import OWL, passage_keys
+from stored import OWL, opened, passage_keys, told
 
 
 def ids(library: Library, query: str, **options: Any) -> list[str]:
@@ -92,10 +92,20 @@ def test_a_query_longer_than_the_encoder_reads_is_read_whole(demo: Library) -> N
     assert demo.search("budget meeting " * 30 + tail, k=1, mode="dense")[0].id == "barn-owl"
 
 
-def test_exact_search_rescores_everything(demo: Library) -> None:
-    query = "how do animals find their way"
-    exact, cascade = demo.search(query, k=10, exact=True), demo.search(query, k=10)
-    assert [hit.id for hit in exact] == [hit.id for hit in cascade]
+def test_exact_search_rescores_everything_and_another_what_is_near_by_its_bits(
+    tmp_path: Path, encoder: Encoder
+) -> None:
+    query = told(0, version=7).text
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add([told(number) for number in range(1500)], width="static")  # more than are rescored
+        exact = ids(library, query, k=1500, mode="dense", exact=True)
+        assert ids(library, query, k=10, mode="dense") == exact[:10]
+        key_of = "(SELECT passages.key FROM passages JOIN documents ON documents.key = document WHERE id = ?)"
+        with opened(library.path) as db:  # the farthest by its bits is given the fine code of the nearest
+            code_of = f"(SELECT code FROM fine WHERE key = {key_of})"
+            db.execute(f"UPDATE fine SET code = {code_of} WHERE key = {key_of}", (exact[0], exact[-1]))
+        assert set(ids(library, query, k=2, mode="dense", exact=True)) == {exact[0], exact[-1]}
+        assert ids(library, query, k=10, mode="dense") == exact[:10]
 
 
 @pytest.mark.parametrize(
