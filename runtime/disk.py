@@ -22,6 +22,29 @@ def hash_file(path: Path) -> str:
 
 
 @contextmanager
+def unfinished_beside(path: Path) -> Iterator[Path]:
+    """A name beside a file to write to; what is left under it at the end is removed."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield unfinished
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def put_in_place(unfinished: Path, path: Path) -> None:
+    """Sync a file that was written, and put it in the place of another; raises OSError where that is not possible."""
+    with unfinished.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    unfinished.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside a file to write to; what was written is synced and put in the file's place at the end.
 
@@ -30,17 +53,6 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written, synced or put in its place.
     """
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with unfinished_beside(path) as unfinished:
         yield unfinished
-        with unfinished.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        put_in_place(unfinished, path)

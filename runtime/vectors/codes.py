@@ -18,9 +18,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Bytes = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.int64]
+from ..arrays import Bytes, Doubles, Floats
+
 Fine = Literal["float16", "int8", "int4", "bits"]
 FINE: tuple[Fine, ...] = get_args(Fine)
 
@@ -107,7 +106,7 @@ class FineCodes:
         """Some rows, by a slice, a mask or positions."""
         return FineCodes(self.kind, self.values[rows], self.scales[rows])
 
-    def dot(self, query: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def dot(self, query: Doubles) -> Doubles:
         """Dot products with a query, (n,) float64.
 
         Sums are exact, and so the same on every processor, where the query's values are whole numbers below 2 ** 21:
@@ -179,7 +178,7 @@ def _scales_of(kind: Fine, dim: int) -> int:
     return {"int8": 1, "int4": -(-dim // _GROUP)}.get(kind, 0)
 
 
-def _unpacked(codes: FineCodes) -> npt.NDArray[np.float64]:
+def _unpacked(codes: FineCodes) -> Doubles:
     """(n, dim) float64, whole numbers but for float16."""
     if codes.kind == "int4":
         whole = np.empty((len(codes), codes.dim), dtype=np.float64)

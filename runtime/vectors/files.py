@@ -2,8 +2,8 @@
 
 Layout: 8 bytes of magic, 8 bytes little-endian length of the header, the sha256 of the header, the header as JSON, then
 the arrays, each at a multiple of 4096 bytes. The header holds a sha256 for each MiB of each array. A new file is
-written beside the old one, synced and put in its place, so that a reader or a power cut finds the old file or the new
-one and never half of one; who has the old one mapped goes on with it.
+written beside the old one and replaces it, so that a reader or a power cut finds the old file or the new one and never
+half of one; who has the old one mapped goes on with it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import math
 import mmap
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +25,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import Rows
+from ..disk import replacing
 from ..errors import IndexFileError
 
 MAGIC = b"NESTIDX1"
@@ -69,12 +70,20 @@ class Mapped:
     """
 
     header: Mapping[str, Any]
-    arrays: Mapping[str, Array]
+    arrays: dict[str, Array]
     fingerprint: str
     mapping: mmap.mmap
     stream: IO[bytes]
 
-    def rows(self, name: str, rows: npt.NDArray[np.int64]) -> Array:
+    def close(self) -> None:
+        """Give back the file and its mapping; the arrays are gone. Where another still holds one the mapping, which
+        it needs, goes with it."""
+        self.arrays.clear()
+        self.stream.close()
+        with suppress(BufferError):
+            self.mapping.close()
+
+    def read_rows(self, name: str, rows: Rows) -> Array:
         """Some rows of an array of bytes, read so that no memory stays taken; few are read without mapping them."""
         array = self.arrays[name]
         if len(rows) > _READ_ALONE or not hasattr(os, "pread"):
@@ -93,8 +102,8 @@ class Mapped:
         if hasattr(mmap, "MADV_DONTNEED"):
             self._advise(name, mmap.MADV_DONTNEED)
 
-    def scattered(self, name: str) -> None:
-        """Say that rows of an array are read here and there, so that reading ahead would be for nothing."""
+    def expect_random_reads(self, name: str) -> None:
+        """Say that rows of an array are read in no order, so that reading ahead would be for nothing."""
         if hasattr(mmap, "MADV_RANDOM"):
             self._advise(name, mmap.MADV_RANDOM)
 
@@ -130,7 +139,7 @@ def write(
     """Write columns and a header, replacing the file in one step; the old file stays where anything fails.
 
     Args:
-        before: called with the new file's fingerprint when it is whole and not yet in its place.
+        before: called with the new file's fingerprint when that is whole and has not replaced the old one yet.
 
     Returns:
         That fingerprint.
@@ -141,34 +150,11 @@ def write(
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "Its folder is missing, make it first", str(path))
     _remove_abandoned(path)
-    unfinished = unfinished_name(path)
-    try:
+    with replacing(path) as unfinished:
         with unfinished.open("xb") as stream:
             fingerprint = _write(stream, header, columns)
-            stream.flush()
-            os.fsync(stream.fileno())
         before(fingerprint)
-        put_in_place(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
     return fingerprint
-
-
-def unfinished_name(path: Path) -> Path:
-    """A name beside a file for what will take its place."""
-    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-
-
-def put_in_place(unfinished: Path, path: Path) -> None:
-    """Put a finished and synced file in another's place, and sync the folder."""
-    unfinished.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def beside(path: Path, ending: str) -> Iterator[Path]:
@@ -176,15 +162,6 @@ def beside(path: Path, ending: str) -> Iterator[Path]:
     pattern = re.compile(re.escape(path.name) + ending)
     if path.parent.is_dir():
         yield from (file for file in path.parent.iterdir() if pattern.fullmatch(file.name) and file.is_file())
-
-
-def hash_file(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def is_index(path: Path) -> bool:

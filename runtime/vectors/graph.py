@@ -8,17 +8,16 @@ rescores them by the same code as after a scan.
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import files
-from .codes import Bytes, Rows
+from ..arrays import Bytes, Rows
+from ..disk import hash_file, put_in_place, unfinished_beside
+from .files import beside
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
@@ -28,27 +27,7 @@ _HEX_DIGITS = 16
 _ANY = rf"\.[0-9a-f]{{{_HEX_DIGITS}}}-[0-9a-f]{{{_HEX_DIGITS}}}\.graph"
 
 
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """A graph over n rows of bits, whose keys are their positions."""
-
-    index: Any
-    rows: int
-
-    def nearest(self, queries: Bytes, count: int) -> list[Rows]:
-        """About the `count` nearest rows of each query, (m,) int64 positions, m at most `count`.
-
-        Args:
-            queries: (q, dim / 8) uint8.
-        """
-        count = min(count, self.rows)
-        found = []
-        for query in queries:
-            # One at a time: usearch gives another type for one query, and pads short rows with sentinels. It looks at
-            # `count` nodes at least, so that the setting it shares among threads need not be touched.
-            rows = np.asarray(self.index.search(query, count, threads=1).keys, dtype=np.int64).reshape(-1)
-            found.append(np.unique(rows[(rows >= 0) & (rows < self.rows)]))
-        return found
+Graph = Any  # of usearch, whose keys are the rows of the bits
 
 
 def build(bits: Bytes) -> Graph:
@@ -57,13 +36,29 @@ def build(bits: Bytes) -> Graph:
     Args:
         bits: (n, dim / 8) uint8.
     """
-    index = _empty(8 * bits.shape[1])
-    index.add(np.arange(len(bits), dtype=np.uint64), np.ascontiguousarray(bits), threads=1)
-    return Graph(index, len(bits))
+    graph = _empty(8 * bits.shape[1])
+    graph.add(np.arange(len(bits), dtype=np.uint64), np.ascontiguousarray(bits), threads=1)
+    return graph
 
 
-def save(graph: Graph | None, path: Path, fingerprint: str) -> None:
-    """Write a graph, where there is one, beside its index file.
+def nearest(graph: Graph, queries: Bytes, count: int) -> list[Rows]:
+    """About the `count` nearest rows of each query, (m,) int64, m at most `count`.
+
+    Args:
+        queries: (q, dim / 8) uint8.
+    """
+    count = min(count, len(graph))
+    found = []
+    for query in queries:
+        # One at a time: usearch gives another type for one query, and pads short rows with sentinels. It looks at
+        # `count` nodes at least, so that the setting it shares among threads need not be touched.
+        rows = np.asarray(graph.search(query, count, threads=1).keys, dtype=np.int64).reshape(-1)
+        found.append(np.unique(rows[(rows >= 0) & (rows < len(graph))]))
+    return found
+
+
+def save(graph: Graph, path: Path, fingerprint: str) -> None:
+    """Write a graph beside its index file.
 
     Args:
         path: the index file.
@@ -72,27 +67,18 @@ def save(graph: Graph | None, path: Path, fingerprint: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    if graph is None:
-        return
-    unfinished = files.unfinished_name(path)
-    try:
+    with unfinished_beside(path) as unfinished:
         try:
-            graph.index.save(str(unfinished))
+            graph.save(str(unfinished))
         except RuntimeError as error:
             raise OSError(f"the graph of {path} cannot be written ({error})") from error
-        with unfinished.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        name = f"{_begin(path, fingerprint)}{_digest(unfinished)}.graph"
-        files.put_in_place(unfinished, path.with_name(name))
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+        put_in_place(unfinished, path.with_name(f"{_begin(path, fingerprint)}{_digest(unfinished)}.graph"))
 
 
 def remove_others(path: Path, fingerprint: str | None) -> None:
     """Remove the graphs of what an index file was before; of all that it was, where it has none now."""
     own = None if fingerprint is None else _begin(path, fingerprint)
-    for other in files.beside(path, _ANY):
+    for other in beside(path, _ANY):
         if own is None or not other.name.startswith(own):
             try:
                 other.unlink()
@@ -109,19 +95,19 @@ def load(path: Path, fingerprint: str, rows: int, dim: int) -> Graph | None:
         rows, dim: of the index.
     """
     begin = _begin(path, fingerprint)
-    for found in files.beside(path, _ANY):
+    for found in beside(path, _ANY):
         try:
             if found.name.startswith(begin) and found.name == f"{begin}{_digest(found)}.graph":
-                index = _empty(dim)
-                index.load(str(found))
-                if (len(index), index.ndim, str(index.dtype)) == (rows, dim, str(_empty(dim).dtype)):
-                    return Graph(index, rows)
+                graph = _empty(dim)
+                graph.load(str(found))
+                if (len(graph), graph.ndim, str(graph.dtype)) == (rows, dim, str(_empty(dim).dtype)):
+                    return graph
         except (OSError, RuntimeError, ValueError):  # removed meanwhile, or no graph
             continue
     return None
 
 
-def _empty(bits: int) -> Any:
+def _empty(bits: int) -> Graph:
     # usearch is not loaded before a graph is wanted: a scan does without.
     if sys.platform == "linux":  # or its C++ library would be that of ONNX Runtime as well, see `encoding.ort`
         with suppress(OSError):
@@ -143,4 +129,4 @@ def _begin(path: Path, fingerprint: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    return files.hash_file(path)[:_HEX_DIGITS]
+    return hash_file(path)[:_HEX_DIGITS]

@@ -13,30 +13,30 @@ import numkong
 import numpy as np
 import numpy.typing as npt
 
-from .codes import Bytes
+from ..arrays import Bytes
 
 Distances = npt.NDArray[np.uint32]
 
 BLOCK_ROWS = 1 << 16
+MAX_GROWTH = 1.5
 
 _TRIED_ROWS = 64
-_MOST_GROWTH = 1.5
 
 
-def blocks(bits: Bytes) -> list[Any]:
-    """Rows made ready to be compared, `BLOCK_ROWS` in each block, the last fewer.
+def blocks(bits: Bytes, *, block_rows: int = BLOCK_ROWS, max_growth: float = MAX_GROWTH) -> list[Any]:
+    """Rows made ready to be compared, `block_rows` in each block, the last fewer.
 
     Where there are as many or more a copy of them is packed by numkong; fewer are given as they are, and all where
-    packed ones would take half as much again.
+    packed ones would take over `max_growth` times the memory.
 
     Args:
         bits: (n, width) uint8.
     """
-    parts = [np.ascontiguousarray(bits[begin : begin + BLOCK_ROWS]) for begin in range(0, len(bits), BLOCK_ROWS)]
-    if len(bits) < BLOCK_ROWS or not hasattr(numkong, "hammings_pack"):
+    parts = [np.ascontiguousarray(bits[begin : begin + block_rows]) for begin in range(0, len(bits), block_rows)]
+    if len(bits) < block_rows or not hasattr(numkong, "hammings_pack"):
         return list(parts)
     tried = parts[0][:_TRIED_ROWS]
-    if numkong.hammings_pack(tried, dtype="uint1").nbytes > _MOST_GROWTH * tried.nbytes:
+    if numkong.hammings_pack(tried, dtype="uint1").nbytes > max_growth * tried.nbytes:
         return list(parts)
     return [numkong.hammings_pack(part, dtype="uint1") for part in parts]
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from ..arrays import Floats, Keys
 
 NO_KEY = -1
 NO_SCORE = float("-inf")
@@ -21,8 +22,8 @@ class Hits:
         scores: (n, k) float32, cosine of query and vector; filled with -inf.
     """
 
-    keys: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
+    keys: Keys
+    scores: Floats
 
     def __post_init__(self) -> None:
         if self.keys.dtype != np.int64 or self.keys.ndim != 2:

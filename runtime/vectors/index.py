@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Keys, Mask
 from ..errors import IndexFileError
-from . import files, flat, graph, segments
-from .checks import as_key, as_keys, checked_keys, checked_vectors, checked_whole
-from .codes import FINE, Fine, Rows, to_bits
-from .flat import OVERSAMPLE, Mask
+from . import files, flat, graph
+from .arguments import KeysLike, as_key, as_keys, checked_keys, checked_vectors, checked_whole
+from .codes import FINE, Fine, to_bits
+from .flat import OVERSAMPLE
 from .hits import Hits
-from .segments import Run
+from .runs import Run, columns_of, compacted, encoded, merged, opened
 
 MAX_DIM = 1 << 16
 MAX_K = 1 << 24
-
-Keys = Iterable[int] | Rows
 
 
 class Index:
     """Unit vectors as bits and a fine code under int64 keys.
 
-    A search scans the bits of all vectors, rescores the nearest with the float query, first by their bits and of these
-    `oversample * k` by their fine codes, and returns the k best. Results depend on the vectors and keys alone, not on
-    the order of adding. Vectors are taken as unit where their length is 1 within a thousandth, and are not changed.
+    A search scans the bits of all vectors for a shortlist, takes of this `oversample * k` candidates by the float query
+    and their bits, rescores them by their fine codes, and returns the k best. Results depend on the vectors and keys
+    alone, not on the order of adding. Vectors are taken as unit where their length is 1 within a thousandth, and are
+    not changed.
 
-    Threads may search together; who changes an index must keep others off meanwhile.
+    Threads may search together; who changes or closes an index must keep others off meanwhile. A `with` block closes
+    it at its end. What is closed raises IndexFileError when it is used.
 
     Args:
         dim: length of the vectors, a multiple of 8 from 8 to 65536.
@@ -47,22 +46,34 @@ class Index:
         if fine is not None and fine not in FINE:
             raise ValueError(f"fine is {fine!r}, expected one of {', '.join(FINE)}, or None")
         self.fine: Fine = fine or "bits"
-        self._runs: list[Run] = []
+        self._open_runs: list[Run] | None = []
         self._graph: graph.Graph | None = None
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def _runs(self) -> list[Run]:
+        if self._open_runs is None:
+            raise IndexFileError("the index is closed; open it again")
+        return self._open_runs
 
     def __len__(self) -> int:
         return sum(run.living for run in self._runs)
 
     def __contains__(self, key: object) -> bool:
         wanted = as_key(key)
-        return wanted is not None and any(len(run.positions(np.asarray([wanted]))) for run in self._runs)
+        return wanted is not None and any(len(run.rows_of(np.asarray([wanted]))) for run in self._runs)
 
     @property
-    def keys(self) -> Rows:
+    def keys(self) -> Keys:
         """The keys in the index, (n,) int64, ascending."""
         return _keys_of(self._runs)
 
-    def add(self, keys: Keys, vectors: npt.NDArray[np.float32]) -> None:
+    def add(self, keys: KeysLike, vectors: Floats) -> None:
         """Add vectors under new keys.
 
         Args:
@@ -78,13 +89,13 @@ class Index:
         if len(new_keys) != len(vectors):
             raise ValueError(f"{len(new_keys)} keys for {len(vectors)} vectors, expected as many")
         for run in self._runs:
-            if len(twice := run.positions(new_keys)):
+            if len(twice := run.rows_of(new_keys)):
                 raise ValueError(f"key {run.keys[twice[0]]} is in the index already; remove it first")
         if len(new_keys):
-            self._runs = segments.compacted([*self._runs, segments.coded(new_keys, vectors, self.fine)])
+            self._open_runs = compacted([*self._runs, encoded(new_keys, vectors, self.fine)])
             self._graph = None
 
-    def remove(self, keys: Keys) -> None:
+    def remove(self, keys: KeysLike) -> None:
         """Remove the vectors of these keys.
 
         Raises:
@@ -92,20 +103,20 @@ class Index:
             IndexFileError: as `add`.
         """
         gone = checked_keys(keys)
-        places = [run.positions(gone) for run in self._runs]
-        if sum(map(len, places)) < len(gone):
+        found = [run.rows_of(gone) for run in self._runs]
+        if sum(map(len, found)) < len(gone):
             raise _unknown(int(np.setdiff1d(gone, self.keys)[0]))
         if len(gone):
-            runs = [run.without(rows) if len(rows) else run for run, rows in zip(self._runs, places, strict=True)]
-            self._runs = segments.compacted(runs)
+            runs = [run.without(rows) if len(rows) else run for run, rows in zip(self._runs, found, strict=True)]
+            self._open_runs = compacted(runs)
             self._graph = None
 
     def search(
         self,
-        vectors: npt.NDArray[np.float32],
+        vectors: Floats,
         k: int,
         *,
-        allow: Keys | Mask | None = None,
+        allow: KeysLike | Mask | None = None,
         oversample: int | None = OVERSAMPLE,
         scan_dim: int | None = None,
     ) -> Hits:
@@ -114,10 +125,10 @@ class Index:
         Args:
             vectors: (n, dim) float32, finite unit rows.
             k: hits a query, 1 to 2 ** 24.
-            allow: keys that may be found, of which unknown ones are passed over; or (len(index),) bool, whether the
-                key of this place in `keys` may be found; None for all. What is left is scanned exactly, so a filter
-                that leaves k or more gives k hits.
-            oversample: candidates for rescoring, as a multiple of k; None rescores every vector.
+            allow: keys that may be found, of which unknown ones are passed over; or (len(index),) bool, for
+                each of `keys` whether it may be found; None for all. What is left is scanned exactly, so a filter that
+                leaves k or more gives k hits.
+            oversample: candidates for rescoring, as a multiple of k, at least 200; None rescores every vector.
             scan_dim: scan the bits of the first so many dimensions alone, a multiple of 8, and make up for it by a
                 longer shortlist (adaptive retrieval, arXiv 2205.13147): for vectors trained so that a prefix of
                 them is a vector. None for all dimensions.
@@ -134,16 +145,16 @@ class Index:
             oversample = checked_whole("oversample", oversample, 1, MAX_K)
         if scan_dim is not None and checked_whole("scan_dim", scan_dim, 8, self.dim) % 8:
             raise ValueError(f"scan_dim is {scan_dim}, expected a multiple of 8")
-        runs, over_bits = self._runs, self._graph
-        candidates = flat.rescored_count(k, oversample)
-        if over_bits is not None and allow is None and scan_dim is None and candidates is not None:
-            found = over_bits.nearest(to_bits(queries), flat.SHORTLIST * candidates)
-            if all(len(rows) >= min(k, over_bits.rows) for rows in found):
-                return flat.sieved(queries, [runs[0].segment(None)], found, k, candidates)
-        parts = [run.segment(mask) for run, mask in zip(runs, _masks(runs, allow), strict=True)]
-        return flat.search(queries, parts, k, candidates, scan_dim=scan_dim)
+        runs = self._runs
+        candidates = flat.candidate_count(k, oversample)
+        if self._graph is not None and allow is None and scan_dim is None and candidates is not None:
+            shortlists = graph.nearest(self._graph, to_bits(queries), flat.SHORTLIST_FACTOR * candidates)
+            if all(len(rows) >= min(k, len(self)) for rows in shortlists):
+                return flat.best_of_shortlists(queries, [runs[0].segment(None)], shortlists, k, candidates)
+        segments = [run.segment(mask) for run, mask in zip(runs, _masks(runs, allow), strict=True)]
+        return flat.search(queries, segments, k, candidates, scan_dim=scan_dim)
 
-    def reconstruct(self, keys: Keys) -> npt.NDArray[np.float32]:
+    def reconstruct(self, keys: KeysLike) -> Floats:
         """The vectors of these keys as their fine codes keep them, (n, dim) float32, in the order of the keys.
 
         Raises:
@@ -153,9 +164,9 @@ class Index:
         vectors = np.empty((len(wanted), self.dim), dtype=np.float32)
         missing = np.ones(len(wanted), dtype=np.bool_)
         for run in self._runs:
-            places = np.flatnonzero(np.isin(wanted, run.living_keys()))
-            vectors[places] = run.fetch_fine(np.searchsorted(run.keys, wanted[places])).decode()
-            missing[places] = False
+            here = np.isin(wanted, run.living_keys())
+            vectors[here] = run.fine_of(np.searchsorted(run.keys, wanted[here])).decode()
+            missing[here] = False
         if missing.any():
             raise _unknown(int(wanted[missing][0]))
         return vectors
@@ -166,28 +177,41 @@ class Index:
         It finds nearly what the scan finds. It takes long to build, is dropped when the index changes, is saved beside
         the index, and is not used where `allow`, `scan_dim` or `oversample=None` asks for a scan.
         """
-        self._runs = segments.merged(self._runs)
+        self._open_runs = merged(self._runs)
         self._graph = graph.build(self._runs[0].bits) if len(self) else None
 
     @property
     def has_graph(self) -> bool:
         """Whether a search goes through a graph."""
-        return self._graph is not None
+        return bool(self._runs) and self._graph is not None
 
     def save(self, path: str | Path) -> None:
         """Write the index to one file, replacing it in one step; its graph, where it has one, to another beside it.
 
-        Windows does not let a file be replaced that a process has open, this one included: save to another name there.
+        Windows does not let a file be replaced that an index was opened from, this one included, before `close`: save
+        to another name there, close, and rename.
 
         Raises:
             OSError: a file cannot be written; the old one is as it was.
             IndexFileError: the file that the index was opened from is damaged; likewise.
         """
         path, built = Path(path), self._graph
-        columns = segments.columns_of(self._runs, self.fine, self.dim)
+        columns = columns_of(self._runs, self.fine, self.dim)
         header = {"dim": self.dim, "fine": self.fine}
-        fingerprint = files.write(path, header, columns, before=lambda new: graph.save(built, path, new))
-        graph.remove_others(path, fingerprint if built else None)
+
+        def before(fingerprint: str) -> None:
+            if built is not None:
+                graph.save(built, path, fingerprint)
+
+        fingerprint = files.write(path, header, columns, before)
+        graph.remove_others(path, None if built is None else fingerprint)
+
+    def close(self) -> None:
+        """Give back the memory, and the file and its mapping where the index was opened from one; twice is fine."""
+        sources = [run.source for run in self._open_runs or [] if run.source is not None]
+        self._open_runs = self._graph = None  # the arrays of a mapping keep it open
+        for source in sources:
+            source.close()
 
     @classmethod
     def open(cls, path: str | Path, *, with_graph: bool = False) -> Index:
@@ -211,10 +235,11 @@ class Index:
         found = files.read(path)
         try:
             index = cls(found.header["dim"], fine=found.header["fine"])
-            run = segments.opened(found, index.fine, index.dim)
+            run = opened(found, index.fine, index.dim)
         except (KeyError, TypeError, ValueError) as error:
+            found.close()
             raise IndexFileError(f"{path}: its contents are damaged ({error}); build it again") from error
-        index._runs = [run] if len(run.keys) else []
+        index._open_runs = [run]
         return index, found
 
     @staticmethod
@@ -225,17 +250,18 @@ class Index:
             IndexFileError: the file cannot be opened at all.
         """
         index, mapped = Index._mapped(Path(path))
-        found = mapped.damage()
-        if not found and any(run.keys[0] < 0 or (np.diff(run.keys) <= 0).any() for run in index._runs):
-            found.append("keys do not ascend from 0")
+        with index:
+            found = mapped.damage()
+            if not found and any((run.keys[:1] < 0).any() or (np.diff(run.keys) <= 0).any() for run in index._runs):
+                found.append("keys do not ascend from 0")
         return found
 
 
-def _keys_of(runs: list[Run]) -> Rows:
+def _keys_of(runs: list[Run]) -> Keys:
     return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *(run.living_keys() for run in runs)]))
 
 
-def _masks(runs: list[Run], allow: Keys | Mask | None) -> list[Mask | None]:
+def _masks(runs: list[Run], allow: KeysLike | Mask | None) -> list[Mask | None]:
     """The rows of each run that may be found; None for all."""
     if allow is None:
         return [run.alive for run in runs]
@@ -251,7 +277,7 @@ def _masks(runs: list[Run], allow: Keys | Mask | None) -> list[Mask | None]:
     masks: list[Mask | None] = []
     for run in runs:
         mask = np.zeros(len(run.keys), dtype=np.bool_)
-        mask[run.positions(wanted)] = True
+        mask[run.rows_of(wanted)] = True
         masks.append(mask)
     return masks
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ import pytest
 
 from nestling import Index
 from nestling.vectors import files, graph
+from nestling.vectors.codes import to_bits
+from processes import guarded_environment
 
 DIM = 64
 
@@ -29,6 +34,12 @@ def index() -> Index:
 
 
 QUERIES = near_vectors(40, seed=2)
+
+
+def opened_beside(path: Path, other: graph.Graph) -> Index:
+    """The index of a file, opened with another graph under the name of its own."""
+    graph.save(other, path, files.read(path).fingerprint)
+    return Index.open(path, with_graph=True)
 
 
 def test_a_graph_finds_nearly_what_the_scan_finds_with_the_same_scores(index: Index) -> None:
@@ -71,12 +82,20 @@ def test_a_changed_index_drops_its_graph(index: Index) -> None:
     assert 1 not in index.search(QUERIES, 50).keys
 
 
-def test_filters_and_exact_searches_do_not_use_it(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    exact, allowed = index.search(QUERIES, 5, oversample=None), index.search(QUERIES, 5, allow=[2, 4, 6])
-    index.build_graph()
-    monkeypatch.setattr(graph.Graph, "nearest", None)
-    assert (index.search(QUERIES, 5, oversample=None).keys == exact.keys).all()
-    assert (index.search(QUERIES, 5, allow=[2, 4, 6]).keys == allowed.keys).all()
+def test_filters_exact_searches_and_scans_of_fewer_bits_do_not_use_it(tmp_path: Path, index: Index) -> None:
+    path = tmp_path / "a.index"
+    index.save(path)
+    wrong = opened_beside(path, graph.build(to_bits(near_vectors(3000))[::-1]))
+    assert wrong.has_graph
+    assert (wrong.search(QUERIES, 5).keys != index.search(QUERIES, 5).keys).any()  # what it finds is another's
+    ways: list[dict[str, Any]] = [
+        {"oversample": None},
+        {"allow": [2, 4, 6]},
+        {"allow": index.keys > 9},
+        {"scan_dim": 32},
+    ]
+    for way in ways:
+        assert (wrong.search(QUERIES, 5, **way).keys == index.search(QUERIES, 5, **way).keys).all()
 
 
 def test_a_saved_graph_is_used_again_and_goes_when_the_index_is_another(tmp_path: Path, index: Index) -> None:
@@ -133,33 +152,38 @@ def test_what_is_no_graph_under_the_right_name_is_not_used(tmp_path: Path, index
 
 
 def test_a_graph_of_another_dimension_is_not_used(tmp_path: Path, index: Index) -> None:
-    other = Index(128)
-    wide = np.concatenate([near_vectors(3000), near_vectors(3000)], axis=1) / np.float32(np.sqrt(2))
-    other.add(range(3000), wide)
-    other.build_graph()
+    wide = np.concatenate([near_vectors(3000), near_vectors(3000)], axis=1)
     path = tmp_path / "a.index"
     index.save(path)
-    assert other._graph is not None
-    graph.save(other._graph, path, Index._mapped(path)[1].fingerprint)
+    assert not opened_beside(path, graph.build(to_bits(wide))).has_graph
     assert len(list(tmp_path.iterdir())) == 2
-    assert not Index.open(path, with_graph=True).has_graph
 
 
-def test_a_graph_that_cannot_be_written_leaves_the_old_index(
-    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+FULL = """
+import resource, signal, sys
+import numpy as np
+from nestling import Index
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+index = Index.open(sys.argv[1])
+index.remove([0])
+index.build_graph()
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+try:
+    index.save(sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of a process are those of POSIX")
+def test_a_graph_that_cannot_be_written_leaves_the_old_index(tmp_path: Path, index: Index) -> None:
     path = tmp_path / "a.index"
     index.save(path)
     before = path.read_bytes()
-    index.add([1], near_vectors(1, seed=9))
-    index.build_graph()
-
-    def full(unfinished: Path, path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files, "put_in_place", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        index.save(path)
+    assert len(before) < 300_000
+    command = [sys.executable, "-c", FULL, str(path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=guarded_environment()).stdout
+    assert said.startswith(f"the graph of {path} cannot be written (")
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a.index"]
 
@@ -173,18 +197,17 @@ def test_the_graph_of_another_index_and_files_of_others_stay(tmp_path: Path, ind
     assert {file.name for file in tmp_path.iterdir()} == there | {"notes"}
 
 
-def test_a_scan_of_fewer_bits_does_not_use_it(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = index.search(QUERIES, 5, scan_dim=32)
-    index.build_graph()
-    monkeypatch.setattr(graph.Graph, "nearest", None)
-    assert (index.search(QUERIES, 5, scan_dim=32).keys == expected.keys).all()
-
-
-def test_a_graph_that_finds_too_few_is_followed_by_a_scan(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = index.search(QUERIES, 5)
-    index.build_graph()
-    monkeypatch.setattr(graph.Graph, "nearest", lambda self, queries, count: [np.arange(3)] * len(queries))
-    assert (index.search(QUERIES, 5).keys == expected.keys).all()
+def test_a_graph_that_finds_too_few_is_followed_by_a_scan(tmp_path: Path, index: Index) -> None:
+    path = tmp_path / "a.index"
+    index.save(path)
+    bits = to_bits(near_vectors(3000))
+    other = graph.build(bits)
+    other.clear()
+    other.add(np.arange(3000) + 2998, bits)  # but for two rows of no vectors of the index
+    few = opened_beside(path, other)
+    assert few.has_graph
+    assert [len(rows) for rows in graph.nearest(other, to_bits(QUERIES), 3000)] == [2] * 40
+    assert (few.search(QUERIES, 5).keys == index.search(QUERIES, 5).keys).all()
 
 
 def test_an_empty_index_has_no_graph(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numkong
 import numpy as np
 import pytest
+from nearest import Cascade, assert_best
 
 from nestling import Index
-from nestling.vectors import flat, hamming, segments
 from nestling.vectors.codes import Fine, to_fine
 
 DIM = 16
@@ -20,35 +21,26 @@ def unit(seed: int, rows: int = 1, dim: int = DIM) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def oracle(
-    stored: dict[int, np.ndarray], query: np.ndarray, k: int, fine: Fine, candidates: int | None, scan_dim: int
-) -> list[int]:
-    """The k best keys by the decoded codes in float64, of the best by their bits, of the nearest; equal ones by key."""
-    keys = np.array(sorted(stored))
-    if not len(keys):
-        return []
-    vectors = np.stack([stored[key] for key in keys.tolist()])
-    distances = ((vectors > 0) != (query > 0))[:, :scan_dim].sum(axis=1)
-    shortlist = None if candidates is None else flat.SHORTLIST * candidates * (DIM // scan_dim)
-    near = np.lexsort((keys, distances))[:shortlist]
-    by_bits = (vectors[near] > 0) @ np.round(query * 2.0**21)
-    near = np.sort(near[np.lexsort((keys[near], -by_bits))][:candidates])
-    scores = to_fine(vectors[near], fine).decode().astype(np.float64) @ np.round(query * 2**20) / 2**20
-    return [int(keys[near][row]) for row in np.lexsort((keys[near], -scores.astype(np.float32)))[:k]]
+def play(seed: int, folder: Path, keys: int, most: int) -> int:
+    """A random sequence of changes, searches, saves and openings, beside a plain dict and numpy.
 
+    Args:
+        keys: that there are.
+        most: keys that are added at once.
 
-def play(seed: int, folder: Path) -> None:
-    """A random sequence of changes, searches, saves and openings, beside a plain dict and numpy."""
+    Returns:
+        How many searches scanned bits for a shortlist.
+    """
     random = np.random.default_rng(seed)
     fine: Fine = random.choice(["int8", "int4", "float16", "bits"])
-    index, stored = Index(DIM, fine=fine), dict[int, np.ndarray]()
+    index, stored, scans = Index(DIM, fine=fine), dict[int, np.ndarray](), 0
     path = folder / f"{seed}.index"
     for _ in range(random.integers(1, 25)):
         step = random.choice(["add", "add", "remove", "search", "save", "refused", "filtered"])
-        free = np.setdiff1d(random.integers(0, 60, random.integers(0, 12)), list(stored))
-        there = random.permutation(sorted(stored))[: random.integers(0, 8)]
+        free = np.setdiff1d(random.integers(0, keys, random.integers(0, most)), list(stored))
+        there = random.permutation(sorted(stored))[: random.integers(0, most * 2 // 3)]
         query = unit(int(random.integers(1 << 30)))
-        k, oversample = int(random.integers(1, 9)), int(random.integers(1, 4))
+        k, oversample = int(random.integers(1, 9)), int(random.integers(1, 40))
         allow = None
         if step == "add":
             vectors = unit(int(random.integers(0, 40)), len(free))  # few seeds, so that some vectors are twins
@@ -57,27 +49,31 @@ def play(seed: int, folder: Path) -> None:
             stored |= dict(zip(free.tolist(), vectors, strict=True))
         elif step == "remove":
             index.remove(there.astype(np.int64))
-            stored = {key: vector for key, vector in stored.items() if key not in there}
+            stored = {key: stored[key] for key in np.setdiff1d(list(stored), there).tolist()}
         elif step == "save":
             index.save(path)
+            index.close()
             index = Index.open(path)
             assert Index.problems(path) == []
         elif step == "refused" and stored:
             with pytest.raises(ValueError):
                 index.add([*free.tolist(), int(next(iter(stored)))], unit(1, len(free) + 1))
             with pytest.raises(ValueError):
-                index.remove([*there.tolist(), 99])
+                index.remove([*there.tolist(), keys + 39])
         elif step == "filtered":
-            allow = random.permutation(70)[: random.integers(0, 30)]
-        possible = {key: vector for key, vector in stored.items() if allow is None or key in allow}
+            allow = random.permutation(keys + 10)[: random.integers(0, (keys + 10) // 2)]
+        allowed = set(stored if allow is None else allow.tolist())
+        possible = {key: vector for key, vector in stored.items() if key in allowed}
         if allow is not None and random.random() < 0.5:
             allow = np.isin(index.keys, allow)
         scan_dim = int(random.choice([8, 16]))
-        for candidates in (None, max(k * oversample, flat.MIN_RESCORED)):
-            given = None if candidates is None else oversample
-            found = index.search(query, k, allow=allow, oversample=given, scan_dim=scan_dim)
-            assert [key for key, _ in found[0]] == oracle(possible, query[0], k, fine, candidates, scan_dim)
-            assert len(found[0]) == min(k, len(possible))
+        candidates = max(200, k * oversample)
+        shortlist = 8 * candidates * (DIM // scan_dim)
+        (found,) = index.search(query, k, allow=allow, oversample=None, scan_dim=scan_dim)
+        assert_best(found, possible, query[0], k, fine)
+        (found,) = index.search(query, k, allow=allow, oversample=oversample, scan_dim=scan_dim)
+        assert_best(found, possible, query[0], k, fine, Cascade(candidates, shortlist, scan_dim))
+        scans += len(possible) > shortlist
         assert index.keys.tolist() == sorted(stored)
         assert len(index) == len(stored)
         assert all((key in index) == (key in stored) for key in range(62))
@@ -85,18 +81,19 @@ def play(seed: int, folder: Path) -> None:
             some = random.permutation(sorted(stored))[:5]
             expected = to_fine(np.stack([stored[key] for key in some.tolist()]), fine).decode()
             assert (index.reconstruct(some) == expected).all()
+    index.close()
     path.unlink(missing_ok=True)
+    return scans
 
 
-@pytest.mark.parametrize("min_run", [0, 8, 1024])
-def test_any_sequence_equals_a_plain_dict_hit_for_hit(
-    min_run: int, sequences: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(segments, "_MIN_RUN", min_run)  # so that few rows already lie in several runs
-    monkeypatch.setattr(flat, "MIN_RESCORED", 4)
-    monkeypatch.setattr(flat, "SHORTLIST", 2)
-    for seed in range(-(-sequences // 3)):
-        play(seed * 3 + min_run, tmp_path)
+def test_any_sequence_equals_a_plain_dict(sequences: int, tmp_path: Path) -> None:
+    for seed in range(sequences // 2):
+        play(seed, tmp_path, keys=60, most=12)
+
+
+def test_any_sequence_with_shortlists_and_several_runs_equals_a_plain_dict(sequences: int, tmp_path: Path) -> None:
+    scans = sum(play(seed, tmp_path, keys=20_000, most=4000) for seed in range(sequences // 8))
+    assert scans >= sequences // 8
 
 
 def test_the_order_of_adding_does_not_matter() -> None:
@@ -121,15 +118,37 @@ def test_queries_of_one_call_are_answered_as_alone() -> None:
         assert (alone.scores[0] == together.scores[row]).all()
 
 
-def test_the_cascade_finds_the_nearest() -> None:
-    base = unit(1, 3000, 128)
+def clustered(seed: int, rows: int, dim: int = 384) -> np.ndarray:
+    """Unit vectors around 20 centres, from which they differ in 64 directions and, by little, in all."""
+    drawn, fixed = np.random.default_rng(seed), np.random.default_rng(0)
+    centres, directions = fixed.normal(size=(20, dim)), fixed.normal(size=(64, dim)) / 8
+    values = centres[drawn.integers(0, 20, rows)] + drawn.normal(size=(rows, 64)) @ directions
+    values += 0.1 * drawn.normal(size=(rows, dim))
+    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("fine", "floor"), [("float16", 0.99), ("int8", 0.97), ("int4", 0.88)])
+def test_a_search_keeps_nearly_all_of_the_nearest_float32_vectors(fine: Fine, floor: float) -> None:
+    vectors, queries = clustered(1, 20_000), clustered(2, 100)
+    index = Index(384, fine=fine)
+    index.add(range(20_000), vectors)
+    nearest = np.argsort(-(queries @ vectors.T), axis=1)[:, :10]
+    found = index.search(queries, 10).keys
+    assert np.mean([np.isin(mine, theirs) for mine, theirs in zip(found, nearest, strict=True)]) >= floor
+
+
+def test_the_cascade_finds_the_nearest_of_many_more_than_it_rescores() -> None:
+    base = unit(1, 20_000, 128)
     index = Index(128)
-    index.add(range(3000), base)
+    index.add(range(20_000), base)
     queries = base[:50] + 0.5 * unit(2, 50, 128)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     exact, cascade = index.search(queries, 10, oversample=None), index.search(queries, 10)
+    # Of 20,000 the bits choose a shortlist of 1,600, and of this 200 are rescored: what is last is not the same.
+    assert (index.search(queries, 200).keys[:, 199] != index.search(queries, 200, oversample=None).keys[:, 199]).any()
     assert (cascade.keys[:, 0] == np.arange(50)).all()
     assert (cascade.scores[:, 0] == exact.scores[:, 0]).all()
+    assert np.mean([np.isin(mine, theirs) for mine, theirs in zip(cascade.keys, exact.keys, strict=True)]) >= 0.75
 
 
 def test_allow_keeps_to_the_keys_given() -> None:
@@ -292,7 +311,7 @@ def test_rows_that_are_packed_give_what_rows_as_they_are_give(fine: Any, monkeyp
     found = []
     for packed in (True, False):
         if not packed:
-            monkeypatch.delattr(hamming.numkong, "hammings_pack")
+            monkeypatch.delattr(numkong, "hammings_pack")
         index = Index(DIM, fine=fine)
         index.add(range(70_000), vectors)
         index.remove(gone)
@@ -349,13 +368,3 @@ def test_a_mask_is_by_the_keys_that_are_left() -> None:
     index.remove([0, 50])
     mask = index.keys % 2 == 0
     assert sorted(key for key, _ in index.search(unit(2), 100, allow=mask)[0]) == index.keys[mask].tolist()
-
-
-def test_adding_one_by_one_keeps_few_runs() -> None:
-    index = Index(DIM)
-    vectors = unit(1, 40_000)
-    for begin in range(0, 40_000, 100):
-        index.add(range(begin, begin + 100), vectors[begin : begin + 100])
-    assert len(index._runs) <= 8
-    index.remove(range(0, 40_000, 2))
-    assert len(index) == sum(len(run.keys) for run in index._runs) == 20_000

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nestling.arrays import Floats
 from nestling.library.search.bit_cache import BitCache, current
 from nestling.library.store import documents, passages
 from nestling.library.store.database import Database
 from nestling.vectors import flat
-from nestling.vectors.codes import Floats
 from nestling.vectors.hamming import BLOCK_ROWS
 from stored import DIM, Coded, coded, codes, stale_of
 

@@ -16,7 +16,7 @@ from nestling.errors import QueryError
 from nestling.library.search import bit_cache, ranking
 from nestling.library.search.query import question
 from nestling.library.store.database import Database
-from stored import OWL, passage_keys
+from stored import OWL, opened, passage_keys, told
 
 
 def ids(library: Library, query: str, **options: Any) -> list[str]:
@@ -131,6 +131,22 @@ def test_of_many_passages_some_are_rescored_and_the_hits_are_those_of_all(many: 
         assert [hit.id for hit in cascade] == [hit.id for hit in many.search(query, mode="dense")]
         same += len({hit.id for hit in exact} & {hit.id for hit in cascade})
     assert same >= 0.97 * 10 * len(queries)
+
+
+def test_exact_search_rescores_everything_and_another_what_is_near_by_its_bits(
+    tmp_path: Path, encoder: Encoder
+) -> None:
+    query = told(0, version=7).text
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add([told(number) for number in range(1500)], width="static")  # more than are rescored
+        exact = ids(library, query, k=1500, mode="dense", exact=True)
+        assert ids(library, query, k=10, mode="dense") == exact[:10]
+        key_of = "(SELECT passages.key FROM passages JOIN documents ON documents.key = document WHERE id = ?)"
+        with opened(library.path) as db:  # the farthest by its bits is given the fine code of the nearest
+            code_of = f"(SELECT code FROM fine WHERE key = {key_of})"
+            db.execute(f"UPDATE fine SET code = {code_of} WHERE key = {key_of}", (exact[0], exact[-1]))
+        assert set(ids(library, query, k=2, mode="dense", exact=True)) == {exact[0], exact[-1]}
+        assert ids(library, query, k=10, mode="dense") == exact[:10]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Runs of codes in the order of their keys, and how they are merged as an index grows and shrinks.
+"""Runs, which are codes of vectors in the order of their keys, and how they are merged as an index grows and shrinks.
 
 A run is added for each call of `Index.add` and merged with others of its size, as in a log-structured merge tree: a
 vector is moved about as often as runs double. Runs below a thousand vectors are merged at once. Removed rows are
@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Bytes, Floats, Keys, Mask, Rows
 from ..errors import IndexFileError
 from . import hamming
-from .codes import Bytes, Fine, FineCodes, Floats, Rows, record_bytes, to_bits, to_fine
+from .codes import Fine, FineCodes, record_bytes, to_bits, to_fine
 from .files import Array, Column, Mapped
-from .flat import Mask, Segment
+from .flat import Segment
 
-_MAX_DEAD = 0.25
-_MIN_RUN = 1024
+MIN_RUN = 1024
+
+_MAX_REMOVED = 0.25
 _ROWS_AT_ONCE = 65536
 
 
@@ -37,7 +39,7 @@ class Run:
         source: the file whose views the arrays are; None where they are in memory.
     """
 
-    keys: Rows
+    keys: Keys
     bits: Bytes
     kind: Fine
     fine: Bytes
@@ -50,16 +52,16 @@ class Run:
         """How many rows there are."""
         return len(self.keys) if self.alive is None else int(self.alive.sum())
 
-    def living_keys(self) -> Rows:
+    def living_keys(self) -> Keys:
         """The keys of these rows, ascending."""
         return self.keys if self.alive is None else self.keys[self.alive]
 
-    def positions(self, keys: Rows) -> Rows:
-        """The positions of those of some keys that are there, in no order."""
-        places = np.searchsorted(self.keys, keys).astype(np.int64)
-        inside = places < len(self.keys)
-        places = places[inside]
-        found: Rows = places[self.keys[places] == keys[inside]]
+    def rows_of(self, keys: Keys) -> Rows:
+        """The rows of those of some keys that are there, in no order."""
+        rows = np.searchsorted(self.keys, keys).astype(np.int64)
+        inside = rows < len(self.keys)
+        rows = rows[inside]
+        found: Rows = rows[self.keys[rows] == keys[inside]]
         return found if self.alive is None else found[self.alive[found]]
 
     def without(self, rows: Rows) -> Run:
@@ -78,25 +80,25 @@ class Run:
             self._blocks[width] = found
         return found
 
-    def fetch_bits(self, rows: Rows) -> Bytes:
-        """The bits of rows, given as (m,) int64 positions: (m, dim / 8) uint8."""
+    def bits_of(self, rows: Rows) -> Bytes:
+        """The bits of some rows, (m, dim / 8) uint8."""
         found = self.bits[rows]
         self.release("bits")
         return found
 
-    def fetch_fine(self, rows: Rows) -> FineCodes:
-        """The fine codes of rows, given as (m,) int64 positions."""
+    def fine_of(self, rows: Rows) -> FineCodes:
+        """The fine codes of some rows."""
         dim = 8 * self.bits.shape[1]
         if self.kind == "bits":
-            return FineCodes.of_records("bits", dim, self.fetch_bits(rows))
-        records = self.fine[rows] if self.source is None else self.source.rows("fine", rows)
+            return FineCodes.of_records("bits", dim, self.bits_of(rows))
+        records = self.fine[rows] if self.source is None else self.source.read_rows("fine", rows)
         return FineCodes.of_records(self.kind, dim, records)
 
     def segment(self, mask: Mask | None) -> Segment:
-        """As the scan takes it."""
-        return Segment(self.keys, self.blocks, self.fetch_bits, self.fetch_fine, mask)
+        """As a search reads it."""
+        return Segment(self.keys, self.blocks, self.bits_of, self.fine_of, mask)
 
-    def check(self) -> None:
+    def verify(self) -> None:
         """Compare a mapped file with its hashes, so that damage is not copied and hashed anew.
 
         Raises:
@@ -113,11 +115,8 @@ class Run:
                     self.source.release(name)
 
 
-Take = Callable[[Run], Array]
-
-
-def coded(keys: Rows, vectors: Floats, fine: Fine) -> Run:
-    """A run of vectors, coded in parts: what is in between takes the memory of a part alone.
+def encoded(keys: Keys, vectors: Floats, fine: Fine) -> Run:
+    """A run of vectors, encoded in parts: what is in between takes the memory of a part alone.
 
     Args:
         keys: (n,) int64, different, in any order.
@@ -137,42 +136,33 @@ def coded(keys: Rows, vectors: Floats, fine: Fine) -> Run:
 
 def columns_of(runs: Sequence[Run], fine: Fine, dim: int) -> dict[str, Column]:
     """The living rows of runs as a file's columns, ascending by key."""
-    rows = sum(run.living for run in runs)
-    column = in_key_order(runs)
-    columns = {
-        "keys": Column(np.int64, (rows,), column(lambda run: run.keys)),
-        "bits": Column(np.uint8, (rows, dim // 8), column(lambda run: run.bits)),
-    }
-    if fine != "bits":
-        columns["fine"] = Column(np.uint8, (rows, record_bytes(fine, dim)), column(lambda run: run.fine))
-    return columns
+    merged_column = _merging(runs)
+    layout = _layout(fine, dim, sum(run.living for run in runs))
+    return {name: Column(dtype, shape, merged_column(name)) for name, (dtype, shape) in layout.items()}
 
 
 def opened(found: Mapped, fine: Fine, dim: int) -> Run:
     """A run over a file's arrays; raises KeyError or ValueError where they are not those of `columns_of`."""
     arrays = found.arrays
-    rows = len(arrays["keys"])
-    expected: dict[str, tuple[Any, tuple[int, ...]]] = {
-        "keys": (np.int64, (rows,)),
-        "bits": (np.uint8, (rows, dim // 8)),
-    }
-    if fine != "bits":
-        expected["fine"] = (np.uint8, (rows, record_bytes(fine, dim)))
-    for name, (kind, shape) in expected.items():
+    for name, (dtype, shape) in _layout(fine, dim, len(arrays["keys"])).items():
         array = arrays[name]
-        if array.dtype != kind or array.shape != shape:
-            raise ValueError(f"{name} are {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
+        if array.dtype != dtype or array.shape != shape:
+            raise ValueError(f"{name} are {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}")
     if fine != "bits":
-        found.scattered("fine")
+        found.expect_random_reads("fine")
     return Run(arrays["keys"], arrays["bits"], fine, arrays["bits" if fine == "bits" else "fine"], source=found)
 
 
-def compacted(runs: Sequence[Run]) -> list[Run]:
-    """The same rows in fewer runs, where that is due."""
-    kept = []
+def compacted(runs: Sequence[Run], *, min_run: int = MIN_RUN) -> list[Run]:
+    """The same rows in fewer runs, where that is due.
+
+    Args:
+        min_run: a run of up to so many rows is merged with any that follows.
+    """
+    kept: list[Run] = []
     for run in runs:
-        kept += merged([run]) if run.alive is not None and _dead(run) > _MAX_DEAD else [run]
-    while len(kept) > 1 and len(kept[-2].keys) <= max(2 * len(kept[-1].keys), _MIN_RUN):
+        kept += merged([run]) if run.alive is not None and _removed_share(run) > _MAX_REMOVED else [run]
+    while len(kept) > 1 and len(kept[-2].keys) <= max(2 * len(kept[-1].keys), min_run):
         kept[-2:] = merged(kept[-2:])
     return kept
 
@@ -183,24 +173,23 @@ def merged(runs: Sequence[Run]) -> list[Run]:
         return list(runs)
     if not sum(run.living for run in runs):
         return []
-    column = in_key_order(runs)
+    merged_column = _merging(runs)
 
-    def whole(take: Take) -> Array:
-        return np.concatenate(list(column(take)))
+    def whole(name: str) -> Array:
+        return np.concatenate(list(merged_column(name)))
 
-    keys, bits = whole(lambda run: run.keys), whole(lambda run: run.bits)
-    kind = runs[0].kind
-    return [Run(keys, bits, kind, bits if kind == "bits" else whole(lambda run: run.fine))]
+    keys, bits, kind = whole("keys"), whole("bits"), runs[0].kind
+    return [Run(keys, bits, kind, bits if kind == "bits" else whole("fine"))]
 
 
-def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
-    """A function of a column to its living rows, ascending by key, in small parts: no second copy of it is made."""
+def _merging(runs: Sequence[Run]) -> Callable[[str], Iterator[Array]]:
+    """A function that gives a column of all living rows, ascending by key, in parts: it is not copied as a whole."""
     for run in runs:
-        run.check()
-    order, owner, row = _places(runs)
+        run.verify()
+    order, owner, row = _merge_order(runs)
 
-    def column(take: Take) -> Iterator[Array]:
-        arrays = [take(run) for run in runs]
+    def merged_column(name: str) -> Iterator[Array]:
+        arrays: list[Array] = [getattr(run, name) for run in runs]
         for begin in range(0, len(order), _ROWS_AT_ONCE):
             chosen = order[begin : begin + _ROWS_AT_ONCE]
             part = np.empty((len(chosen), *arrays[0].shape[1:]), dtype=arrays[0].dtype)
@@ -211,17 +200,28 @@ def in_key_order(runs: Sequence[Run]) -> Callable[[Take], Iterator[Array]]:
         for run in runs:
             run.release()
 
-    return column
+    return merged_column
 
 
-def _dead(run: Run) -> float:
-    return 1.0 - run.living / len(run.keys)
-
-
-def _places(runs: Sequence[Run]) -> tuple[Rows, Rows, Rows]:
-    """The order of all living rows by key, and the run and the position in it of each."""
+def _merge_order(runs: Sequence[Run]) -> tuple[Rows, Rows, Rows]:
+    """The order of all living rows by key; and of each the number of its run and its row there."""
     keys = np.concatenate([np.zeros(0, dtype=np.int64), *(run.living_keys() for run in runs)])
     owner = np.repeat(np.arange(len(runs)), [run.living for run in runs])
     rows = [np.arange(len(run.keys)) if run.alive is None else np.flatnonzero(run.alive) for run in runs]
     row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
     return np.argsort(keys, kind="stable"), owner, row
+
+
+def _layout(fine: Fine, dim: int, rows: int) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """The dtypes and shapes of a file's columns."""
+    layout: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "keys": (np.int64, (rows,)),
+        "bits": (np.uint8, (rows, dim // 8)),
+    }
+    if fine != "bits":
+        layout["fine"] = (np.uint8, (rows, record_bytes(fine, dim)))
+    return layout
+
+
+def _removed_share(run: Run) -> float:
+    return 1.0 - run.living / len(run.keys)

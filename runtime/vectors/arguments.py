@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .codes import Floats, Rows
+from ..arrays import Floats, Keys
+from ..checks import as_whole
+
+KeysLike = Iterable[int] | Keys
 
 UNIT_TOLERANCE = 1e-3
 
@@ -17,21 +19,20 @@ _MAX_KEY = int(np.iinfo(np.int64).max)
 
 def checked_whole(name: str, value: Any, least: int, most: int) -> int:
     """A whole number; raises TypeError or ValueError where it is of another type or range."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    if (whole := as_whole(value)) is None:
         raise TypeError(f"{name} is {value!r}, expected a whole number from {least} to {most}")
-    if not least <= value <= most:
+    if not least <= whole <= most:
         raise ValueError(f"{name} is {value}, expected a whole number from {least} to {most}")
-    return int(value)
+    return whole
 
 
 def as_key(value: object) -> int | None:
     """A key; None where there can be no such."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        return None
-    return int(value) if 0 <= value <= _MAX_KEY else None
+    key = as_whole(value)
+    return key if key is not None and 0 <= key <= _MAX_KEY else None
 
 
-def as_keys(name: str, keys: Iterable[int] | npt.NDArray[np.int64]) -> Rows:
+def as_keys(name: str, keys: KeysLike) -> Keys:
     """Keys as (n,) int64; raises where one is not whole, or over 63 bits."""
     if not isinstance(keys, Iterable):
         raise TypeError(f"{name} are {keys!r}, expected whole numbers, one for each vector")
@@ -41,8 +42,7 @@ def as_keys(name: str, keys: Iterable[int] | npt.NDArray[np.int64]) -> Rows:
     if array.size == 0:
         return np.zeros(0, dtype=np.int64)
     if array.dtype == object and array.ndim == 1:
-        wrong = [key for key in array if isinstance(key, (bool, np.bool_)) or not isinstance(key, (int, np.integer))]
-        if wrong:
+        if wrong := [key for key in array if as_whole(key) is None]:
             raise TypeError(f"{name} have {wrong[0]!r}, expected whole numbers (n,)")
     elif array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(f"{name} are {array.dtype} {array.shape}, expected whole numbers (n,)")
@@ -53,7 +53,7 @@ def as_keys(name: str, keys: Iterable[int] | npt.NDArray[np.int64]) -> Rows:
     return array.astype(np.int64)
 
 
-def checked_keys(keys: Iterable[int] | npt.NDArray[np.int64]) -> Rows:
+def checked_keys(keys: KeysLike) -> Keys:
     """Keys as (n,) int64; raises where one is not whole, below 0, over 63 bits, or there twice."""
     array = as_keys("keys", keys)
     if (array < 0).any():
