@@ -15,15 +15,12 @@ from threading import Event, Thread
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Counts, Floats, Ids
 from ..bundle.manifest import Role
 from ..errors import BundleError
 from .ort import onnxruntime
 from .tokens import Tokens
-
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 _FLOATS = "tensor(float)"
 
@@ -35,17 +32,14 @@ class OnnxEngine:
     Attributes:
         tokens: the bundle's tokenizer.
         session: one graph on one thread.
+        dim: length of its vectors.
         name: what errors call the graph.
     """
 
     tokens: Tokens
     session: Any
+    dim: int
     name: str
-
-    def run(self, text: str, role: Role) -> tuple[Floats, int]:
-        """One text's vector, (dim,) float32 of unit length, and how many of its characters were left out."""
-        ids, left_out = self.tokens.ids(text, role)
-        return self.vector(ids), left_out
 
     def vector(self, ids: Ids) -> Floats:
         """The vector of a text's token ids, (dim,) float32 of unit length."""
@@ -58,18 +52,21 @@ class OnnxEngine:
             ) from error
         return np.asarray(vectors[0], dtype=np.float32)
 
-    def run_all(self, texts: Sequence[str], role: Role, threads: int, vectors: Floats, left_out: Ids) -> None:
-        """Fill a row for each text, on so many threads."""
+    def run(self, texts: Sequence[str], role: Role, threads: int) -> tuple[Floats, Counts]:
+        """The vectors of texts, and how many characters of each were left out; see `engine.Engine.run`."""
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        left_out = np.zeros(len(texts), dtype=np.int64)
         # Long texts first, so that no worker is left alone with one at the end.
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-        position = count()
+        positions = count()
         failures: list[BaseException] = []
 
         def work(ended: Event) -> None:
             try:
-                while not failures and (place := next(position)) < len(order):
-                    row = order[place]
-                    vectors[row], left_out[row] = self.run(texts[row], role)
+                while not failures and (position := next(positions)) < len(order):
+                    row = order[position]
+                    ids, left_out[row] = self.tokens.ids(texts[row], role)
+                    vectors[row] = self.vector(ids)
             except BaseException as error:  # handed to the caller's thread below
                 failures.append(error)
             finally:
@@ -95,6 +92,7 @@ class OnnxEngine:
                 self._give_back()
         if failures:
             raise failures[0]
+        return vectors, left_out
 
     def _give_back(self) -> None:
         """Have ONNX Runtime give back what it keeps of the memory that texts took; it does so behind a run."""

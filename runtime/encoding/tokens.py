@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from ..arrays import Ids, Mask, Rows
 from ..bundle.manifest import ROLES, Role
 from ..errors import BundleError
 from .words import starts_of, words_of
@@ -38,8 +38,8 @@ class Spans:
         starts_word: (n,) bool, true where a token begins a word; only there may a text be cut.
     """
 
-    chars: npt.NDArray[np.int64]
-    starts_word: npt.NDArray[np.bool_]
+    chars: Rows
+    starts_word: Mask
 
 
 class Tokens:
@@ -79,7 +79,7 @@ class Tokens:
         known = self._tokenizer.get_vocab(with_added_tokens=True).values()
         return int(max([*known, *self._tokenizer.encode("").ids]))
 
-    def ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
+    def ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The ids of one text, cut at `max_tokens`.
 
         Of a long text only as much is looked at as is needed for that, so a book costs no more than a page, and never
@@ -107,7 +107,7 @@ class Tokens:
         encoding = self._tokenizer.post_process(encoding, None, True)
         return np.asarray(encoding.ids, dtype=np.int64), left_out
 
-    def word_ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
+    def word_ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The same as `ids`, many times as fast where the words of the text were seen before.
 
         A text that is longer than the first look of `ids`, or than the encoder reads, is left to it.
@@ -119,12 +119,12 @@ class Tokens:
         return self.ids(text, role)
 
     def spans(self, text: str) -> Spans:
-        """The place of every token of a text of any length, for cutting it into passages.
+        """Where every token of a text of any length lies, for cutting it into passages.
 
         The text is read in blocks, so that memory stays bounded for a book as for a line.
         """
-        chars: list[npt.NDArray[np.int64]] = []
-        starts_word: list[npt.NDArray[np.bool_]] = []
+        chars: list[Rows] = []
+        starts_word: list[Mask] = []
         for begin, end in _blocks(text):
             if self._words is not None:
                 found, starts = self._words.spans(text[begin:end])
@@ -141,6 +141,10 @@ class Tokens:
     def count(self, text: str) -> int:
         """Tokens of a text, special tokens not counted."""
         return len(self.spans(text).chars)
+
+    def readable(self, text: str, role: Role) -> str:
+        """The start of a text that the encoder reads of it in this role, cut where a word ends."""
+        return self.truncated(text, self.room(role))
 
     def truncated(self, text: str, tokens: int) -> str:
         """The longest start of a text that has at most `tokens` tokens, cut where a word ends."""

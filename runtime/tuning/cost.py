@@ -54,7 +54,7 @@ class Cost:
         return f"{self.width}.{self.precision}"
 
 
-def measure(bundle: Bundle, variant: Variant) -> Cost:
+def measure_cost(bundle: Bundle, variant: Variant) -> Cost:
     """Measure a variant in a process of its own, for about two seconds.
 
     Raises:
@@ -88,7 +88,7 @@ def _measured(bundle: Bundle, width: str, precision: str) -> Cost:
     before = _resident_bytes()
     with Encoder(bundle, width=width, precision=precision) as encoder:
         tokens = encoder.tokens
-        texts = [tokens.truncated(text, tokens.room("document")) for text in texts]
+        texts = [tokens.readable(text, "document") for text in texts]
         queries = [" ".join(text.split()[:_QUERY_WORDS]) for text in texts]
         for query in queries[:_WARM_UP]:
             encoder.encode([query], role="query")
@@ -98,8 +98,8 @@ def _measured(bundle: Bundle, width: str, precision: str) -> Cost:
             encoder.encode([queries[len(took) % len(queries)]], role="query")
             took.append(time.perf_counter() - begin)
         # Every call has short and long texts, since they lie from the shortest on.
-        calls = [texts[place :: max(1, len(texts) // _TEXTS_A_CALL)] for place in range(len(texts) // _TEXTS_A_CALL)]
-        calls = calls or [texts]
+        count = max(1, len(texts) // _TEXTS_A_CALL)
+        calls = [texts[begin::count] for begin in range(count)]
         sizes = [sum(len(tokens.ids(text, "document")[0]) for text in call) for call in calls]
         encoded = number = 0
         begin = time.perf_counter()

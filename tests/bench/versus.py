@@ -24,7 +24,7 @@ from peers import MAKERS, PEERS, peer
 from peers.adapter import Text
 
 from machine import commit, tree_bytes
-from nestling.bundle.manifest import hash_file
+from nestling.disk import hash_file
 from nestling.evaluate import Collection
 
 # Rounds of what is timed; `encode` takes another part of the documents in each, of so many parts.

@@ -53,7 +53,7 @@ def test_an_encoder_alone_encodes_documents_and_queries(tmp_path: Path, family: 
 
 
 def test_the_bits_of_a_table_are_no_precision_for_other_widths(tmp_path: Path) -> None:
-    bundle = read_bundle(FORMATS / "v3" / "bundle")
+    bundle = read_bundle(FORMATS / "v4" / "bundle")
     with Library(tmp_path / "a.nest", encoder=Encoder(bundle, width="static"), document_width="xl") as library:
         assert (library.encoder.width, library.encoder.precision) == ("xl", "int8")
     with Library(tmp_path / "b.nest", encoder=Encoder(bundle, precision="int4"), document_width="s") as library:
@@ -263,7 +263,7 @@ def test_a_read_only_library_of_several_widths_is_searched(
 SEARCH = """
 import sys
 from nestling import Library
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 with Library(sys.argv[1], encoder=read_bundle(sys.argv[2]), query_width=sys.argv[3]) as library:
     if sys.argv[4] == "add":
         from nestling import Document

@@ -19,7 +19,7 @@ from stored import passage_keys, told
 CHILD = """
 import sys
 from nestling import Encoder, Library
-from nestling.encoding.bundle import read_bundle
+from nestling.bundle.manifest import read_bundle
 encoder = Encoder(read_bundle(sys.argv[2]), threads=1)
 with Library(sys.argv[1], encoder=encoder) as library:
     print("ready", flush=True)
