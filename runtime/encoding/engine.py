@@ -79,7 +79,7 @@ def open_engine(bundle: Bundle, variant: Variant) -> Engine:
 
 
 def load(folder: Path, variant: Variant, tokens: Tokens, dim: int) -> Engine:
-    """The engine of a variant whose files are in a folder, without a look at the manifest.
+    """The engine of a variant whose files are in a folder, without a check of their hashes.
 
     Raises:
         BundleError: its graph cannot be loaded or is no encoder of this dim.

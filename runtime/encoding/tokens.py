@@ -20,11 +20,12 @@ from ..errors import BundleError
 from .words import starts_of, words_of
 
 _BLOCK_CHARS = 65536
-# How many characters of a text are looked at, one after another until there are tokens enough. The last is a bound: a
+# How many characters of a text are read, one after another until there are tokens enough. The last is a bound: a
 # word without end, or characters that the tokenizer drops, cost over a hundred bytes each and give next to no tokens,
 # while a text that says something fills an encoder from far fewer.
-_LOOKS = (4096, 16384, 65536, 262144, 1048576)
-# Tokens that begin so far before the end of a look are as in the whole text: WordPiece makes a longer word one token.
+_READ_CHARS = (4096, 16384, 65536, 262144, 1048576)
+# Tokens that begin so far before the end of what is read are those of the whole text, since WordPiece makes a longer
+# word one token.
 _UNSURE_CHARS = 1024
 _MIN_ROOM = 4
 
@@ -82,9 +83,9 @@ class Tokens:
     def ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The ids of one text, cut at `max_tokens`.
 
-        Of a long text only as much is looked at as is needed for that, so a book costs no more than a page, and never
+        Of a long text only as much is read as is needed for that, so a book costs no more than a page, and never
         more than its first 1,048,576 characters; what is behind them counts as left out. The ids are those that the
-        whole text begins with, wherever the looking ends; only inside a word of over 1,024 characters may they differ.
+        whole text begins with, wherever the reading ends; only inside a word of over 1,024 characters may they differ.
 
         Returns:
             ids: (n,) int64, at most `max_tokens`, special tokens included.
@@ -92,7 +93,7 @@ class Tokens:
         """
         prefix = self._prefixes[role]
         most = self.max_tokens - self._tokenizer.num_special_tokens_to_add(False)
-        for chars in _LOOKS:
+        for chars in _READ_CHARS:
             encoding = self._tokenizer.encode(prefix + text[:chars], add_special_tokens=False)
             sure = len(encoding.ids)
             if chars < len(text):
@@ -110,9 +111,9 @@ class Tokens:
     def word_ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The same as `ids`, many times as fast where the words of the text were seen before.
 
-        A text that is longer than the first look of `ids`, or than the encoder reads, is left to it.
+        A text that is longer than what `ids` reads first, or than the encoder reads, is left to it.
         """
-        if self._words is not None and len(text) <= _LOOKS[0]:
+        if self._words is not None and len(text) <= _READ_CHARS[0]:
             ids = self._words.ids(self._prefixes[role] + text)
             if len(ids) <= self.max_tokens:
                 return ids, 0
