@@ -19,8 +19,9 @@ import onnx
 from tokenizers import Tokenizer
 
 from ..bundle.golden import Golden, stored
-from ..bundle.manifest import MANIFEST, STATIC, Bundle, File, Variant, hash_file, read_bundle
+from ..bundle.manifest import MANIFEST, STATIC, Bundle, BundleFile, Variant, read_bundle
 from ..bundle.quality import REPORT
+from ..disk import hash_file
 from ..encoding.encoder import Encoder
 from ..encoding.engine import load
 from ..encoding.tokens import Tokens
@@ -189,7 +190,7 @@ def _write_manifest(
         tokenizer=TOKENIZER,
         golden=GOLDEN,
         variants=tuple(variants),
-        files={name: File((folder / name).stat().st_size, hash_file(folder / name)) for name in names},
+        files={name: BundleFile((folder / name).stat().st_size, hash_file(folder / name)) for name in names},
     )
     (folder / MANIFEST).write_text(bundle.manifest())
     return bundle
@@ -228,7 +229,7 @@ def _write_golden(
     built = {}
     for variant in variants:
         engine = load(folder, variant, tokens, expected.shape[1])
-        built[variant.name] = np.stack([engine.run(text, "document")[0] for text in texts])
+        built[variant.name] = engine.run(texts, "document", 1)[0]
     with (folder / GOLDEN).open("wb") as stream:
         arrays: dict[str, Any] = {**stored(Golden(texts, expected, built))}
         np.savez(stream, **arrays)

@@ -224,7 +224,7 @@ def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     """Check a library, an index or a bundle for damage; exit 1 where there is any.
 
     A bundle's files are compared with their hashes, then each of its precisions is tried on golden texts and compared
-    with what it gave where the bundle was built, in bundles of format 1 with the float32 weights.
+    with what it gave where the bundle was built.
     """
     from .vectors.files import is_index
 
@@ -237,7 +237,7 @@ def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
         for measured in conformance(path):
             click.echo(
                 f"{path}: {measured.variant}: sound; cosine {measured.cosine_mean:.4f} mean, {measured.cosine_min:.4f} "
-                f"worst to {measured.against} ({measured.reference_mean:.4f}, {measured.reference_min:.4f} to "
+                f"worst to the vectors at the build ({measured.reference_mean:.4f}, {measured.reference_min:.4f} to "
                 f"float32), {measured.agreement:.0%} of nearest texts the same over {measured.texts} texts, "
                 f"{measured.tokens_per_second:.0f} tokens a second"
             )
@@ -329,10 +329,10 @@ def _open(
     """
     from .bundle.manifest import read_bundle
     from .library.library import Library
-    from .tuning.width_plan import read_plan
+    from .tuning.width_plan import read_width_plan
 
     found, new = read_bundle(bundle), create and not path.exists()
-    plan = read_plan(found)
+    plan = read_width_plan(found)
     if plan is not None:
         width = width or (plan.document_width if new else None)
         query_width = query_width or plan.query_width

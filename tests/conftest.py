@@ -13,8 +13,8 @@ import pytest
 EXPORT_SUITES = tuple(Path(__file__).parent / name for name in ("contract", "export"))
 EXPORT_TOOLS = ("torch", "transformers", "optimum", "onnx")
 
-# Notes on bundles, and plans, belong to this run, in this process and those that it starts.
-_cache = tempfile.TemporaryDirectory(prefix="nestling-notes-")
+# The verification cache and plans belong to this run, in this process and those that it starts.
+_cache = tempfile.TemporaryDirectory(prefix="nestling-cache-")
 os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = _cache.name
 _config = tempfile.TemporaryDirectory(prefix="nestling-config-")
 os.environ["XDG_CONFIG_HOME"] = os.environ["APPDATA"] = _config.name

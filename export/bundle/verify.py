@@ -65,8 +65,7 @@ def sentences() -> list[str]:
 
 def golden_texts(tokens: Tokens) -> list[str]:
     """Some of `sentences`, spread over all lengths, from the shortest on, each cut to what the encoder reads."""
-    room = tokens.room("document")
-    ordered = sorted((tokens.truncated(text, room) for text in sentences()), key=lambda text: (len(text), text))
+    ordered = sorted((tokens.readable(text, "document") for text in sentences()), key=lambda text: (len(text), text))
     places = np.linspace(0, len(ordered) - 1, GOLDEN_TEXTS).round().astype(int)
     return [ordered[place] for place in places]
 
@@ -95,7 +94,8 @@ def turned(vectors: Floats, rotation: Floats | None) -> Floats:
 
 def compare(encoder: Encoder, texts: list[str], expected: Floats) -> Report:
     """Measure an encoder against the reference's vectors of the same texts."""
-    texts = [_read_part(encoder, text) for text in texts]
+    # What is behind the limit is cut, so that a long text is compared without a warning.
+    texts = [encoder.tokens.readable(text, "document") for text in texts]
     found = encoder.encode(texts, role="document")
     cosines = (found * expected).sum(axis=1)
     return Report(
@@ -131,8 +131,3 @@ def require(report: Report, bar: VerifyRecipe, variant: str) -> None:
             raise ExportError(
                 f"{variant}: {what} to the reference is {found}, the recipe asks for {least}; no bundle was written"
             )
-
-
-def _read_part(encoder: Encoder, text: str) -> str:
-    """What the encoder reads of a text, so that texts at the limit are compared without a warning."""
-    return encoder.tokens.truncated(text, encoder.tokens.room("document"))

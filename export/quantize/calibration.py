@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from random import Random
 
-from ...bundle.manifest import hash_file
 from ...demo import demo_documents
+from ...disk import hash_file
 from ..errors import ExportError
 from ..recipe.recipe import TextsRecipe
 

@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from ...bundle.manifest import hash_file
+from ...disk import hash_file
 from ..errors import ExportError
 from .recipe import FolderSource, HubSource, PypiSource, Recipe
 

@@ -65,36 +65,36 @@ def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """The fields of a protobuf message that hold bytes: their numbers and what they hold."""
-    place = 0
-    while place < len(message):
-        tag, place = _number(message, place)
+    position = 0
+    while position < len(message):
+        tag, position = _number(message, position)
         if not 8 <= tag < _MOST_TAG:  # readers differ in what they make of it
             raise ValueError("a field has no valid number")
         wire = tag & 7
         if wire == 0:
-            _, place = _number(message, place)
+            _, position = _number(message, position)
         elif wire in (1, 5):
-            place += 8 if wire == 1 else 4
+            position += 8 if wire == 1 else 4
         elif wire == 2:
-            length, place = _number(message, place)
-            if place + length > len(message):
+            length, position = _number(message, position)
+            if position + length > len(message):
                 raise ValueError("a field is cut short")
-            yield tag >> 3, message[place : place + length]
-            place += length
+            yield tag >> 3, message[position : position + length]
+            position += length
         else:
             raise ValueError(f"a field is of the unknown wire type {wire}")
-    if place > len(message):
+    if position > len(message):
         raise ValueError("a field is cut short")
 
 
-def _number(message: memoryview, place: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and the place behind it."""
+def _number(message: memoryview, position: int) -> tuple[int, int]:
+    """A number of seven bits a byte, and the position behind it."""
     value = 0
     for count in range(10):
-        if place + count >= len(message):
+        if position + count >= len(message):
             raise ValueError("a number is cut short")
-        byte = message[place + count]
+        byte = message[position + count]
         value |= (byte & 0x7F) << 7 * count
         if byte < 0x80:
-            return value, place + count + 1
+            return value, position + count + 1
     raise ValueError("a number is too long")

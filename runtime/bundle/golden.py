@@ -9,18 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import Floats
 from ..errors import BundleError
 from . import archive
 from .manifest import Bundle, Variant
 
-Floats = npt.NDArray[np.float32]
-
 MIN_COSINE = 0.985
-# Bundles of format 1 keep no vectors of the build, only those of the float32 weights, which a low precision rightly
-# differs from by more than one machine differs from another; a wrong graph or kernel is still far below.
-MIN_COSINE_FLOAT32 = 0.9
-QUICK_TEXTS = 3
 
+_QUICK_TEXTS = 3
 _MOST_BYTES = 64 << 20
 
 
@@ -31,20 +27,12 @@ class Golden:
     Attributes:
         texts: from the shortest on; none is longer than the encoder reads.
         reference: (n, dim) float32, unit rows, by the original weights in float32.
-        built: (n, dim) float32 by a variant's name, unit rows, as that variant gave them where it was built.
+        built: by the name of each variant, (n, dim) float32, unit rows, as that variant gave them where it was built.
     """
 
     texts: list[str]
     reference: Floats
     built: Mapping[str, Floats]
-
-    def expected(self, variant: Variant) -> Floats:
-        """What a variant must give, (n, dim) float32; bundles of format 1 know only the reference."""
-        return self.built.get(variant.name, self.reference)
-
-    def against(self, variant: Variant) -> str:
-        """What `expected` is, in words."""
-        return "the vectors at the build" if variant.name in self.built else "the float32 reference"
 
 
 def read_golden(bundle: Bundle) -> Golden:
@@ -69,7 +57,7 @@ def read_golden(bundle: Bundle) -> Golden:
             raise BundleError(
                 f"{path}: has vectors {found.shape}, expected {(len(texts), bundle.dim)}; build the bundle again"
             )
-    if missing := [variant.name for variant in bundle.variants if bundle.format > 1 and variant.name not in vectors]:
+    if missing := [variant.name for variant in bundle.variants if variant.name not in vectors]:
         raise BundleError(
             f"{path}: has no vectors of {missing[0]}, expected some of each variant; build the bundle again"
         )
@@ -92,27 +80,21 @@ def quick_check(bundle: Bundle, variant: Variant, encode: Callable[[str], Floats
         encode: a text's vector as a document, (dim,) float32.
 
     Raises:
-        BundleError: a vector is further from the one that is expected than it may be.
+        BundleError: a vector is further from the one at the build than it may be.
     """
     golden = read_golden(bundle)
-    expected = golden.expected(variant)
-    for place in _spread(len(golden.texts)):
-        require_cosine(bundle, variant, float(encode(golden.texts[place]) @ expected[place]))
-
-
-def _spread(texts: int) -> range:
-    """Places of some texts of the shorter half, so that a check takes a moment."""
-    return range(0, texts // 2 + 1, max(1, texts // (2 * QUICK_TEXTS)))
+    count = len(golden.texts)
+    # Some of the shorter half, so that a check takes a moment.
+    for row in range(0, count // 2 + 1, max(1, count // (2 * _QUICK_TEXTS))):
+        require_cosine(bundle, variant, float(encode(golden.texts[row]) @ golden.built[variant.name][row]))
 
 
 def require_cosine(bundle: Bundle, variant: Variant, cosine: float) -> None:
-    """Raise BundleError where a vector is further from what `Golden.expected` gives than it may be."""
-    first = bundle.format == 1
-    other, least = ("the float32 reference", MIN_COSINE_FLOAT32) if first else ("the one at the build", MIN_COSINE)
-    if not cosine >= least:
+    """Raise BundleError where the cosine of a vector to the one at the build is below 0.985, or is no number."""
+    if not cosine >= MIN_COSINE:
         raise BundleError(
-            f"{bundle.folder}: {variant.name} gives on this machine a vector with cosine {cosine:.4f} to {other}, "
-            f"expected {least} or more; do not use it here and please report it"
+            f"{bundle.folder}: {variant.name} gives on this machine a vector with cosine {cosine:.4f} to the one at "
+            f"the build, expected {MIN_COSINE} or more; do not use it here and please report it"
         )
 
 

@@ -1,12 +1,11 @@
 """The bundle: a folder with a manifest, a tokenizer, ONNX graphs, perhaps a token table, and golden vectors.
 
 The manifest is the only thing that both halves of Nestling agree on. It is read strictly: an unknown key, a
-missing key, a wrong hash, a newer format or a path that leaves the folder is an error that names the file.
+missing key, a wrong hash, another format or a path that leaves the folder is an error that names the file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -15,6 +14,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Literal
 
+from ..checks import require_keys, require_type
+from ..disk import hash_file
 from ..errors import BundleError
 
 Role = Literal["document", "query"]
@@ -25,7 +26,6 @@ MANIFEST = "manifest.json"
 DEFAULT = "nestling-en"
 STATIC = "static"
 
-_READ_BYTES = 1 << 20
 _MOST_TOKENS = 32768
 _TABLE = ".npz"
 _TABLE_PRECISIONS = ("int8", "int4")
@@ -64,7 +64,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class File:
+class BundleFile:
     """What a file of a bundle must be."""
 
     bytes: int
@@ -86,7 +86,6 @@ class Bundle:
         golden: file name of the golden texts and vectors.
         variants: the graphs, the default first; their vectors can be compared with one another.
         files: every file of the bundle but the manifest, with its size and hash.
-        format: of the manifest; 1 has neither data files nor golden vectors of a variant's own, 2 has no token table.
     """
 
     folder: Path
@@ -98,8 +97,7 @@ class Bundle:
     tokenizer: str
     golden: str
     variants: tuple[Variant, ...]
-    files: Mapping[str, File]
-    format: int = FORMAT
+    files: Mapping[str, BundleFile]
 
     def __post_init__(self) -> None:
         where = self.folder / MANIFEST
@@ -117,11 +115,11 @@ class Bundle:
         if not self.variants:
             raise BundleError(f"{where}: no variants, expected at least one graph")
         for variant in self.variants:
-            _one_kind(where, variant, self.format)
+            _require_kind(where, variant)
         if sum(variant.is_static for variant in self.variants) > 1:
             raise BundleError(f"{where}: has several token tables, expected one; build the bundle again")
         for name in self.files:
-            _plain_name(where, name)
+            _require_plain_name(where, name)
         for name in (self.tokenizer, self.golden, *(name for variant in self.variants for name in variant.files)):
             if name not in self.files:
                 raise BundleError(f"{where}: {name!r} is used but not listed in files; build the bundle again")
@@ -191,10 +189,8 @@ class Bundle:
 
     def manifest(self) -> str:
         """The text of `manifest.json`, the same for equal bundles."""
-        values = {key: value for key, value in asdict(self).items() if key != "folder"}
-        if self.format == 1:
-            for variant in values["variants"]:
-                del variant["data"]
+        values = {"format": FORMAT, **asdict(self)}
+        del values["folder"]
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
@@ -226,77 +222,50 @@ def read_bundle(folder: str | Path | None = None) -> Bundle:
         raise BundleError(f"{path}: is not JSON ({error}); install the bundle again") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise BundleError(f"{path}: has no format number; it is not a bundle's manifest")
-    if not 1 <= values["format"] <= FORMAT:
+    if values["format"] != FORMAT:
         raise BundleError(
-            f"{path}: has format {values['format']}, this Nestling reads 1 to {FORMAT}; "
+            f"{path}: has format {values['format']}, this Nestling reads {FORMAT}; "
             + ("update Nestling" if values["format"] > FORMAT else "build the bundle again")
         )
-    return _bundle(folder, values, path)
+    try:
+        _require_values(values)
+    except ValueError as error:
+        raise BundleError(f"{path}: {error}; build the bundle again") from error
+    variants = (Variant(**{**variant, "data": tuple(variant["data"])}) for variant in values["variants"])
+    files = {name: BundleFile(**entry) for name, entry in values["files"].items()}
+    del values["format"]
+    return Bundle(folder, **{**values, "variants": tuple(variants), "files": files})
 
 
-def hash_file(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _bundle(folder: Path, values: dict[str, Any], path: Path) -> Bundle:
-    expected = {field.name for field in fields(Bundle)} - {"folder"}
-    _same_keys(path, "manifest", values, expected)
-    for key, kind in (("name", str), ("space", str), ("dim", int), ("max_tokens", int), ("tokenizer", str)):
-        _typed(path, key, values[key], kind)
-    _typed(path, "golden", values["golden"], str)
-    _typed(path, "prefixes", values["prefixes"], dict)
-    _typed(path, "variants", values["variants"], list)
-    _typed(path, "files", values["files"], dict)
+def _require_values(values: dict[str, Any]) -> None:
+    """Raise ValueError with one clause where a manifest lacks a key, has another, or one of another type."""
+    require_keys("manifest", values, {"format", *(field.name for field in fields(Bundle))} - {"folder"})
+    for key in ("name", "space", "tokenizer", "golden"):
+        _require_text(key, values[key])
+    for key, kind in (("dim", int), ("max_tokens", int), ("prefixes", dict), ("variants", list), ("files", dict)):
+        require_type(key, values[key], kind)
     for role, prefix in values["prefixes"].items():
-        _typed(path, f"prefixes.{role}", prefix, str)
+        _require_text(f"prefixes.{role}", prefix)
     for variant in values["variants"]:
-        later = {"data"} if values["format"] == 1 else set()
-        _same_keys(path, "a variant", variant, {field.name for field in fields(Variant)} - later)
-        for key, value in variant.items():
-            _typed(path, f"variants.{key}", value, list if key == "data" else str)
-        for name in variant.get("data", ()):
-            _typed(path, "variants.data", name, str)
+        require_keys("a variant", variant, {field.name for field in fields(Variant)})
+        for key in ("width", "precision", "graph"):
+            _require_text(f"variants.{key}", variant[key])
+        require_type("variants.data", variant["data"], list)
+        for name in variant["data"]:
+            _require_text("variants.data", name)
     for name, entry in values["files"].items():
-        _same_keys(path, f"files.{name}", entry, {field.name for field in fields(File)})
-        _typed(path, f"files.{name}.bytes", entry["bytes"], int)
-        _typed(path, f"files.{name}.sha256", entry["sha256"], str)
-    return Bundle(
-        folder=folder,
-        name=values["name"],
-        space=values["space"],
-        dim=values["dim"],
-        max_tokens=values["max_tokens"],
-        prefixes=values["prefixes"],
-        tokenizer=values["tokenizer"],
-        golden=values["golden"],
-        variants=tuple(Variant(**{**v, "data": tuple(v.get("data", ()))}) for v in values["variants"]),
-        files={name: File(**entry) for name, entry in values["files"].items()},
-        format=values["format"],
-    )
+        require_keys(f"files.{name}", entry, {field.name for field in fields(BundleFile)})
+        require_type(f"files.{name}.bytes", entry["bytes"], int)
+        _require_text(f"files.{name}.sha256", entry["sha256"])
 
 
-def _same_keys(path: Path, what: str, values: object, expected: set[str]) -> None:
-    if not isinstance(values, dict):
-        raise BundleError(f"{path}: {what} is {type(values).__name__}, expected an object")
-    if unknown := sorted(set(values) - expected):
-        raise BundleError(f"{path}: {what} has the unknown key {unknown[0]!r}; update Nestling or build again")
-    if missing := sorted(expected - set(values)):
-        raise BundleError(f"{path}: {what} lacks the key {missing[0]!r}; build the bundle again")
+def _require_text(what: str, value: object) -> None:
+    require_type(what, value, str)
+    if any("\ud800" <= character <= "\udfff" for character in str(value)):
+        raise ValueError(f"{what} is {value!r}, expected text without lone surrogates")
 
 
-def _typed(path: Path, key: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise BundleError(f"{path}: {key} is {type(value).__name__}, expected {kind.__name__}")
-    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        raise BundleError(f"{path}: {key} is {value!r}, expected text without lone surrogates")
-
-
-def _one_kind(where: Path, variant: Variant, format: int) -> None:
+def _require_kind(where: Path, variant: Variant) -> None:
     """Raise BundleError for a token table that is no variant of width static, or the other way round."""
     table = variant.graph.endswith(_TABLE)
     if table != variant.is_static:
@@ -304,8 +273,6 @@ def _one_kind(where: Path, variant: Variant, format: int) -> None:
         raise BundleError(f"{where}: {variant.name} is {variant.graph!r}, expected {expected}; build the bundle again")
     if not table:
         return
-    if format < 3:
-        raise BundleError(f"{where}: has a token table in format {format}, expected 3; build the bundle again")
     if variant.data or variant.precision not in _TABLE_PRECISIONS:
         raise BundleError(
             f"{where}: {variant.name} has {len(variant.data)} data files, expected none, and precision "
@@ -313,7 +280,7 @@ def _one_kind(where: Path, variant: Variant, format: int) -> None:
         )
 
 
-def _plain_name(where: Path, name: str) -> None:
+def _require_plain_name(where: Path, name: str) -> None:
     if (
         not name
         or name in (".", "..", MANIFEST)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..checks import as_whole, require_keys, require_type
 from ..errors import BundleError
 from .manifest import Bundle
 
@@ -33,7 +34,7 @@ class Quality:
 
     def __post_init__(self) -> None:
         for value in (self.documents, self.queries):
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if as_whole(value) is None and not isinstance(value, float):
                 raise ValueError(f"{value!r} is no number")
             if not 0 <= value <= _MOST_PERCENT:
                 raise ValueError(f"{value} is no share in percent")
@@ -51,9 +52,10 @@ def read_quality(bundle: Bundle) -> Mapping[str, Quality]:
     try:
         if bundle.files[REPORT].bytes > _MOST_BYTES:
             raise ValueError(f"it has over {_MOST_BYTES} bytes")
-        found = json.loads(path.read_bytes()).get("quality", {})
-        if strange := sorted(set(found) - {variant.name for variant in bundle.variants}):
-            raise ValueError(f"the bundle has no {strange[0]!r}")
-        return {name: Quality(**values) for name, values in found.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        report = json.loads(path.read_bytes())
+        require_type("it", report, dict)
+        names = {variant.name for variant in bundle.variants}
+        found = require_keys("quality", report.get("quality", {}), names, optional=names)
+        return {name: Quality(**require_keys(name, found[name], {"documents", "queries"})) for name in found}
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: says nothing readable of quality ({error}); build the bundle again") from error

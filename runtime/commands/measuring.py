@@ -29,18 +29,18 @@ def tune(query_ms: float | None, memory_mb: float | None, bundle: Path | None, a
     """
     from ..bundle.manifest import read_bundle
     from ..bundle.quality import read_quality
-    from ..tuning.cost import measure
-    from ..tuning.width_plan import choose, write_plan
+    from ..tuning.cost import measure_cost
+    from ..tuning.width_plan import choose, write_width_plan
 
     found = read_bundle(bundle)
     quality = read_quality(found)
     costs, count = [], show.counted("variants measured")
     for variant in found.variants:
-        costs.append(measure(found, variant))
+        costs.append(measure_cost(found, variant))
         count(len(costs), len(found.variants))
     show.costs(costs, quality, as_json)
     choice = choose(found, costs, quality, query_ms, memory_mb)
-    path = write_plan(found, choice.plan)
+    path = write_width_plan(found, choice.plan)
     show.choice(choice, as_json)
     show.say(f"remembered in {path}")
 

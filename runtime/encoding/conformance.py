@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Rows
 from ..bundle.external_data import check_locations
-from ..bundle.golden import Floats, Golden, read_golden, require_cosine
+from ..bundle.golden import Golden, read_golden, require_cosine
 from ..bundle.manifest import Variant, read_bundle
 from .encoder import Encoder
 from .engine import Engine
@@ -26,16 +26,14 @@ class Conformance:
     Attributes:
         variant: its name, width and precision.
         texts: how many golden texts there are.
-        against: what is expected, in words.
-        cosine_mean, cosine_min: between this machine's vectors and those that are expected, see `Golden.expected`.
+        cosine_mean, cosine_min: between this machine's vectors and those at the build.
         reference_mean, reference_min: between this machine's vectors and those of the original float32 weights.
-        agreement: share of each text's five nearest others that are the same as with the expected vectors.
+        agreement: share of each text's five nearest others that are the same as with the vectors at the build.
         tokens_per_second: with the encoder's default threads.
     """
 
     variant: str
     texts: int
-    against: str
     cosine_mean: float
     cosine_min: float
     reference_mean: float
@@ -47,12 +45,12 @@ class Conformance:
 def conformance(folder: Path) -> Iterator[Conformance]:
     """Compare all files of a bundle with their hashes, then encode its golden texts with one variant after another.
 
-    Nothing is taken from the notes that a start leaves, and more is looked at than there, where it would take too long:
-    each variant must be able to run a text of `max_tokens` and the highest id that the tokenizer gives.
+    The verification cache is not asked, and more is verified than at a start, where it would take too long: each
+    variant must be able to run a text of `max_tokens` and the highest id that the tokenizer gives.
 
     Raises:
         BundleError: a file is missing or altered, a graph takes weights from a file that the manifest does not list for
-            it or cannot run what it must, or a vector is further from the expected one than it may be.
+            it or cannot run what it must, or a vector is further from the one at the build than it may be.
     """
     bundle = read_bundle(folder)
     bundle.verify()
@@ -85,17 +83,16 @@ def _check_limits(engine: Engine) -> None:
 
 def _measured(encoder: Encoder, variant: Variant, golden: Golden) -> Conformance:
     tokens = encoder.tokens
-    texts = [tokens.truncated(text, tokens.room("document")) for text in golden.texts]
+    texts = [tokens.readable(text, "document") for text in golden.texts]
     encoder.encode(texts[:1], role="document")
     begin = time.perf_counter()
     found = encoder.encode(texts, role="document")
     seconds = time.perf_counter() - begin
-    expected = golden.expected(variant)
+    expected = golden.built[variant.name]
     cosines, reference = ((found * vectors).sum(axis=1) for vectors in (expected, golden.reference))
     return Conformance(
         variant=variant.name,
         texts=len(texts),
-        against=golden.against(variant),
         cosine_mean=float(cosines.mean()),
         cosine_min=float(cosines.min()),
         reference_mean=float(reference.mean()),
@@ -105,7 +102,7 @@ def _measured(encoder: Encoder, variant: Variant, golden: Golden) -> Conformance
     )
 
 
-def _nearest(vectors: Floats, neighbours: int) -> npt.NDArray[np.int64]:
+def _nearest(vectors: Floats, neighbours: int) -> Rows:
     """The nearest other rows of each row: (n, neighbours)."""
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -np.inf)

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats
 from ..bundle.manifest import ROLES, Bundle, Role, read_bundle
-from ..errors import TruncationWarning
-from .engine import Engine, opened
+from ..checks import as_whole
+from ..errors import NestlingError, TruncationWarning
+from .engine import Engine, open_engine
 
 
 class Encoder:
@@ -33,7 +34,7 @@ class Encoder:
 
     Raises:
         BundleError: the bundle is missing or damaged, or has no such width or precision.
-        ValueError: `dim` or `threads` is out of range.
+        NestlingError: `dim` or `threads` is out of range.
     """
 
     def __init__(
@@ -46,16 +47,16 @@ class Encoder:
         threads: int | None = None,
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
-        if dim is not None and not (8 <= dim <= self.bundle.dim and dim % 8 == 0):
-            raise ValueError(f"dim is {dim}, expected a multiple of 8 from 8 to {self.bundle.dim}")
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads is {threads}, expected 1 or more")
+        self.dim = self.bundle.dim if dim is None else as_whole(dim) or 0
+        self.threads = _processors() if threads is None else as_whole(threads) or 0
+        if not 8 <= self.dim <= self.bundle.dim or self.dim % 8:
+            raise NestlingError(f"dim is {dim}, expected a multiple of 8 from 8 to {self.bundle.dim}")
+        if self.threads < 1:
+            raise NestlingError(f"threads is {threads}, expected 1 or more")
         variant = self.bundle.variant(width, precision)
         self.width = variant.width
         self.precision = variant.precision
-        self.dim = self.bundle.dim if dim is None else dim
-        self.threads = _processors() if threads is None else threads
-        self._engine: Engine | None = opened(self.bundle, variant)
+        self._engine: Engine | None = open_engine(self.bundle, variant)
         self.tokens = self._engine.tokens
 
     def __enter__(self) -> Encoder:
@@ -75,7 +76,7 @@ class Encoder:
         """Give back the memory of the weights, unless another encoder of this process uses them too."""
         self._engine = None
 
-    def encode(self, texts: Sequence[str], role: Role) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], role: Role) -> Floats:
         """Encode texts as documents or as queries.
 
         A text longer than the bundle's `max_tokens` is read up to there, and a TruncationWarning says so; cut long
@@ -90,9 +91,7 @@ class Encoder:
         """
         engine = self.engine
         texts = _checked(texts, role)
-        vectors = np.empty((len(texts), self.bundle.dim), dtype=np.float32)
-        left_out = np.zeros(len(texts), dtype=np.int64)
-        engine.run_all(texts, role, self.threads, vectors, left_out)
+        vectors, left_out = engine.run(texts, role, self.threads)
         if left_out.any():
             long, limit = np.count_nonzero(left_out), self.tokens.max_tokens
             message = f"{long} of {len(texts)} texts are over {limit} tokens, {left_out.sum()} characters were left out"
@@ -100,7 +99,7 @@ class Encoder:
         return truncate(vectors, self.dim)
 
 
-def truncate(vectors: npt.NDArray[np.float32], dim: int) -> npt.NDArray[np.float32]:
+def truncate(vectors: Floats, dim: int) -> Floats:
     """The first `dim` dimensions, made unit rows again (Matryoshka, arXiv 2205.13147).
 
     Args:

@@ -6,7 +6,7 @@ tensor, so a padded batch would change a text's vector. Throughput comes from wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -15,15 +15,12 @@ from threading import Event, Thread
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Counts, Floats, Ids
 from ..bundle.manifest import Role
 from ..errors import BundleError
 from .ort import onnxruntime
 from .tokens import Tokens
-
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 _FLOATS = "tensor(float)"
 
@@ -35,17 +32,14 @@ class OnnxEngine:
     Attributes:
         tokens: the bundle's tokenizer.
         session: one graph on one thread.
+        dim: length of its vectors.
         name: what errors call the graph.
     """
 
     tokens: Tokens
     session: Any
+    dim: int
     name: str
-
-    def run(self, text: str, role: Role) -> tuple[Floats, int]:
-        """One text's vector, (dim,) float32 of unit length, and how many of its characters were left out."""
-        ids, left_out = self.tokens.ids(text, role)
-        return self.vector(ids), left_out
 
     def vector(self, ids: Ids) -> Floats:
         """The vector of a text's token ids, (dim,) float32 of unit length."""
@@ -58,43 +52,22 @@ class OnnxEngine:
             ) from error
         return np.asarray(vectors[0], dtype=np.float32)
 
-    def run_all(self, texts: Sequence[str], role: Role, threads: int, vectors: Floats, left_out: Ids) -> None:
-        """Fill a row for each text, on so many threads."""
-        # Long texts first, so that no worker is left alone with one at the end.
-        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-        position = count()
-        failures: list[BaseException] = []
+    def run(self, texts: Sequence[str], role: Role, threads: int) -> tuple[Floats, Counts]:
+        """The vectors of texts, and how many characters of each were left out; see `engine.Engine.run`."""
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        left_out = np.zeros(len(texts), dtype=np.int64)
 
-        def work(ended: Event) -> None:
-            try:
-                while not failures and (place := next(position)) < len(order):
-                    row = order[place]
-                    vectors[row], left_out[row] = self.run(texts[row], role)
-            except BaseException as error:  # handed to the caller's thread below
-                failures.append(error)
-            finally:
-                ended.set()
+        def encode(row: int) -> None:
+            ids, left_out[row] = self.tokens.ids(texts[row], role)
+            vectors[row] = self.vector(ids)
 
-        # Events, for a join that Ctrl-C interrupted takes the thread for ended from then on (CPython's bpo-45274).
-        ended = [Event() for _ in range(min(threads, len(texts)) - 1)]
-        workers = [Thread(target=work, args=(event,), daemon=True) for event in ended]
         try:
-            for worker in workers:
-                worker.start()
-            work(Event())
-            for event in ended:
-                event.wait()
-        except BaseException as error:  # Ctrl-C while waiting; a worker in ONNX Runtime while Python ends aborts it
-            failures.append(error)
-            raise
+            # Long texts first, so that no thread is left alone with one at the end.
+            _for_each(sorted(range(len(texts)), key=lambda row: -len(texts[row])), encode, threads)
         finally:
-            for worker, event in zip(workers, ended, strict=True):
-                if worker.ident is not None:
-                    event.wait()
             if len(texts) > threads:
                 self._give_back()
-        if failures:
-            raise failures[0]
+        return vectors, left_out
 
     def _give_back(self) -> None:
         """Have ONNX Runtime give back what it keeps of the memory that texts took; it does so behind a run."""
@@ -102,6 +75,44 @@ class OnnxEngine:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         with suppress(Exception):  # the vectors are there
             self.session.run(["vector"], {"input_ids": np.zeros((1, 1), dtype=np.int64)}, options)
+
+
+def _for_each(rows: Sequence[int], work: Callable[[int], None], threads: int) -> None:
+    """Call a function with each row, on this thread and so many others that there are at most `threads`.
+
+    None of them outlives the call, even where it is interrupted: one that is in ONNX Runtime while Python ends takes
+    the process down with it. The first error of any of them is raised here.
+    """
+    positions = count()
+    failures: list[BaseException] = []
+
+    def run(ended: Event) -> None:
+        try:
+            while not failures and (position := next(positions)) < len(rows):
+                work(rows[position])
+        except BaseException as error:  # handed to the caller's thread below
+            failures.append(error)
+        finally:
+            ended.set()
+
+    # Events, for a join that Ctrl-C interrupted takes the thread for ended from then on (CPython's bpo-45274).
+    ended = [Event() for _ in range(min(threads, len(rows)) - 1)]
+    workers = [Thread(target=run, args=(event,), daemon=True) for event in ended]
+    try:
+        for worker in workers:
+            worker.start()
+        run(Event())
+        for event in ended:
+            event.wait()
+    except BaseException as error:  # Ctrl-C while waiting
+        failures.append(error)
+        raise
+    finally:
+        for worker, event in zip(workers, ended, strict=True):
+            if worker.ident is not None:
+                event.wait()
+    if failures:
+        raise failures[0]
 
 
 def new_session(graph: Path, dim: int) -> onnxruntime.InferenceSession:

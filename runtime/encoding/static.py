@@ -19,13 +19,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import Counts, Floats, Ids
 from ..bundle import archive
 from ..bundle.manifest import Role
 from ..errors import BundleError
 from .tokens import Tokens
-
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 _MOST_BYTES = 256 << 20
 _MOST_RANK = 4096
@@ -47,6 +45,11 @@ class Table:
     factors: Floats
     map: Floats | None
 
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return int((self.codes if self.map is None else self.map).shape[1])
+
     def sum(self, ids: Ids) -> Floats:
         """The sum of a text's rows before it is made a unit vector, (dim,) float32.
 
@@ -66,22 +69,20 @@ class StaticEngine:
     tokens: Tokens
     table: Table
 
-    def run(self, text: str, role: Role) -> tuple[Floats, int]:
-        """One text's vector, (dim,) float32 of unit length, and how many of its characters were left out."""
-        ids, left_out = self.tokens.word_ids(text, role)
-        return self.vector(ids), left_out
-
     def vector(self, ids: Ids) -> Floats:
         """The vector of a text's token ids, (dim,) float32 of unit length."""
         return np.asarray(_unit(self.table.sum(ids)[None, :])[0], dtype=np.float32)
 
-    def run_all(self, texts: Sequence[str], role: Role, threads: int, vectors: Floats, left_out: Ids) -> None:
-        """Fill a row for each text, on the calling thread: it is done before other threads would have started."""
+    def run(self, texts: Sequence[str], role: Role, threads: int) -> tuple[Floats, Counts]:
+        """See `engine.Engine.run`; on the calling thread, which is done before other threads would have started."""
+        vectors = np.empty((len(texts), self.table.dim), dtype=np.float32)
+        left_out = np.zeros(len(texts), dtype=np.int64)
         for row, text in enumerate(texts):
             ids, left_out[row] = self.tokens.word_ids(text, role)
             vectors[row] = self.table.sum(ids)
         for begin in range(0, len(texts), _UNIT_ROWS):
             vectors[begin : begin + _UNIT_ROWS] = _unit(vectors[begin : begin + _UNIT_ROWS])
+        return vectors, left_out
 
 
 def read_table(path: Path, precision: str, dim: int, highest_id: int) -> Table:

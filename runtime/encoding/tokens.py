@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from ..arrays import Ids, Mask, Rows
 from ..bundle.manifest import ROLES, Role
 from ..errors import BundleError
 from .words import starts_of, words_of
 
 _BLOCK_CHARS = 65536
-# How many characters of a text are looked at, one after another until there are tokens enough. The last is a bound: a
+# How many characters of a text are read, one after another until there are tokens enough. The last is a bound: a
 # word without end, or characters that the tokenizer drops, cost over a hundred bytes each and give next to no tokens,
 # while a text that says something fills an encoder from far fewer.
-_LOOKS = (4096, 16384, 65536, 262144, 1048576)
-# Tokens that begin so far before the end of a look are as in the whole text: WordPiece makes a longer word one token.
+_READ_CHARS = (4096, 16384, 65536, 262144, 1048576)
+# Tokens that begin so far before the end of what is read are those of the whole text, since WordPiece makes a longer
+# word one token.
 _UNSURE_CHARS = 1024
 _MIN_ROOM = 4
 
@@ -38,8 +39,8 @@ class Spans:
         starts_word: (n,) bool, true where a token begins a word; only there may a text be cut.
     """
 
-    chars: npt.NDArray[np.int64]
-    starts_word: npt.NDArray[np.bool_]
+    chars: Rows
+    starts_word: Mask
 
 
 class Tokens:
@@ -79,12 +80,12 @@ class Tokens:
         known = self._tokenizer.get_vocab(with_added_tokens=True).values()
         return int(max([*known, *self._tokenizer.encode("").ids]))
 
-    def ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
+    def ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The ids of one text, cut at `max_tokens`.
 
-        Of a long text only as much is looked at as is needed for that, so a book costs no more than a page, and never
+        Of a long text only as much is read as is needed for that, so a book costs no more than a page, and never
         more than its first 1,048,576 characters; what is behind them counts as left out. The ids are those that the
-        whole text begins with, wherever the looking ends; only inside a word of over 1,024 characters may they differ.
+        whole text begins with, wherever the reading ends; only inside a word of over 1,024 characters may they differ.
 
         Returns:
             ids: (n,) int64, at most `max_tokens`, special tokens included.
@@ -92,7 +93,7 @@ class Tokens:
         """
         prefix = self._prefixes[role]
         most = self.max_tokens - self._tokenizer.num_special_tokens_to_add(False)
-        for chars in _LOOKS:
+        for chars in _READ_CHARS:
             encoding = self._tokenizer.encode(prefix + text[:chars], add_special_tokens=False)
             sure = len(encoding.ids)
             if chars < len(text):
@@ -107,24 +108,24 @@ class Tokens:
         encoding = self._tokenizer.post_process(encoding, None, True)
         return np.asarray(encoding.ids, dtype=np.int64), left_out
 
-    def word_ids(self, text: str, role: Role) -> tuple[npt.NDArray[np.int64], int]:
+    def word_ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The same as `ids`, many times as fast where the words of the text were seen before.
 
-        A text that is longer than the first look of `ids`, or than the encoder reads, is left to it.
+        A text that is longer than what `ids` reads first, or than the encoder reads, is left to it.
         """
-        if self._words is not None and len(text) <= _LOOKS[0]:
+        if self._words is not None and len(text) <= _READ_CHARS[0]:
             ids = self._words.ids(self._prefixes[role] + text)
             if len(ids) <= self.max_tokens:
                 return ids, 0
         return self.ids(text, role)
 
     def spans(self, text: str) -> Spans:
-        """The place of every token of a text of any length, for cutting it into passages.
+        """Where every token of a text of any length lies, for cutting it into passages.
 
         The text is read in blocks, so that memory stays bounded for a book as for a line.
         """
-        chars: list[npt.NDArray[np.int64]] = []
-        starts_word: list[npt.NDArray[np.bool_]] = []
+        chars: list[Rows] = []
+        starts_word: list[Mask] = []
         for begin, end in _blocks(text):
             if self._words is not None:
                 found, starts = self._words.spans(text[begin:end])
@@ -141,6 +142,10 @@ class Tokens:
     def count(self, text: str) -> int:
         """Tokens of a text, special tokens not counted."""
         return len(self.spans(text).chars)
+
+    def readable(self, text: str, role: Role) -> str:
+        """The start of a text that the encoder reads of it in this role, cut where a word ends."""
+        return self.truncated(text, self.room(role))
 
     def truncated(self, text: str, tokens: int) -> str:
         """The longest start of a text that has at most `tokens` tokens, cut where a word ends."""

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from ..arrays import Ids, Mask, Rows
+
 _PROBES = ("a", "", "a a b")
 # English text has its words again and again; so many take about 30 MB, and of the worst kind five times that.
 _MOST_WORDS = 1 << 16
@@ -28,12 +30,13 @@ class Words:
     """The tokens of a tokenizer's words.
 
     Args:
-        tokenizer: one whose `are_apart` holds.
+        tokenizer: one whose `is_split_at_spaces` holds.
         head, tail: ids of the special tokens before and behind every text.
+        most_words: how many words are kept.
     """
 
-    def __init__(self, tokenizer: Tokenizer, head: list[int], tail: list[int]) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, head: list[int], tail: list[int], most_words: int) -> None:
+        self._tokenizer, self._most_words = tokenizer, most_words
         self._head, self._tail = np.asarray(head, dtype=np.int64), np.asarray(tail, dtype=np.int64)
         special = (re.escape(token.content) for token in tokenizer.get_added_tokens_decoder().values())
         self._special = re.compile("|".join(special) or r"(?!)", re.IGNORECASE)
@@ -41,11 +44,11 @@ class Words:
         self._known: dict[str, bytes] = {}
         self._asked: dict[str, bytes] = {}  # what the tokenizer was asked for; words with punctuation are made of it
 
-    def ids(self, text: str) -> npt.NDArray[np.int64]:
+    def ids(self, text: str) -> Ids:
         """The ids of a whole text, (n,) int64, special tokens included."""
         return np.concatenate([self._head, _rows(self._tokens(text.split(" ")))[:, 0], self._tail], dtype=np.int64)
 
-    def spans(self, text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    def spans(self, text: str) -> tuple[Rows, Mask]:
         """Where the tokens of a text lie, (n, 2) int64, and which begin a word, (n,) bool; see `tokens.Spans`."""
         words = text.split(" ")
         found = self._tokens(words)
@@ -64,8 +67,15 @@ class Words:
         """The tokens of a word, which is kept unless it is long."""
         if len(word) > _LONGEST_WORD:
             return self._read(word)
-        found = [self._asked.get(part) or _kept(self._asked, part, self._read(part)) for part in self._parts(word)]
-        return _kept(self._known, word, found[0] if len(found) == 1 else _joined(found))
+        found = [self._asked.get(part) or self._kept(self._asked, part, self._read(part)) for part in self._parts(word)]
+        return self._kept(self._known, word, found[0] if len(found) == 1 else _joined(found))
+
+    def _kept(self, words: dict[str, bytes], word: str, tokens: bytes) -> bytes:
+        """The tokens of a word, which is kept; when there are too many words, all are forgotten before."""
+        if len(words) >= self._most_words:
+            words.clear()
+        words[word] = tokens
+        return tokens
 
     def _parts(self, word: str) -> list[str]:
         """Words that have the tokens of a word, one after another; itself where that is not sure."""
@@ -88,20 +98,12 @@ def _joined(parts: list[bytes]) -> bytes:
     values, begin = array("i"), 0
     for part in parts:
         own = array("i", part)
-        for place in range(0, len(own), 4):
-            own[place + 1] += begin
-            own[place + 2] += begin
+        for row in range(0, len(own), 4):
+            own[row + 1] += begin
+            own[row + 2] += begin
         begin = own[-2]
         values += own
     return values.tobytes()
-
-
-def _kept(words: dict[str, bytes], word: str, tokens: bytes) -> bytes:
-    """The tokens of a word, which is kept; when there are too many words, all are forgotten before."""
-    if len(words) >= _MOST_WORDS:
-        words.clear()
-    words[word] = tokens
-    return tokens
 
 
 def starts_of(encoding: Any) -> list[bool]:
@@ -110,18 +112,18 @@ def starts_of(encoding: Any) -> list[bool]:
     return [word is None or word != before for word, before in zip(words, [None, *words], strict=False)]
 
 
-def words_of(tokenizer: Tokenizer) -> Words | None:
+def words_of(tokenizer: Tokenizer, most_words: int = _MOST_WORDS) -> Words | None:
     """The words of a tokenizer; None where a text's ids may be others than those of its parts between spaces."""
-    if not are_apart(tokenizer):
+    if not is_split_at_spaces(tokenizer):
         return None
     inside = len(tokenizer.encode(_PROBES[0], add_special_tokens=False).ids)
     whole = tokenizer.encode(_PROBES[0])
-    start = next((place for place, special in enumerate(whole.special_tokens_mask) if not special), 0)
-    words = Words(tokenizer, whole.ids[:start], whole.ids[start + inside :])
+    start = next((row for row, special in enumerate(whole.special_tokens_mask) if not special), 0)
+    words = Words(tokenizer, whole.ids[:start], whole.ids[start + inside :], most_words)
     return words if all(words.ids(probe).tolist() == tokenizer.encode(probe).ids for probe in _PROBES) else None
 
 
-def are_apart(tokenizer: Tokenizer) -> bool:
+def is_split_at_spaces(tokenizer: Tokenizer) -> bool:
     """Whether nothing that a tokenizer does reaches over a space."""
     return (
         isinstance(tokenizer.normalizer, normalizers.BertNormalizer)

@@ -13,10 +13,14 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import child
 from ..bundle.manifest import Bundle, Variant, read_bundle
 from ..errors import NestlingError
+
+if TYPE_CHECKING:
+    from ..encoding.encoder import Encoder
 
 _SECONDS = 0.8
 _WARM_UP = 3
@@ -54,7 +58,7 @@ class Cost:
         return f"{self.width}.{self.precision}"
 
 
-def measure(bundle: Bundle, variant: Variant) -> Cost:
+def measure_cost(bundle: Bundle, variant: Variant) -> Cost:
     """Measure a variant in a process of its own, for about two seconds.
 
     Raises:
@@ -87,34 +91,41 @@ def _measured(bundle: Bundle, width: str, precision: str) -> Cost:
     texts = read_golden(bundle).texts
     before = _resident_bytes()
     with Encoder(bundle, width=width, precision=precision) as encoder:
-        tokens = encoder.tokens
-        texts = [tokens.truncated(text, tokens.room("document")) for text in texts]
-        queries = [" ".join(text.split()[:_QUERY_WORDS]) for text in texts]
-        for query in queries[:_WARM_UP]:
-            encoder.encode([query], role="query")
-        took: list[float] = []
-        while sum(took) < _SECONDS and len(took) < _MOST_QUERIES:
-            begin = time.perf_counter()
-            encoder.encode([queries[len(took) % len(queries)]], role="query")
-            took.append(time.perf_counter() - begin)
-        # Every call has short and long texts, since they lie from the shortest on.
-        calls = [texts[place :: max(1, len(texts) // _TEXTS_A_CALL)] for place in range(len(texts) // _TEXTS_A_CALL)]
-        calls = calls or [texts]
-        sizes = [sum(len(tokens.ids(text, "document")[0]) for text in call) for call in calls]
-        encoded = number = 0
-        begin = time.perf_counter()
-        while (seconds := time.perf_counter() - begin) < _SECONDS and number < _MOST_CALLS:
-            encoder.encode(calls[number % len(calls)], role="document")
-            encoded += sizes[number % len(calls)]
-            number += 1
+        texts = [encoder.tokens.readable(text, "document") for text in texts]
         return Cost(
             width=width,
             precision=precision,
-            query_ms=1000 * statistics.median(took),
-            tokens_per_second=encoded / seconds,
+            query_ms=_query_ms(encoder, [" ".join(text.split()[:_QUERY_WORDS]) for text in texts]),
+            tokens_per_second=_tokens_per_second(encoder, texts),
             megabytes=_resident_bytes() / _MB,
             base_megabytes=before / _MB,
         )
+
+
+def _query_ms(encoder: Encoder, queries: list[str]) -> float:
+    """The median time of a query, in milliseconds."""
+    for query in queries[:_WARM_UP]:
+        encoder.encode([query], role="query")
+    took: list[float] = []
+    while sum(took) < _SECONDS and len(took) < _MOST_QUERIES:
+        begin = time.perf_counter()
+        encoder.encode([queries[len(took) % len(queries)]], role="query")
+        took.append(time.perf_counter() - begin)
+    return 1000 * statistics.median(took)
+
+
+def _tokens_per_second(encoder: Encoder, texts: list[str]) -> float:
+    """How fast documents are encoded, some a call; as they are sorted by length, each call has short and long ones."""
+    count = max(1, len(texts) // _TEXTS_A_CALL)
+    calls = [texts[begin::count] for begin in range(count)]
+    sizes = [sum(len(encoder.tokens.ids(text, "document")[0]) for text in call) for call in calls]
+    encoded = number = 0
+    begin = time.perf_counter()
+    while (seconds := time.perf_counter() - begin) < _SECONDS and number < _MOST_CALLS:
+        encoder.encode(calls[number % count], role="document")
+        encoded += sizes[number % count]
+        number += 1
+    return encoded / seconds
 
 
 def _resident_bytes() -> int:

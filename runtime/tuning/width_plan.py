@@ -1,4 +1,4 @@
-"""Which widths suit this device: chosen by what they cost here and how good they are, and remembered for the user.
+"""Which widths suit this device: chosen by what they cost here and how good they are, and kept for the user.
 
 A plan is a small JSON file in the user's folder of settings, one for each vector space. It is a default of the command
 line alone: what the Python classes give does not depend on it.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -19,6 +17,8 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from ..bundle.manifest import Bundle, Variant
+from ..checks import require_keys, require_type
+from ..disk import replacing
 from ..errors import NestlingError
 from ..user_folders import config_folder
 
@@ -31,7 +31,7 @@ _MOST_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class WidthPlan:
     """Which widths encode documents and queries, and at which precision."""
 
     document_width: str
@@ -49,7 +49,7 @@ class Choice:
         megabytes: memory of a process that has both widths loaded.
     """
 
-    plan: Plan
+    plan: WidthPlan
     query_ms: float
     megabytes: float
 
@@ -85,12 +85,12 @@ def choose(
     ]
     known = all(bundle.variant(width, None).name in quality for width in bundle.widths)
 
-    def rated(place: int) -> bool:
-        return known and all(variant.name in quality for variant in pairs[place][1:])
+    def rated(row: int) -> bool:
+        return known and all(variant.name in quality for variant in pairs[row][1:])
 
-    def worth(place: int) -> float:
-        _, document, query = pairs[place]
-        if rated(place):
+    def worth(row: int) -> float:
+        _, document, query = pairs[row]
+        if rated(row):
             return quality[document.name].documents + quality[query.name].queries
         return -float(bundle.widths.index(document.width) + bundle.widths.index(query.width))
 
@@ -99,7 +99,7 @@ def choose(
         wanted = [(choice.query_ms, query_ms), (choice.megabytes, memory_mb)]
         return sorted((found / limit for found, limit in wanted if limit is not None), reverse=True)
 
-    fitting = [place for place, choice in enumerate(choices) if all(times <= 1 for times in taken(choice))]
+    fitting = [row for row, choice in enumerate(choices) if all(times <= 1 for times in taken(choice))]
     if not fitting:
         closest = min(choices, key=taken)
         plan = closest.plan
@@ -110,11 +110,11 @@ def choose(
             f"{plan.document_width}, query width {plan.query_width}, precision {plan.precision} with "
             f"{closest.query_ms:.2f} ms and {closest.megabytes:.0f} MB; allow that much"
         )
-    return choices[max([place for place in fitting if rated(place)] or fitting, key=worth)]
+    return choices[max([row for row in fitting if rated(row)] or fitting, key=worth)]
 
 
-def read_plan(bundle: Bundle) -> Plan | None:
-    """The plan that was remembered for a bundle on this machine; None where there is none.
+def read_width_plan(bundle: Bundle) -> WidthPlan | None:
+    """The plan that was kept for a bundle on this machine; None where there is none.
 
     A file that holds none, or one that the bundle cannot follow, is passed over with a sentence on stderr.
     """
@@ -125,7 +125,7 @@ def read_plan(bundle: Bundle) -> Plan | None:
         if not S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
             raise ValueError("is no regular file")
         with path.open("rb") as stream:
-            return _plan(bundle, stream.read(_MOST_BYTES))
+            return _parsed(bundle, stream.read(_MOST_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -135,8 +135,8 @@ def read_plan(bundle: Bundle) -> Plan | None:
         return None
 
 
-def write_plan(bundle: Bundle, plan: Plan) -> Path:
-    """Remember a plan for all bundles of the same vector space, instead of an older one; returns where.
+def write_width_plan(bundle: Bundle, plan: WidthPlan) -> Path:
+    """Keep a plan for all bundles of the same vector space, in place of an older one; returns where.
 
     Raises:
         NestlingError: the user has no folder for settings.
@@ -147,24 +147,16 @@ def write_plan(bundle: Bundle, plan: Plan) -> Path:
         raise NestlingError("there is no folder for a user's settings; give the widths with each command")
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"format": _FORMAT, "space": bundle.space, **asdict(plan)}, indent=2) + "\n"
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as stream:
-        try:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-            stream.close()
-            Path(stream.name).replace(path)
-        except BaseException:
-            Path(stream.name).unlink(missing_ok=True)
-            raise
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
     return path
 
 
-def _pairs(bundle: Bundle) -> list[tuple[Plan, Variant, Variant]]:
+def _pairs(bundle: Bundle) -> list[tuple[WidthPlan, Variant, Variant]]:
     """All plans that a bundle can follow with their variants for documents and queries, its default first."""
     precisions = dict.fromkeys(variant.precision for variant in bundle.variants)
     return [
-        (Plan(one, other, precision), bundle.variant(one, precision), bundle.variant(other, precision))
+        (WidthPlan(one, other, precision), bundle.variant(one, precision), bundle.variant(other, precision))
         for precision in precisions
         for one, other in product(bundle.widths, repeat=2)
         if precision in bundle.precisions(one) and precision in bundle.precisions(other)
@@ -178,17 +170,16 @@ def _together(document: Cost, query: Cost) -> float:
     return document.megabytes + query.megabytes - min(document.base_megabytes, query.base_megabytes)
 
 
-def _plan(bundle: Bundle, content: bytes) -> Plan:
+def _parsed(bundle: Bundle, content: bytes) -> WidthPlan:
     """What a plan's file says; raises ValueError where it is none that the bundle can follow."""
-    values = json.loads(content)
-    expected = {"format", "space", *Plan.__dataclass_fields__}
-    if not isinstance(values, dict) or set(values) != expected or not {*map(type, values.values())} <= {str, int}:
-        raise ValueError("holds no plan")
+    values = require_keys("the plan", json.loads(content), {"format", "space", *WidthPlan.__dataclass_fields__})
     if values.pop("format") != _FORMAT:
         raise ValueError("is of another version")
     if values.pop("space") != bundle.space:
         raise ValueError("is for another vector space")
-    plan = Plan(**values)
+    for name, value in values.items():
+        require_type(name, value, str)
+    plan = WidthPlan(**values)
     for width in (plan.document_width, plan.query_width):
         if width not in bundle.widths or plan.precision not in bundle.precisions(width):
             raise ValueError(f"bundle {bundle.name} has no width {width!r} of precision {plan.precision!r}")
@@ -196,7 +187,7 @@ def _plan(bundle: Bundle, content: bytes) -> Plan:
 
 
 def _path(bundle: Bundle) -> Path | None:
-    """Where a plan for the bundle's space is; None where the user has no folder for settings."""
+    """Where the plan of the bundle's space is; None where the user has no folder for settings."""
     folder = config_folder()
     name = hashlib.sha256(bundle.space.encode()).hexdigest()
     return None if folder is None else folder / "nestling" / "plans" / f"{name}.json"

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 pytest.importorskip("torch", reason="the contract needs the export extra")
 
 from nestling import Document, Encoder, Library
-from nestling.bundle.manifest import hash_file, read_bundle
+from nestling.bundle.manifest import read_bundle
+from nestling.disk import hash_file
 from nestling.export.build import build
 from nestling.export.cli import commands
 from nestling.export.errors import ExportError

@@ -12,16 +12,28 @@ import numpy as np
 import numpy.typing as npt
 
 from nestling.bundle.golden import Golden, read_golden, stored
-from nestling.bundle.manifest import FORMAT, File, Variant, hash_file, read_bundle
+from nestling.bundle.manifest import BundleFile, Variant, read_bundle
+from nestling.disk import hash_file
 from nestling.encoding.engine import load
 from nestling.encoding.tokens import Tokens
 
 FORMATS = Path(__file__).parents[1] / "format"
 
 
-def tiny_bundle(folder: Path, version: int = 2) -> Path:
-    """The frozen bundle of a format version, which runs in a moment, in a folder that may be written."""
-    return Path(shutil.copytree(FORMATS / f"v{version}" / "bundle", folder / "bundle"))
+def tiny_bundle(folder: Path) -> Path:
+    """The widest encoder of the frozen bundle, int8 and int4, in a folder that may be written; it runs in a moment."""
+    frozen = read_bundle(FORMATS / "v4" / "bundle")
+    variants = tuple(variant for variant in frozen.variants if variant.width == "xl")
+    others = {name for variant in frozen.variants for name in variant.files}
+    names = set(frozen.files) - others | {name for variant in variants for name in variant.files}
+    bundle = replace(
+        frozen, folder=folder / "bundle", variants=variants, files={name: frozen.files[name] for name in sorted(names)}
+    )
+    bundle.folder.mkdir(parents=True)
+    for name in bundle.files:
+        shutil.copy(frozen.folder / name, bundle.folder)
+    (bundle.folder / "manifest.json").write_text(bundle.manifest())
+    return bundle.folder
 
 
 def listed_anew(folder: Path, name: str, **changes: Any) -> None:
@@ -49,7 +61,7 @@ def turn_golden(folder: Path, cosine: float, *names: str) -> None:
 
 
 def tiny_family(folder: Path) -> Path:
-    """A bundle of format 3 whose widths xl, s and static share a space, in a folder that may be written.
+    """A bundle whose widths xl, s and static share a space, in a folder that may be written.
 
     Its xl is the int8 graph of the frozen bundle, its s the int4 graph as another encoder of nearly the same vectors,
     and its table has for each token the vector that xl gives it alone.
@@ -67,12 +79,12 @@ def tiny_family(folder: Path) -> Path:
     built = {}
     for variant in variants:
         engine = load(bundle, variant, tokens, manifest.dim)
-        built[variant.name] = np.stack([engine.run(text, "document")[0] for text in golden.texts])
+        built[variant.name] = engine.run(golden.texts, "document", 1)[0]
     arrays: dict[str, Any] = {**stored(Golden(golden.texts, golden.reference, built))}
     np.savez(bundle / manifest.golden, **arrays)
     names = [*manifest.files, "static.npz"]
-    files = {name: File((bundle / name).stat().st_size, hash_file(bundle / name)) for name in names}
-    family = replace(manifest, variants=variants, files=files, format=FORMAT)
+    files = {name: BundleFile((bundle / name).stat().st_size, hash_file(bundle / name)) for name in names}
+    family = replace(manifest, variants=variants, files=files)
     (bundle / "manifest.json").write_text(family.manifest())
     return bundle
 

@@ -41,9 +41,12 @@ def test_rating_again_replaces_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("quality", "message"),
     [
-        ({"m.int8": {"documents": 9, "queries": 9}}, "the bundle has no 'm.int8'"),
+        (
+            {"m.int8": {"documents": 9, "queries": 9}},
+            "quality has the unknown key 'm.int8', expected s.int8, static.int4, xl.int8",
+        ),
         ({"xl.int8": {"documents": 9, "queries": -9}}, "-9 is no share in percent"),
-        ({"xl.int8": 9}, "must be a mapping"),
+        ({"xl.int8": 9}, "xl.int8 is int, expected keys with values"),
     ],
 )
 def test_what_is_no_quality_of_the_bundle_changes_nothing(tmp_path: Path, quality: Any, message: str) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from nestling.bundle.manifest import Bundle, File, Variant, hash_file, read_bundle
+from nestling.bundle.manifest import Bundle, BundleFile, Variant, read_bundle
+from nestling.disk import hash_file
 from nestling.errors import BundleError
 
+KEYS = "dim, files, format, golden, max_tokens, name, prefixes, space, tokenizer, variants"
 CONTENTS = {"tokenizer.json": b"{}", "model.onnx": b"a graph", "weights.bin": b"weights", "golden.npz": b"vectors"}
 
 
@@ -31,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
         tokenizer="tokenizer.json",
         golden="golden.npz",
         variants=(Variant("xl", "int8", "model.onnx", ("weights.bin",)), Variant("s", "int8", "model.onnx")),
-        files={name: File(len(data), hash_file(tmp_path / name)) for name, data in CONTENTS.items()},
+        files={name: BundleFile(len(data), hash_file(tmp_path / name)) for name, data in CONTENTS.items()},
     )
     (tmp_path / "manifest.json").write_text(bundle.manifest())
     return tmp_path
@@ -88,7 +90,7 @@ def family(folder: Path) -> Bundle:
         Variant("s", "int4", "model.onnx"),
         Variant("static", "int4", "static.npz"),
     )
-    files = {**bundle.files, "static.npz": File(7, hash_file(folder / "static.npz"))}
+    files = {**bundle.files, "static.npz": BundleFile(7, hash_file(folder / "static.npz"))}
     return replace(bundle, variants=variants, files=files)
 
 
@@ -107,56 +109,43 @@ def test_the_table_is_there_in_every_precision_of_the_bundle(folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("variants", "format", "message"),
+    ("variants", "message"),
     [
         (
             [Variant("s", "int4", "static.npz")],
-            3,
             "s.int4 is 'static.npz', expected a file that ends in .npz for width",
         ),
         (
             [Variant("static", "int4", "model.onnx")],
-            3,
             "static.int4 is 'model.onnx', expected a file that ends in .npz",
         ),
-        ([Variant("static", "int4", "static.npz")], 2, "has a token table in format 2, expected 3; build the bundle"),
         (
             [Variant("static", "int2", "static.npz", ("weights.bin",))],
-            3,
             "static.int2 has 1 data files, expected none, and precision int8 or int4; build the bundle again",
         ),
         (
             [Variant("static", "int4", "static.npz"), Variant("static", "int8", "static.npz")],
-            3,
             "has several token tables, expected one; build the bundle again",
         ),
     ],
 )
-def test_a_table_that_is_not_as_it_must_be_is_refused(
-    folder: Path, variants: list[Variant], format: int, message: str
-) -> None:
+def test_a_table_that_is_not_as_it_must_be_is_refused(folder: Path, variants: list[Variant], message: str) -> None:
     with pytest.raises(BundleError) as caught:
-        replace(family(folder), variants=tuple(variants), format=format)
+        replace(family(folder), variants=tuple(variants))
     assert str(caught.value).startswith(f"{folder / 'manifest.json'}: {message}")
-
-
-def test_a_manifest_of_format_2_stays_as_it_is(folder: Path) -> None:
-    change(folder, "format", value=2)
-    bundle = read_bundle(folder)
-    assert (bundle.format, json.loads(bundle.manifest())["format"]) == (2, 2)
 
 
 @pytest.mark.parametrize(
     ("trail", "value", "message"),
     [
-        (["format"], 4, "has format 4, this Nestling reads 1 to 3; update Nestling"),
-        (["format"], 0, "has format 0, this Nestling reads 1 to 3; build the bundle again"),
-        (["format"], 1, "a variant has the unknown key 'data'; update Nestling or build again"),
+        (["format"], 4, "has format 4, this Nestling reads 3; update Nestling"),
+        (["format"], 2, "has format 2, this Nestling reads 3; build the bundle again"),
+        (["format"], 1, "has format 1, this Nestling reads 3; build the bundle again"),
         (["format"], "1", "has no format number; it is not a bundle's manifest"),
         (["format"], None, "has no format number; it is not a bundle's manifest"),
-        (["pooling"], "mean", "manifest has the unknown key 'pooling'; update Nestling or build again"),
+        (["pooling"], "mean", f"manifest has the unknown key 'pooling', expected {KEYS}; build the bundle again"),
         (["dim"], None, "manifest lacks the key 'dim'; build the bundle again"),
-        (["dim"], "16", "dim is str, expected int"),
+        (["dim"], "16", "dim is str, expected int; build the bundle again"),
         (["dim"], True, "dim is bool, expected int"),
         (["dim"], 12, "dim is 12, expected a positive multiple of 8"),
         (["max_tokens"], 1, "max_tokens is 1, expected 8 to 32768"),
@@ -169,9 +158,13 @@ def test_a_manifest_of_format_2_stays_as_it_is(folder: Path) -> None:
         (["variants", 0, "data"], "weights.bin", "variants.data is str, expected list"),
         (["variants", 0, "data"], [7], "variants.data is int, expected str"),
         (["variants", 0, "data"], None, "a variant lacks the key 'data'; build the bundle again"),
-        (["variants", 0, "layers"], "6", "a variant has the unknown key 'layers'; update Nestling or build again"),
+        (
+            ["variants", 0, "layers"],
+            "6",
+            "a variant has the unknown key 'layers', expected data, graph, precision, width; build the bundle again",
+        ),
         (["variants", 0, "width"], None, "a variant lacks the key 'width'; build the bundle again"),
-        (["variants", 0], "xl", "a variant is str, expected an object"),
+        (["variants", 0], "xl", "a variant is str, expected keys with values; build the bundle again"),
         (["files", "model.onnx", "sha256"], None, "files.model.onnx lacks the key 'sha256'; build the bundle again"),
         (["files", "model.onnx", "bytes"], "7", "files.model.onnx.bytes is str, expected int"),
         (["tokenizer"], "../tokenizer.json", "'../tokenizer.json' is used but not listed in files"),
@@ -239,17 +232,6 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
     assert error(tmp_path).endswith(
         "manifest.json: cannot be read (No such file or directory); a bundle is a folder with a manifest"
     )
-
-
-def test_a_manifest_of_format_1_knows_no_data_files(folder: Path) -> None:
-    path = folder / "manifest.json"
-    values = json.loads(path.read_text())
-    for variant in values["variants"]:
-        del variant["data"]
-    path.write_text(json.dumps({**values, "format": 1}))
-    bundle = read_bundle(folder)
-    assert [variant.data for variant in bundle.variants] == [(), ()]
-    assert json.loads(bundle.manifest()) == json.loads(path.read_text())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")

@@ -22,7 +22,7 @@ from nestling.bundle.manifest import DEFAULT, default_bundle, read_bundle
 from nestling.cli import commands
 from processes import Run, guarded_environment
 
-GRAPH, FORMAT = read_bundle().variants[0].graph, f'"format": {read_bundle().format}'
+GRAPH, FORMAT = read_bundle().variants[0].graph, '"format": 3'
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bundles import FORMATS, tiny_family
+from bundles import tiny_bundle, tiny_family
 from nestling import Library
 from nestling.bundle.manifest import read_bundle
-from nestling.tuning.width_plan import Plan, write_plan
+from nestling.tuning.width_plan import WidthPlan, write_width_plan
 from processes import Run, guarded_environment
 from stored import told
 
@@ -113,10 +113,9 @@ def test_queries_may_be_of_another_width(nestling: Run, notes: Path, family: Pat
 def test_what_cannot_be_is_one_line_and_leaves_no_file(
     nestling: Run, notes: Path, family: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
+    plain = tiny_bundle(tmp_path)
     before = sorted(tmp_path.iterdir())
-    result = nestling(
-        *[argument.format(tmp=tmp_path, family=family, plain=FORMATS / "v2" / "bundle") for argument in arguments]
-    )
+    result = nestling(*[argument.format(tmp=tmp_path, family=family, plain=plain) for argument in arguments])
     assert (result.returncode, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
@@ -135,7 +134,7 @@ def test_a_limit_of_none_is_one_line(nestling: Run, notes: Path, family: Path, t
 
 def test_a_plan_decides_what_is_not_said(nestling: Run, notes: Path, family: Path, tmp_path: Path) -> None:
     nestling("add", tmp_path / "before", notes, "--bundle", family)
-    write_plan(read_bundle(family), Plan("s", "static", "int8"))
+    write_width_plan(read_bundle(family), WidthPlan("s", "static", "int8"))
     nestling("add", tmp_path / "after", notes, "--bundle", family)
     assert info(nestling, tmp_path / "before", family)["document width"] == "xl"  # as it was made
     assert info(nestling, tmp_path / "after", family)["passages of s"] == 6
@@ -155,11 +154,13 @@ def test_a_plan_decides_what_is_not_said(nestling: Run, notes: Path, family: Pat
 
 
 def test_a_plan_that_is_none_is_said_once(nestling: Run, notes: Path, family: Path, tmp_path: Path) -> None:
-    plan = write_plan(read_bundle(family), Plan("s", "static", "int8"))
+    plan = write_width_plan(read_bundle(family), WidthPlan("s", "static", "int8"))
     plan.write_text("{}")
     added = nestling("add", tmp_path / "a", notes, "--bundle", family)
     said, counts = added.stderr.splitlines()
-    assert said == f"{plan}: is passed over (holds no plan); make a new plan with: nestling tune"
+    assert (
+        said == f"{plan}: is passed over (the plan lacks the key 'document_width'); make a new plan with: nestling tune"
+    )
     assert (added.returncode, counts) == (0, "6 added, 0 changed, 0 unchanged, 0 removed, 0 skipped")
     assert info(nestling, tmp_path / "a", family)["passages of xl"] == 6
 

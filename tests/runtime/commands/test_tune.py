@@ -9,7 +9,7 @@ import pytest
 
 from bundles import listed_anew, tiny_family
 from nestling.bundle.manifest import read_bundle
-from nestling.tuning.width_plan import Plan, read_plan
+from nestling.tuning.width_plan import WidthPlan, read_width_plan
 from processes import Run
 
 
@@ -31,7 +31,7 @@ def test_widths_are_measured_shown_and_the_best_remembered(nestling: Run, folder
     assert " ".join(chosen).startswith("documents xl, queries xl, precision int8: ")
     (plan,) = (tmp_path / "config").rglob("*.json")
     assert result.stderr == f"remembered in {plan}\n"
-    assert read_plan(read_bundle(folder)) == Plan("xl", "xl", "int8")
+    assert read_width_plan(read_bundle(folder)) == WidthPlan("xl", "xl", "int8")
 
 
 def test_limits_and_quality_decide(nestling: Run, folder: Path) -> None:
@@ -48,7 +48,7 @@ def test_limits_and_quality_decide(nestling: Run, folder: Path) -> None:
     assert last["megabytes"] == pytest.approx(
         rows[0]["megabytes"] + rows[2]["megabytes"] - min(rows[0]["base_megabytes"], rows[2]["base_megabytes"])
     )
-    assert read_plan(read_bundle(folder)) == Plan("xl", "static", "int8")
+    assert read_width_plan(read_bundle(folder)) == WidthPlan("xl", "static", "int8")
 
 
 def test_what_fits_nowhere_is_an_error_and_remembers_nothing(nestling: Run, folder: Path) -> None:
@@ -57,10 +57,10 @@ def test_what_fits_nowhere_is_an_error_and_remembers_nothing(nestling: Run, fold
     assert len(result.stdout.splitlines()) == 4
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: no widths of bundle tiny keep within 1 MB here; closest is document width static, ")
-    assert read_plan(read_bundle(folder)) is None
+    assert read_width_plan(read_bundle(folder)) is None
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "fast"])
 def test_a_limit_that_is_none_is_wrong_usage(nestling: Run, folder: Path, value: str) -> None:
     assert nestling("tune", "--bundle", folder, "--query-ms", value).returncode == 2
-    assert read_plan(read_bundle(folder)) is None
+    assert read_width_plan(read_bundle(folder)) is None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 
 from nestling import Encoder
+from nestling.arrays import Ids
 from nestling.bundle.golden import read_golden
 from nestling.bundle.manifest import Role, default_bundle, read_bundle
 from nestling.demo import demo_documents
 from nestling.encoding.encoder import truncate
-from nestling.encoding.onnx_engine import Ids, new_session
-from nestling.errors import BundleError, TruncationWarning
+from nestling.encoding.onnx_engine import OnnxEngine, new_session
+from nestling.errors import BundleError, NestlingError, TruncationWarning
 from processes import guarded_environment
 
 WORDS = " ".join(document.text for document in demo_documents()).split()
@@ -138,14 +140,24 @@ def test_wrong_texts_are_an_error(encoder: Encoder, texts: object, role: object,
     [
         ({"dim": 12}, "dim is 12, expected a multiple of 8 from 8 to 384"),
         ({"dim": 392}, "dim is 392, expected a multiple of 8 from 8 to 384"),
+        ({"dim": -8}, "dim is -8, expected a multiple of 8 from 8 to 384"),
+        ({"dim": 8.0}, "dim is 8.0, expected a multiple of 8 from 8 to 384"),
         ({"threads": 0}, "threads is 0, expected 1 or more"),
+        ({"threads": True}, "threads is True, expected 1 or more"),
+        ({"threads": "2"}, "threads is 2, expected 1 or more"),
         ({"width": "xs"}, f"bundle {BUNDLE.name} has no width xs; its widths are {', '.join(BUNDLE.widths)}"),
         ({"precision": "int2"}, f"bundle {BUNDLE.name} has no precision int2 of width xl; it has int8, int4"),
     ],
 )
 def test_wrong_options_are_an_error(options: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(NestlingError, match=f"^{re.escape(message)}$"):
         Encoder(**options)  # type: ignore[arg-type]
+
+
+def test_whole_numbers_of_numpy_are_taken(encoder: Encoder) -> None:
+    with Encoder(dim=np.int32(128), threads=np.uint8(1)) as short:  # type: ignore[arg-type]
+        assert (type(short.dim), short.dim, short.threads) == (int, 128, 1)
+        assert (short.encode(["owls"], "query") == truncate(encoder.encode(["owls"], "query"), 128)).all()
 
 
 def test_a_graph_that_is_no_encoder_is_refused(tmp_path: Path) -> None:
@@ -175,19 +187,27 @@ def test_an_idle_encoder_uses_no_processor_time(encoder: Encoder) -> None:
     assert time.process_time() - begin < 0.02
 
 
-def test_an_error_in_a_worker_reaches_the_caller(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_worker_reaches_the_caller(encoder: Encoder) -> None:
     class Broken:
         def ids(self, text: object, role: object) -> None:
             raise RuntimeError("no memory")
 
-    many = Encoder(threads=3)
-    monkeypatch.setattr(many, "_engine", replace(many.engine, tokens=Broken()))  # type: ignore[type-var]
+    assert isinstance(encoder.engine, OnnxEngine)
+    engine = replace(encoder.engine, tokens=Broken())  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match=r"^no memory$"):
-        many.encode(["a", "b", "c", "d"], role="document")
+        engine.run(["a", "b", "c", "d"], "document", 3)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, also where the suite was started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a signal to a thread")
-def test_no_worker_outlives_a_call_that_is_stopped(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_worker_outlives_a_call_that_is_stopped(encoder: Encoder, interruptible: None) -> None:
     """One that is in ONNX Runtime while Python ends takes the process down with it."""
     main = threading.main_thread()
 
@@ -199,12 +219,13 @@ def test_no_worker_outlives_a_call_that_is_stopped(encoder: Encoder, monkeypatch
                 ended.set()
             return encoder.tokens.ids(text, role)
 
-    begun, ended, both = threading.Event(), threading.Event(), Encoder(threads=2)
-    monkeypatch.setattr(both, "_engine", replace(both.engine, tokens=SlowBesides()))  # type: ignore[type-var]
+    begun, ended = threading.Event(), threading.Event()
+    assert isinstance(encoder.engine, OnnxEngine)
+    engine = replace(encoder.engine, tokens=SlowBesides())  # type: ignore[arg-type]
     stop = threading.Timer(0.25, signal.pthread_kill, (main.ident, signal.SIGINT))  # wakes who waits in a join
     stop.start()
     with pytest.raises(KeyboardInterrupt):
-        both.encode(["owls hunt at night"] * 20, role="document")
+        engine.run(["owls hunt at night"] * 20, "document", 2)
     assert (begun.is_set(), ended.is_set()) == (True, True)
 
 
@@ -213,6 +234,6 @@ def test_onnx_runtime_keeps_no_identifier_and_no_diary(tmp_path: Path) -> None:
     environment = {**guarded_environment(), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     environment.pop("XDG_CACHE_HOME", None)
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path)
-    (note,) = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert note.parent.name == "nestling"
-    assert note.stat().st_size == 0
+    (entry,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert entry.parent.name == "nestling"
+    assert entry.stat().st_size == 0

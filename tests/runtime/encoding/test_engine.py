@@ -3,7 +3,6 @@ from __future__ import annotations
 import gc
 import shutil
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from nestling import Encoder
 from nestling.bundle.golden import read_golden
 from nestling.bundle.manifest import default_bundle, read_bundle
 from nestling.encoding import engine
-from nestling.encoding import verified as remembered
 from nestling.encoding.onnx_engine import new_session
 from nestling.errors import BundleError
 from protobuf import field, number
@@ -32,10 +30,11 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of notes of this test's own."""
-    monkeypatch.setattr(remembered, "cache_folder", lambda: tmp_path / "cache")
-    yield tmp_path / "cache" / "nestling"
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A verification cache of this test's own."""
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "cache"))
+    return tmp_path / "cache" / "nestling"
 
 
 def damage(path: Path) -> None:
@@ -46,11 +45,11 @@ def damage(path: Path) -> None:
 
 def test_encoders_of_one_variant_share_an_engine_and_the_last_one_frees_it(copy: Path) -> None:
     first, second = Encoder(copy), Encoder(copy, dim=128, threads=1)
-    assert first._engine is second._engine
+    assert first.engine is second.engine
     other = Encoder(copy, precision="int4")
-    assert other._engine is not first._engine
+    assert other.engine is not first.engine
     assert other.tokens is first.tokens
-    seen = weakref.ref(first._engine)  # type: ignore[arg-type]
+    seen = weakref.ref(first.engine)
     first.close()
     gc.collect()
     assert seen() is not None
@@ -101,7 +100,7 @@ def test_a_graph_that_takes_weights_from_elsewhere_is_refused(copy: Path, locati
     )
 
 
-def test_wrong_vectors_are_noticed_at_the_first_start(copy: Path, notes: Path) -> None:
+def test_wrong_vectors_are_noticed_at_the_first_start(copy: Path, cache: Path) -> None:
     path = copy / "golden.npz"
     with np.load(path) as stored:
         arrays = {name: stored[name] if name == "texts" else np.roll(stored[name], 1, axis=1) for name in stored.files}
@@ -109,52 +108,47 @@ def test_wrong_vectors_are_noticed_at_the_first_start(copy: Path, notes: Path) -
     listed_anew(copy, path.name)
     with pytest.raises(BundleError, match=r"xl\.int8 gives on this machine a vector with cosine -?0\.\d+ to"):
         Encoder(copy)
-    assert not notes.exists()
+    assert not cache.exists()
 
 
-@pytest.mark.parametrize(("version", "against", "cosine"), [(1, "vectors", 0.93), (2, "xl.int8", 0.99)])
-def test_vectors_that_differ_as_they_may_are_no_wrong_ones(
-    tmp_path: Path, version: int, against: str, cosine: float
-) -> None:
-    folder = tiny_bundle(tmp_path, version)
-    turn_golden(folder, cosine, against)
+def test_vectors_that_differ_as_they_may_are_no_wrong_ones(tmp_path: Path) -> None:
+    folder = tiny_bundle(tmp_path)
+    turn_golden(folder, 0.99, "xl.int8")
     assert Encoder(folder).encode(["owls"], role="query").shape == (1, 32)
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Grows by one with each look at the vectors."""
-    looked: list[str] = []
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one with each check of vectors."""
+    checks: list[str] = []
     real = engine.quick_check
 
     def counted(*arguments: object) -> None:
-        looked.append("check")
+        checks.append("check")
         real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "quick_check", counted)
-    return looked
+    return checks
 
 
-def test_what_was_found_good_is_not_looked_at_again_until_it_changes(
-    copy: Path, notes: Path, looked: list[str]
-) -> None:
+def test_what_was_verified_is_not_verified_again_until_it_changes(copy: Path, cache: Path, checks: list[str]) -> None:
     for _ in range(2):
         Encoder(copy).close()
-    assert len(looked) == 1
+    assert len(checks) == 1
     Encoder(copy, precision="int4").close()
-    assert len(looked) == 2
+    assert len(checks) == 2
     shutil.copy(copy / OWN, copy / "again")
     (copy / "again").replace(copy / OWN)
     Encoder(copy).close()
-    assert len(looked) == 3
-    assert len(list(notes.iterdir())) == 3
+    assert len(checks) == 3
+    assert len(list(cache.iterdir())) == 3
 
 
-def test_without_a_place_for_notes_every_start_looks(copy: Path, tmp_path: Path, looked: list[str]) -> None:
+def test_without_a_verification_cache_every_start_verifies(copy: Path, tmp_path: Path, checks: list[str]) -> None:
     (tmp_path / "cache").write_text("no folder")
     for starts in (1, 2, 3):
         Encoder(copy).close()
-        assert len(looked) == starts
+        assert len(checks) == starts
     assert (tmp_path / "cache").read_text() == "no folder"
 
 
@@ -162,11 +156,11 @@ def test_a_relative_folder_is_another_one_elsewhere(tmp_path: Path, monkeypatch:
     here, there = (tiny_bundle(tmp_path / name) for name in ("here", "there"))
     monkeypatch.chdir(here.parent)
     first = Encoder("bundle")
-    assert Encoder(here)._engine is first._engine
+    assert Encoder(here)._engine is first.engine
     monkeypatch.chdir(there.parent)
     second = Encoder("bundle")
-    assert second._engine is not first._engine
-    assert Encoder(there)._engine is second._engine
+    assert second.engine is not first.engine
+    assert Encoder(there)._engine is second.engine
 
 
 def test_what_onnx_runtime_cannot_run_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +170,7 @@ def test_what_onnx_runtime_cannot_run_is_one_sentence(tmp_path: Path, capfd: pyt
     with pytest.raises(BundleError) as caught:
         encoder.encode(["owls hunt", "owls " * 90], role="document")
     found = str(caught.value)
-    assert found.startswith(f"{folder / 'model.int8.onnx'}: ONNX Runtime cannot run it on 92 token ids up to ")
+    assert found.startswith(f"{folder / 'model.xl.int8.onnx'}: ONNX Runtime cannot run it on 92 token ids up to ")
     assert found.endswith("; build the bundle again")
     assert "\n" not in found
     assert capfd.readouterr() == ("", "")

@@ -23,6 +23,7 @@ from nestling.encoding.tokens import Tokens
 from nestling.errors import BundleError, TruncationWarning
 from processes import guarded_environment
 
+TOKENS = Tokens(default_bundle() / "tokenizer.json", {"document": "", "query": ""}, 64)
 WORDS = "owls hunt at night cool burns under running water wash hands with clean, first aid! zebra".split()
 
 
@@ -57,8 +58,7 @@ def test_a_vector_is_the_unit_sum_of_its_rows(rank: int, ids: list[int]) -> None
         arrays["codes"], arrays["factors"].astype(np.float32),
         arrays["map"].astype(np.float32) if "map" in arrays else None,
     )  # fmt: skip
-    tokens = Tokens(default_bundle() / "tokenizer.json", {"document": "", "query": ""}, 64)
-    found = StaticEngine(tokens, wide).vector(np.array(ids))
+    found = StaticEngine(TOKENS, wide).vector(np.array(ids))
     assert found.dtype == np.float32
     assert found @ expected(arrays, ids) == pytest.approx(1, abs=1e-5)
 
@@ -175,8 +175,7 @@ def test_extreme_factors_overflow_nothing(tmp_path: Path) -> None:
         arrays = table(16, 32)
         arrays["factors"][:], arrays["map"][:] = factor, factor
         np.savez(tmp_path / "static.npz", **arrays)
-        tokens = Tokens(default_bundle() / "tokenizer.json", {"document": "", "query": ""}, 64)
-        engine = StaticEngine(tokens, read_table(tmp_path / "static.npz", "int8", 32, 54))
+        engine = StaticEngine(TOKENS, read_table(tmp_path / "static.npz", "int8", 32, 54))
         assert np.linalg.norm(engine.vector(np.arange(54))) == pytest.approx(1, abs=1e-6)
 
 
@@ -191,7 +190,7 @@ def wide(tmp_path: Path) -> Path:
     tokens = Tokens(folder / bundle.tokenizer, dict(bundle.prefixes), bundle.max_tokens)
     engine = StaticEngine(tokens, read_table(folder / "static.npz", "int4", 32, 54))
     texts = json.loads(arrays["texts"].tobytes())
-    arrays["static.int4"] = np.stack([engine.run(text, "document")[0] for text in texts]).astype(np.float16)
+    arrays["static.int4"] = engine.run(texts, "document", 1)[0].astype(np.float16)
     np.savez(folder / "golden.npz", **arrays)
     listed_anew(folder, "static.npz")
     listed_anew(folder, "golden.npz")
@@ -208,8 +207,8 @@ def test_a_vector_does_not_depend_on_its_neighbours_their_order_or_the_threads(
     texts = [" ".join(random.choice(WORDS, size)) for size in np.linspace(0, 80, 1500).round().astype(int)]
     with Encoder(folder, width="static", threads=1) as encoder:
         alone = np.concatenate([encoder.encode([text], role="query") for text in texts])
-        runs = np.stack([encoder.engine.run(text, "query")[0] for text in texts])
-    assert (alone == runs).all()
+        by_ids = np.stack([encoder.engine.vector(encoder.tokens.ids(text, "query")[0]) for text in texts])
+    assert (alone == by_ids).all()
     assert np.linalg.norm(alone, axis=1) == pytest.approx(1, abs=1e-6)
     order = random.permutation(len(texts))
     for threads in (1, 3):
@@ -241,7 +240,7 @@ def test_another_process_without_onnx_runtime_gives_the_same_vectors(family: Pat
             "TOKENIZERS_PARALLELISM": parallel,
             "XDG_CACHE_HOME": str(family.parent),
         }
-        for _ in range(2):  # looked at, and noted
+        for _ in range(2):  # verified, and in the cache
             command = [sys.executable, "-c", code, str(family), threads, *texts]
             found = subprocess.run(command, check=True, capture_output=True, env=environment).stdout
             assert found == here.tobytes()
@@ -287,15 +286,14 @@ def test_it_is_far_faster_than_a_graph(tmp_path: Path) -> None:
     engine = StaticEngine(tokens, rows)
     texts = [document.text for document in demo_documents()] * 10
     count = sum(len(tokens.ids(text, "document")[0]) for text in texts)
-    vectors, left_out = np.empty((len(texts), 384), dtype=np.float32), np.zeros(len(texts), dtype=np.int64)
     seconds = []
     for _ in range(5):
         begin = time.process_time()
-        engine.run_all(texts, "document", 1, vectors, left_out)
+        engine.run(texts, "document", 1)
         seconds.append(time.process_time() - begin)
     assert count / min(seconds) > 200_000
 
 
-def test_an_older_bundle_has_no_table(tmp_path: Path) -> None:
+def test_a_bundle_without_a_table_has_no_such_width(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"^bundle tiny has no width static; its widths are xl$"):
         Encoder(tiny_bundle(tmp_path), width="static")

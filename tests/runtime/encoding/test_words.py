@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 
 from nestling.bundle.manifest import Role, default_bundle
 from nestling.demo import demo_documents
-from nestling.encoding import words
 from nestling.encoding.tokens import Tokens
-from nestling.encoding.words import words_of
+from nestling.encoding.words import Words, words_of
 
 TOKENIZER = default_bundle() / "tokenizer.json"
 TOKENS = {most: Tokens(TOKENIZER, {"document": "", "query": "query:  "}, most) for most in (16, 256)}
@@ -39,13 +39,22 @@ def test_ids_by_words_are_those_of_the_whole_text(text: str, role: Role, most: i
         assert (ids.tolist(), left_out) == (expected.tolist(), expected_out)
 
 
-WHOLE = Tokens(TOKENIZER, {"document": "", "query": ""}, 256)
-WHOLE._words = None  # every text by the tokenizer itself
+def read_as_a_whole() -> Tokens:
+    """The tokenizer with one more token, which reaches over spaces, so that each text is left to it as a whole."""
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    tokenizer.add_tokens([AddedToken("in none of these texts", normalized=False)])
+    assert words_of(tokenizer) is None
+    with TemporaryDirectory() as folder:
+        tokenizer.save(f"{folder}/tokenizer.json")
+        return Tokens(Path(folder, "tokenizer.json"), {"document": "", "query": ""}, 256)
+
+
+WHOLE = read_as_a_whole()
 
 
 @settings(max_examples=400)
 @given(text=TEXTS)
-def test_places_by_words_are_those_of_the_whole_text(text: str) -> None:
+def test_spans_by_words_are_those_of_the_whole_text(text: str) -> None:
     expected = WHOLE.spans(text)
     for _ in range(2):  # learned, and known
         found = TOKENS[256].spans(text)
@@ -57,7 +66,7 @@ def test_places_by_words_are_those_of_the_whole_text(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["owl. " * 9, "x" * 99 + ",", "(owls," * 20_000, "[SEP], [SEP]). [MASK] [MASK]", "." * 40_000]
 )
-def test_places_of_odd_texts_are_those_of_the_whole_text(text: str) -> None:
+def test_spans_of_odd_texts_are_those_of_the_whole_text(text: str) -> None:
     expected, found = WHOLE.spans(text), TOKENS[256].spans(text)
     assert (found.chars == expected.chars).all()
     assert (found.starts_word == expected.starts_word).all()
@@ -83,26 +92,51 @@ def test_real_texts_are_read_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [tokens.word_ids(text, "document")[0].tolist() for text in texts] == expected
 
 
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "_MOST_WORDS", 10)
-    known = words_of(Tokenizer.from_file(str(TOKENIZER)))
+class Asked:
+    """The bundled tokenizer, which keeps what it is asked for."""
+
+    def __init__(self) -> None:
+        self.tokenizer = Tokenizer.from_file(str(TOKENIZER))
+        self.texts: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
+
+    def encode(self, text: str, **options: Any) -> Any:
+        self.texts.append(text)
+        return self.tokenizer.encode(text, **options)
+
+    def by(self, known: Words, text: str) -> list[str]:
+        """What the tokenizer is asked for while a text is read."""
+        self.texts.clear()
+        expected = self.tokenizer.encode(text).ids
+        assert known.ids(text).tolist() == expected
+        return list(self.texts)
+
+
+@pytest.mark.parametrize("most_words", [10, 1000])
+def test_what_is_kept_is_bounded(most_words: int) -> None:
+    asked = Asked()
+    known = words_of(asked, most_words)  # type: ignore[arg-type]
     assert known is not None
-    text = " ".join(f"word{number}," for number in range(99)) + " " + "x" * 99
-    expected, places = known.ids(text).tolist(), known.spans(text)[0].tolist()
-    for kept in (known._known, known._asked):
-        assert 0 < len(kept) <= 10
-        assert "x" * 99 not in kept
-    assert known.ids(text).tolist() == expected
-    assert known.spans(text)[0].tolist() == places
+    words, long = [f"word{number}" for number in range(99)], "x" * 99
+    text = " ".join(f"{word}," for word in words) + f" {long}"
+    assert set(asked.by(known, text)) == {*words, ",", long}
+    again = asked.by(known, text)
+    if most_words == 1000:
+        assert again == [long]  # a long word is never kept
+    else:
+        assert len({*again} & {*words}) >= 99 - most_words
+    asked.by(known, f"{words[0]},")
+    assert asked.by(known, f"{words[0]}, {long}") == [long]
 
 
 def test_words_with_punctuation_are_made_of_their_parts() -> None:
-    known = words_of(Tokenizer.from_file(str(TOKENIZER)))
+    asked = Asked()
+    known = words_of(asked)  # type: ignore[arg-type]
     assert known is not None
-    for word in ("owls,", "(owls)", "owls-owls", "[SEP],"):
-        known.ids(word)
-    assert set(known._asked) >= {"owls", ",", "(", ")", "-", "[SEP],"}
-    assert not {"owls,", "(owls)", "owls-owls", "SEP"} & set(known._asked)
+    found = [asked.by(known, word) for word in ("owls,", "(owls)", "owls-owls", "[SEP],")]
+    assert found == [["owls", ","], ["(", ")"], ["-"], ["[SEP],"]]
 
 
 def bert(**changes: Any) -> Tokenizer:

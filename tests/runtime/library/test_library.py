@@ -166,7 +166,7 @@ def test_documents_may_come_from_a_generator(library: Library) -> None:
 
 
 def test_another_space_is_refused_and_both_are_named(library: Library) -> None:
-    tiny = Encoder(Path(__file__).parents[2] / "format" / "v1" / "bundle")
+    tiny = Encoder(Path(__file__).parents[2] / "format" / "v4" / "bundle")
     theirs = library.info().space[:8]
     with pytest.raises(LibraryError) as caught:
         Library(library.path, encoder=tiny)

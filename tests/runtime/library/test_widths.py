@@ -54,7 +54,7 @@ def test_an_encoder_alone_encodes_documents_and_queries(tmp_path: Path, family: 
 
 
 def test_the_bits_of_a_table_are_no_precision_for_other_widths(tmp_path: Path) -> None:
-    bundle = read_bundle(FORMATS / "v3" / "bundle")
+    bundle = read_bundle(FORMATS / "v4" / "bundle")
     with Library(tmp_path / "a.nest", encoder=Encoder(bundle, width="static"), document_width="xl") as library:
         assert (library.encoder.width, library.encoder.precision) == ("xl", "int8")
     with Library(tmp_path / "b.nest", encoder=Encoder(bundle, precision="int4"), document_width="s") as library:

@@ -7,7 +7,7 @@ import pytest
 from bundles import tiny_family
 from nestling.bundle.manifest import Variant, read_bundle
 from nestling.errors import NestlingError
-from nestling.tuning.cost import measure
+from nestling.tuning.cost import measure_cost
 
 
 def test_each_variant_is_measured_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_each_variant_is_measured_in_a_process_of_its_own(tmp_path: Path, monkey
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     bundle = read_bundle(folder)
-    xl, table = (measure(bundle, bundle.variant(width, None)) for width in ("xl", "static"))
+    xl, table = (measure_cost(bundle, bundle.variant(width, None)) for width in ("xl", "static"))
     assert (xl.variant, table.variant) == ("xl.int8", "static.int4")
     for cost in (xl, table):
         assert 0 < cost.query_ms < 1000
@@ -30,10 +30,10 @@ def test_a_variant_that_cannot_run_is_one_sentence(tmp_path: Path) -> None:
     bundle = read_bundle(folder)
     (folder / "static.npz").write_bytes(b"")
     with pytest.raises(NestlingError) as caught:
-        measure(bundle, bundle.variant("static", None))
+        measure_cost(bundle, bundle.variant("static", None))
     assert str(caught.value).startswith(
         f"{folder}: static.int4 cannot be measured ({folder / 'static.npz'}: has 0 bytes, expected "
     )
     assert str(caught.value).endswith("; try: nestling check")
     with pytest.raises(NestlingError, match="has no width m; its widths are xl, s, static"):
-        measure(bundle, Variant("m", "int8", "model.int8.onnx"))
+        measure_cost(bundle, Variant("m", "int8", "model.m.int8.onnx"))

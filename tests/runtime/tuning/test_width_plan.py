@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from nestling.bundle.manifest import Bundle, File, Variant
+from nestling.bundle.manifest import Bundle, BundleFile, Variant
 from nestling.bundle.quality import Quality
 from nestling.errors import NestlingError
-from nestling.tuning import width_plan as plans
 from nestling.tuning.cost import Cost
-from nestling.tuning.width_plan import Choice, Plan, choose, read_plan, write_plan
+from nestling.tuning.width_plan import Choice, WidthPlan, choose, read_width_plan, write_width_plan
+from nestling.user_folders import config_folder
 
 VARIANTS = (
     Variant("xl", "int8", "a.onnx"),
@@ -42,8 +42,9 @@ QUALITY = {
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     """A manifest of three widths, and a user without a plan."""
-    monkeypatch.setattr(plans, "config_folder", lambda: tmp_path / "config")
-    files = {name: File(1, "") for name in ("a.onnx", "a.npz", "t", "g")}
+    for name in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "config"))
+    files = {name: BundleFile(1, "") for name in ("a.onnx", "a.npz", "t", "g")}
     prefixes: Any = {"document": "", "query": ""}
     return Bundle(tmp_path, "family", "ab" * 32, 16, 64, prefixes, "t", "g", VARIANTS, files)
 
@@ -51,16 +52,16 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
 @pytest.mark.parametrize(
     ("query_ms", "memory_mb", "expected"),
     [
-        (None, None, Choice(Plan("xl", "xl", "int8"), 5.0, 110)),
-        (10, 200, Choice(Plan("xl", "xl", "int8"), 5.0, 110)),
-        (5, 110, Choice(Plan("xl", "xl", "int8"), 5.0, 110)),
-        (4, None, Choice(Plan("xl", "s", "int8"), 1.5, 140)),  # 110 + 90 - 60
-        (4, 139, Choice(Plan("xl", "s", "int4"), 2.0, 120)),  # 95 + 85 - 60
-        (4, 119, Choice(Plan("s", "s", "int8"), 1.5, 90)),
-        (None, 100, Choice(Plan("xl", "xl", "int4"), 7.0, 95)),
-        (1, None, Choice(Plan("xl", "static", "int8"), 0.1, 130)),  # 110 + 55 - 35
-        (1, 112, Choice(Plan("s", "static", "int8"), 0.1, 110)),
-        (1, 60, Choice(Plan("static", "static", "int8"), 0.1, 55)),
+        (None, None, Choice(WidthPlan("xl", "xl", "int8"), 5.0, 110)),
+        (10, 200, Choice(WidthPlan("xl", "xl", "int8"), 5.0, 110)),
+        (5, 110, Choice(WidthPlan("xl", "xl", "int8"), 5.0, 110)),
+        (4, None, Choice(WidthPlan("xl", "s", "int8"), 1.5, 140)),  # 110 + 90 - 60
+        (4, 139, Choice(WidthPlan("xl", "s", "int4"), 2.0, 120)),  # 95 + 85 - 60
+        (4, 119, Choice(WidthPlan("s", "s", "int8"), 1.5, 90)),
+        (None, 100, Choice(WidthPlan("xl", "xl", "int4"), 7.0, 95)),
+        (1, None, Choice(WidthPlan("xl", "static", "int8"), 0.1, 130)),  # 110 + 55 - 35
+        (1, 112, Choice(WidthPlan("s", "static", "int8"), 0.1, 110)),
+        (1, 60, Choice(WidthPlan("static", "static", "int8"), 0.1, 55)),
     ],
 )
 def test_the_best_widths_within_the_limits_are_chosen(
@@ -69,16 +70,16 @@ def test_the_best_widths_within_the_limits_are_chosen(
     assert choose(bundle, COSTS, QUALITY, query_ms, memory_mb) == expected
     # What is better than the bundle's default without limits is not taken.
     best_is_s = {**QUALITY, "s.int8": Quality(120, 120)}
-    assert choose(bundle, COSTS, best_is_s).plan == Plan("xl", "xl", "int8")
-    assert choose(bundle, COSTS, best_is_s, 100).plan == Plan("s", "s", "int8")
+    assert choose(bundle, COSTS, best_is_s).plan == WidthPlan("xl", "xl", "int8")
+    assert choose(bundle, COSTS, best_is_s, 100).plan == WidthPlan("s", "s", "int8")
 
 
 def test_where_quality_is_not_known_the_wider_is_better(bundle: Bundle) -> None:
     partly = {"static.int4": Quality(100, 100)}
     for quality in ({}, partly):
-        assert choose(bundle, COSTS, quality, 100).plan == Plan("xl", "xl", "int8")
-        assert choose(bundle, COSTS, quality, 4).plan == Plan("xl", "s", "int8")
-        assert choose(bundle, COSTS, quality, None, 92).plan == Plan("s", "s", "int8")
+        assert choose(bundle, COSTS, quality, 100).plan == WidthPlan("xl", "xl", "int8")
+        assert choose(bundle, COSTS, quality, 4).plan == WidthPlan("xl", "s", "int8")
+        assert choose(bundle, COSTS, quality, None, 92).plan == WidthPlan("s", "s", "int8")
 
 
 @pytest.mark.parametrize(
@@ -100,27 +101,27 @@ def test_what_fits_nowhere_is_an_error_that_names_the_closest(
     assert str(caught.value) == f"no widths of bundle family keep {said}; allow that much"
 
 
-def test_a_plan_is_remembered_for_its_space(bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
-    assert read_plan(bundle) is None
-    for plan in (Plan("xl", "s", "int8"), Plan("xl", "static", "int4")):
-        path = write_plan(bundle, plan)
-        assert read_plan(bundle) == plan
-        assert read_plan(replace(bundle, name="renamed")) == plan
-        assert read_plan(replace(bundle, space="cd" * 32)) is None
+def test_a_plan_is_kept_for_its_space(bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
+    assert read_width_plan(bundle) is None
+    for plan in (WidthPlan("xl", "s", "int8"), WidthPlan("xl", "static", "int4")):
+        path = write_width_plan(bundle, plan)
+        assert read_width_plan(bundle) == plan
+        assert read_width_plan(replace(bundle, name="renamed")) == plan
+        assert read_width_plan(replace(bundle, space="cd" * 32)) is None
         assert list(path.parent.iterdir()) == [path]
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_plan_that_cannot_be_written_leaves_the_old_one(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_plan(bundle, Plan("xl", "s", "int8"))
+    path = write_width_plan(bundle, WidthPlan("xl", "s", "int8"))
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        write_plan(bundle, Plan("s", "s", "int8"))
-    assert read_plan(bundle) == Plan("xl", "s", "int8")
+        write_width_plan(bundle, WidthPlan("s", "s", "int8"))
+    assert read_width_plan(bundle) == WidthPlan("xl", "s", "int8")
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -136,14 +137,16 @@ def content(**changes: object) -> bytes:
         (b"", ""),
         (b"\xff\xfe\x00", ""),
         (b"[" * 60_000, ""),
-        (b"[1]", "holds no plan"),
-        (content(more=1), "holds no plan"),
-        (content(query_width=None), "holds no plan"),
-        (content(query_width=["s"]), "holds no plan"),
+        (b"[1]", "the plan is list, expected keys with values"),
+        (b"{}", "the plan lacks the key 'document_width'"),
+        (content(more=1), "the plan has the unknown key 'more', expected document_width, format, precision"),
+        (content(query_width=None), "query_width is NoneType, expected str"),
+        (content(query_width=["s"]), "query_width is list, expected str"),
         (content(format=2), "is of another version"),
         (content(space="cd" * 32), "is for another vector space"),
         (content(document_width="m"), "bundle family has no width 'm' of precision 'int8'"),
-        (content(query_width=7), "bundle family has no width 7 of precision 'int8'"),
+        (content(query_width=7), "query_width is int, expected str"),
+        (content(query_width="m"), "bundle family has no width 'm' of precision 'int8'"),
         (content(precision="int2\n"), "bundle family has no width 'xl' of precision 'int2\\n'"),
         (content() + b" " * (1 << 17) + b"x", None),
     ],
@@ -151,13 +154,13 @@ def content(**changes: object) -> bytes:
 def test_a_damaged_or_foreign_plan_is_passed_over(
     bundle: Bundle, capfd: pytest.CaptureFixture[str], data: bytes, reason: str | None
 ) -> None:
-    path = write_plan(bundle, Plan("xl", "s", "int8"))
+    path = write_width_plan(bundle, WidthPlan("xl", "s", "int8"))
     path.write_bytes(data)
-    found = read_plan(bundle)
+    found = read_width_plan(bundle)
     out, err = capfd.readouterr()
     assert out == ""
     if reason is None:  # what is behind the first 64 KB is not looked at
-        assert (found, err) == (Plan("xl", "s", "int8"), "")
+        assert (found, err) == (WidthPlan("xl", "s", "int8"), "")
         return
     assert found is None
     (line,) = err.splitlines()
@@ -166,36 +169,37 @@ def test_a_damaged_or_foreign_plan_is_passed_over(
 
 
 def test_what_is_no_file_is_passed_over(bundle: Bundle, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = write_plan(bundle, Plan("xl", "s", "int8"))
+    path = write_width_plan(bundle, WidthPlan("xl", "s", "int8"))
     path.unlink()
     path.mkdir()
-    assert read_plan(bundle) is None
+    assert read_width_plan(bundle) is None
     assert capfd.readouterr().err == (
         f"{path}: is passed over (is no regular file); make a new plan with: nestling tune\n"
     )
     path.rmdir()
     path.parent.rmdir()
     path.parent.write_text("no folder")
-    assert read_plan(bundle) is None
+    assert read_width_plan(bundle) is None
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
 def test_a_pipe_is_not_waited_for(bundle: Bundle) -> None:
-    path = write_plan(bundle, Plan("xl", "s", "int8"))
+    path = write_width_plan(bundle, WidthPlan("xl", "s", "int8"))
     path.unlink()
     os.mkfifo(path)
-    assert read_plan(bundle) is None
+    assert read_width_plan(bundle) is None
 
 
 def test_a_user_without_a_folder_has_no_plan(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "config_folder", lambda: None)
-    assert read_plan(bundle) is None
+    for name in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(name, "no/absolute/path")
+    assert read_width_plan(bundle) is None
     with pytest.raises(NestlingError, match=r"^there is no folder for a user's settings; give the widths with each"):
-        write_plan(bundle, Plan("xl", "xl", "int8"))
+        write_width_plan(bundle, WidthPlan("xl", "xl", "int8"))
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="where Linux keeps settings")
 def test_the_suite_reads_no_plan_of_the_developer() -> None:
-    assert plans.config_folder() == Path(os.environ["XDG_CONFIG_HOME"])
+    assert config_folder() == Path(os.environ["XDG_CONFIG_HOME"])
     assert "nestling-config-" in os.environ["XDG_CONFIG_HOME"]
