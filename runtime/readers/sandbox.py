@@ -1,6 +1,6 @@
 """Reading in a process of its own: a file that crashes, hangs or swells its parser costs that process and itself.
 
-The other process runs `serve`. It is asked for a file with a line of JSON and answers with a
+The other process runs `sandbox_child`. It is asked for a file with a line of JSON and answers with a
 line for each document or skip, then one that says it is done; nothing but JSON comes back.
 """
 
@@ -77,7 +77,7 @@ class Apart:
         if self._process is None:
             self._lines = queue.SimpleQueue()
             self._process = subprocess.Popen(
-                command(f"{__package__}.serve"),
+                command(f"{__package__}.sandbox_child"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
