@@ -75,7 +75,7 @@ def evaluate_command(
     all of its queries are asked.
     """
     from ..encoding.encoder import Encoder
-    from ..evaluate import Run, evaluate, read_collection
+    from ..evaluate import QueryRun, evaluate, read_collection
 
     collection = read_collection(folder)
     encoder = Encoder(bundle, width=width, precision=precision, dim=dim, threads=threads)
@@ -84,7 +84,7 @@ def evaluate_command(
     def progress(what: str, done: int, total: int) -> None:
         counts[what](done, total)
 
-    (result,) = evaluate(collection, encoder, [Run(mode, exact)], progress, query_width=query_width)
+    (result,) = evaluate(collection, encoder, [QueryRun(mode, exact)], progress, query_width=query_width)
     values = {**asdict(result), **result.measures}
     del values["measures"]
     if as_json:

@@ -146,7 +146,8 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def report(made: Report, as_json: bool) -> None:
     """What changed, and what was skipped."""
     if as_json:
-        click.echo(json.dumps(asdict(made), ensure_ascii=False))
+        values = {**asdict(made), "skipped": [skip.to_json() for skip in made.skipped]}
+        click.echo(json.dumps(values, ensure_ascii=False))
     for skip in made.skipped:
         skipped("skipped", skip)
     counts = f"{made.added} added, {made.changed} changed, {made.unchanged} unchanged, {made.removed} removed"

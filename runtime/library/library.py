@@ -297,7 +297,7 @@ class Library:
                 changed.
         """
         # The readers and what they read with are a tenth of a process's start; a search does without.
-        from ..readers.sandbox import Apart
+        from ..readers.sandbox import Sandbox
         from .intake import folders, sync
 
         if isinstance(ignore, str):
@@ -306,8 +306,8 @@ class Library:
             writer = self._writing()
             meant = sync.mirrored(paths, tracked.folders(writer), ignore, max_bytes)
             folders.check(meant)
-            with Apart() as apart, self._taking_in(writer, width) as intake:
-                return sync.run(writer, intake, apart, meant, progress or (lambda _: None))
+            with Sandbox() as sandbox, self._taking_in(writer, width) as intake:
+                return sync.run(writer, intake, sandbox, meant, progress or (lambda _: None))
 
     def forget(self, path: str | Path) -> Report:
         """Mirror a file or folder no more, and remove the documents of all files at or below it.
@@ -315,9 +315,9 @@ class Library:
         Raises:
             NestlingError: the library knows nothing there.
         """
-        from .intake import sync
+        from .intake import folders, sync
 
-        named = str(Path(path).expanduser().resolve())
+        named = str(folders.in_full(path))
         with self._changing:
             writer = self._writing()
             if not sync.is_known(writer, named):

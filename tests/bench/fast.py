@@ -24,7 +24,7 @@ from typing import Any
 
 from machine import described, finished
 from nestling import Library
-from nestling.evaluate import DEPTH, Collection, by_place, means, measure, read_collection
+from nestling.evaluate import DEPTH, Collection, means, ranking_measures, read_collection, scored_by_rank
 
 DOCUMENTS, PARTS, FAST_RUNS = 10_000, 4, 5
 
@@ -101,7 +101,7 @@ def stage(path: Path, collection: Collection, name: str, command: list[str]) -> 
     with Library(path) as library:
         for mode in ("hybrid", "dense"):
             run_of = {
-                id: by_place(
+                id: scored_by_rank(
                     [
                         hit.id.removeprefix(f"{collection.name}/")
                         for hit in library.search(text, k=DEPTH, mode=mode, where={"collection": collection.name})
@@ -109,7 +109,7 @@ def stage(path: Path, collection: Collection, name: str, command: list[str]) -> 
                 )
                 for id, text in collection.queries.items()
             }
-            values = means(measure(collection.judgements, run_of))
+            values = means(ranking_measures(collection.judgements, run_of))
             found[mode] = {key: round(value, 4) for key, value in values.items()}
     print(name, round(seconds, 1), found, flush=True)
     return {"name": name, "seconds": round(seconds, 1), **found}

@@ -17,7 +17,7 @@ import numpy as np
 
 import machine
 from nestling import Encoder, Library
-from nestling.evaluate import Collection, measure, read_collection
+from nestling.evaluate import Collection, ranking_measures, read_collection
 from nestling.library.search import bit_cache as resident
 from nestling.library.search import fuse, lexical, ranking
 from nestling.library.search.fuse import Scores, Values, best_of_groups
@@ -99,7 +99,7 @@ def studied(collection: Collection, path: Path, encoder: Encoder) -> dict[str, f
                     names = store.ids(scores.keys[order])
                     runs[rule][id] = {names[key]: float(SHOWN - n) for n, key in enumerate(scores.keys[order].tolist())}
     return {
-        rule: float(np.mean([values["nDCG@10"] for values in measure(collection.judgements, run).values()]))
+        rule: float(np.mean([values["nDCG@10"] for values in ranking_measures(collection.judgements, run).values()]))
         for rule, run in runs.items()
     }
 

@@ -25,7 +25,7 @@ import onnx
 from machine import described, finished
 from nestling import Encoder
 from nestling.bundle.manifest import Bundle, read_bundle
-from nestling.evaluate import MEASURES, Collection, measure, read_collection
+from nestling.evaluate import MEASURES, Collection, ranking_measures, read_collection
 from nestling.export.bundle.verify import turned
 from nestling.export.quantize.onnx_graph import stored_rotation
 
@@ -154,7 +154,7 @@ def by_query(collection: Collection, scores: Floats) -> dict[str, Values]:
     for id, row in zip(collection.queries, scores, strict=True):
         best = np.argsort(-row, kind="stable")[:DEPTH]
         run[id] = {ids[place]: float(DEPTH - order) for order, place in enumerate(best)}
-    measured = measure(collection.judgements, run).values()
+    measured = ranking_measures(collection.judgements, run).values()
     return {name: np.array([values[name] for values in measured]) for name in MEASURES}
 
 

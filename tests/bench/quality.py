@@ -14,9 +14,9 @@ from pathlib import Path
 
 from machine import described, finished
 from nestling import Encoder
-from nestling.evaluate import Run, evaluate, read_collection
+from nestling.evaluate import QueryRun, evaluate, read_collection
 
-RUNS = [Run("lexical"), Run("dense", exact=True), Run("dense"), Run("hybrid")]
+RUNS = [QueryRun("lexical"), QueryRun("dense", exact=True), QueryRun("dense"), QueryRun("hybrid")]
 
 
 def main() -> None:

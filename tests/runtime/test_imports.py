@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "library": GROUND
     | {"bundle", "encoding", "readers", "vectors", "library.intake", "library.search", "library.store"},
     "demo": {"document"},
-    "evaluate": GROUND | {"encoding", "library", "library.search"},
+    "evaluate": GROUND | {"encoding", "library", "library.search", "readers"},
     "commands": GROUND
     | {"bundle", "demo", "encoding", "evaluate", "tuning", "vectors"}
     | {"library", "library.intake", "library.search", "library.store"},

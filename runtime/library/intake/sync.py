@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ...document import Document, Report, Skip, clean, plain
 from ...readers import MAX_SKIPS, read_file
-from ...readers.sandbox import Apart
+from ...readers.sandbox import Sandbox
 from ...readers.text import MAX_PACKED_BYTES
 from ..store import file_state as tracked
 from ..store.file_state import Folder, Tracked
@@ -85,7 +85,7 @@ def plan(folders: Sequence[Folder], known: Mapping[str, Tracked], others: Sequen
                 skipped[item.source] = item
             elif clean(str(item.path)) != str(item.path):
                 name = clean(str(item.path))
-                skipped[name] = Skip(name, "its name is not text; rename it", passing=True)
+                skipped[name] = Skip(name, "its name is not text; rename it", transient=True)
             else:
                 found[str(item.path)] = item
     same = {path: None for path, file in found.items() if path in known and _as_known(file, known[path])}
@@ -123,7 +123,7 @@ def mirrored(
 
 
 def run(
-    store: Store, intake: Intake, apart: Apart, folders: Sequence[Folder], said: Callable[[Progress], None]
+    store: Store, intake: Intake, sandbox: Sandbox, folders: Sequence[Folder], said: Callable[[Progress], None]
 ) -> Report:
     """Take in what is new or changed, then remove what is gone.
 
@@ -146,7 +146,7 @@ def run(
     denied: list[tuple[File, set[str]]] = []
     for number, file in enumerate(todo.read):
         told(number, str(file.path))
-        taken = _Taking(store, intake, apart, file, known.get(str(file.path)), vanished)
+        taken = _Taking(store, intake, sandbox, file, known.get(str(file.path)), vanished)
         if taken.denied:  # may come free, as where a document moved from a file that is read later
             denied.append((file, taken.denied))
         else:
@@ -154,7 +154,7 @@ def run(
         done += file.size
     intake.flush()
     for file, ids in denied:
-        skipped += _Taking(store, intake, apart, file, known.get(str(file.path)), vanished, only=ids).skips
+        skipped += _Taking(store, intake, sandbox, file, known.get(str(file.path)), vanished, only=ids).skips
     for path in todo.gone:
         intake.then(partial(_gone, store, path))
     intake.then(lambda: _finished(store))
@@ -202,7 +202,7 @@ class _Taking:
         self,
         store: Store,
         intake: Intake,
-        apart: Apart,
+        sandbox: Sandbox,
         file: File,
         before: Tracked | None,
         vanished: Mapping[bytes, str],
@@ -213,7 +213,7 @@ class _Taking:
         self.skips: list[Skip] = []
         self.denied: set[str] = set()
         self._seen: set[str] = set()
-        self._whole, self._passing, self._unnamed = True, False, 0
+        self._whole, self._transient, self._unnamed = True, False, 0
         digest = _digest_of(file)
         if before is not None and digest is not None and digest == before.digest and before.size != tracked.READ_AGAIN:
             self.skips += before.skips
@@ -221,7 +221,7 @@ class _Taking:
             return
         moved = None if digest is None else vanished.get(digest)
         others = [] if moved is None else store.ids_of_source(moved)
-        for item in read_file(file.path, apart):
+        for item in read_file(file.path, sandbox):
             self._take(item, others, only)
         if self._unnamed:
             self.skips.append(Skip(self._source, f"{self._unnamed} more of its parts cannot be taken in"))
@@ -235,7 +235,7 @@ class _Taking:
             self._skip(Skip(self._source, f"document {item.id!r}: its id is in this file already"))
         elif owner := self._owner(item.id):
             reason = f"document {item.id!r}: its id belongs to a document of {owner}"
-            self._skip(Skip(self._source, reason, passing=True))
+            self._skip(Skip(self._source, reason, transient=True))
             self.denied.add(item.id)
         else:
             self._seen.add(item.id)
@@ -250,7 +250,7 @@ class _Taking:
 
     def _skip(self, skip: Skip) -> None:
         """Name what is skipped, of very many the first."""
-        self._passing |= skip.passing
+        self._transient |= skip.transient
         if len(self.skips) < MAX_SKIPS:
             self.skips.append(skip)
         else:
@@ -260,7 +260,7 @@ class _Taking:
         removed = 0
         if self._whole and (self._seen or self.denied):
             removed = _remove(self._store, self._source, keep=self._seen)
-        size = tracked.READ_AGAIN if self._passing else self._file.size
+        size = tracked.READ_AGAIN if self._transient else self._file.size
         tracked.set_file(self._store, self._source, Tracked(size, self._file.mtime_ns, digest, tuple(self.skips)))
         return Report(removed=removed)
 
@@ -298,7 +298,7 @@ def _finished(store: Store) -> Report:
 
 
 def _missing(folder: Folder) -> Skip:
-    return Skip(folder.path, "is not there; its documents are kept until it is forgotten", passing=True)
+    return Skip(folder.path, "is not there; its documents are kept until it is forgotten", transient=True)
 
 
 def _as_known(file: File, known: Tracked) -> bool:
