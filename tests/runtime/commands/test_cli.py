@@ -8,8 +8,6 @@ import shlex
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from bundles import tiny_bundle, turn_golden
 from nestling import Index, Library, Report
 from nestling.bundle.manifest import DEFAULT, default_bundle, read_bundle
 from nestling.cli import commands
-from processes import Run, guarded_environment
+from processes import Run, started
 
 GRAPH, FORMAT = read_bundle().variants[0].graph, f'"format": {read_bundle().format}'
 
@@ -229,8 +227,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     for number in range(400):
         (tmp_path / "notes" / f"{number:03}.txt").write_text(f"Note {number}. " + "Owls hunt at night. " * 80)
-    command = [sys.executable, "-m", "nestling.cli", "add", str(tmp_path / "a.nest"), str(tmp_path / "notes")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=guarded_environment()) as child:
+    with started("add", tmp_path / "a.nest", tmp_path / "notes") as child:
         while not (tmp_path / "a.nest-wal").exists() or (tmp_path / "a.nest-wal").stat().st_size < 600_000:
             time.sleep(0.02)
             assert child.poll() is None
