@@ -11,7 +11,7 @@ from bundles import tiny_family
 from nestling import Encoder
 from nestling.errors import NestlingError
 from nestling.evaluate import QueryRun, evaluate, ranking_measures, read_collection
-from processes import Run
+from processes import Run, fails
 
 pytest.importorskip("ir_measures", reason="measuring needs the eval extra")
 
@@ -113,6 +113,11 @@ def test_queries_are_evaluated_at_another_width(nestling: Run, tmp_path: Path) -
             '{"_id": "a", "text": "b"}\n{"_id": 3}',
             "corpus.jsonl:2: is no JSON object with _id and text, and a",
         ),
+        ("corpus.jsonl", '{"_id": "a", "text": 7}', "corpus.jsonl:1: is no JSON object with _id and text, and a"),
+        ("corpus.jsonl", '{"_id": "a", "text": "", "title": [1]}', "corpus.jsonl:1: is no JSON object with _id and"),
+        ("corpus.jsonl", '{"_id": " ", "text": "b"}', "corpus.jsonl:1: is no JSON object with _id and text, and a"),
+        ("queries.jsonl", "[1]", "queries.jsonl:1: is no JSON object with _id and text, and a title that is text"),
+        ("qrels/test.tsv", "head\nq1\td1\t1000001", "test.tsv:2: expected query-id, corpus-id and a whole score of"),
         ("qrels/test.tsv", "head\nq1\td1\tx", "test.tsv:2: expected query-id, corpus-id and a whole score"),
         ("qrels/test.tsv", "head\nq1\td1\t0", "test.tsv: has no relevant judgement"),
         ("qrels/test.tsv", "head\nq9\td1\t1", "the judged query 'q9' is not in queries.jsonl"),
@@ -124,6 +129,28 @@ def test_a_broken_collection_says_where(tmp_path: Path, name: str, text: str, me
     with pytest.raises(NestlingError) as caught:
         read_collection(folder)
     assert message in str(caught.value)
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    folder = write_collection(tmp_path / "small", zipped=True)
+    whole = (folder / "corpus.jsonl.gz").read_bytes()
+    for data in (b"no archive", whole[:-9], whole[:12] + b"\xff\xff\xff" + whole[15:]):
+        (folder / "corpus.jsonl.gz").write_bytes(data)
+        with pytest.raises(NestlingError, match=r"corpus\.jsonl\.gz: is cut short or damaged behind line "):
+            read_collection(folder)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--width", "none", "has no width none"),
+        ("--precision", "int2", "int2"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_line(
+    nestling: Run, tmp_path: Path, option: str, value: str, message: str
+) -> None:
+    fails(nestling("eval", write_collection(tmp_path / "small", zipped=False), option, value), message)
 
 
 def test_a_missing_corpus_is_named(tmp_path: Path) -> None:

@@ -37,5 +37,13 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def fails(result: subprocess.CompletedProcess[str], message: str) -> None:
+    """Exit code 1, nothing on stdout, and one line on stderr that holds the message."""
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
 def _command(arguments: tuple[object, ...]) -> list[str]:
     return [sys.executable, "-m", "nestling.cli", *map(str, arguments)]
