@@ -12,25 +12,26 @@ from typing import Any
 from ..document import Document, Skip, clean, typed
 from .text import MAX_FILE_BYTES, Unreadable, decode, read_bytes
 
-_MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024 * 1024
 _DELIMITERS = ",;\t"
 # They stand before every cell: a long one times many rows is more text than any memory.
 _MAX_NAME = 1000
 
 
-def read_jsonl(path: Path) -> Iterator[Document | Skip]:
+def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Document | Skip]:
     """A line, a document: `id` (or `_id`), `text`, and where given `title` and `metadata`.
 
-    A line that is no such object is skipped, named by its number; the file is read line by line.
+    A line that is no such object is skipped, named by its number; the file is read line by line, up to the first line
+    that is too long.
     """
     empty = True
     with path.open("rb") as lines:
         number = 0
-        while line := lines.readline(_MAX_LINE_BYTES):
+        while line := lines.readline(max_line_bytes):
             number += 1
             where = f"{path}:{number}"
-            if len(line) == _MAX_LINE_BYTES:
-                reason = f"line is over {_MAX_LINE_BYTES} bytes; the rest of the file was not read"
+            if len(line) == max_line_bytes:
+                reason = f"line is over {max_line_bytes} bytes; the rest of the file was not read"
                 yield Skip(where, reason)
                 return
             if line.strip():
