@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -55,6 +54,8 @@ def search(
 @click.command()
 def demo() -> None:
     """Index a small collection and search it."""
+    import tempfile
+
     from ..demo import demo_documents, demo_questions
     from ..library.library import Library
 

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..library.search.snippet import BOLD
-
 if TYPE_CHECKING:
     from ..bundle.quality import Quality
     from ..document import Hit, Report, Skip
@@ -156,6 +154,8 @@ def report(made: Report, as_json: bool) -> None:
 
 def hit(number: int, found: Hit) -> str:
     """An answer in three lines: where it stands, why, and what it says."""
+    from ..library.search.snippet import BOLD
+
     ranks = f"meaning {rank(found.dense_rank)}, words {rank(found.lexical_rank)}"
     title, id = _one_line(found.title), _one_line(found.id)
     heading = f"{number:>2}. {title}  [{id}]" if title else f"{number:>2}. {id}"
