@@ -143,6 +143,8 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
+        ("--dim", "7", "dim is 7, expected a multiple of 8 from 8 to "),
+        ("--threads", "0", "threads is 0, expected "),
         ("--width", "none", "has no width none"),
         ("--precision", "int2", "int2"),
     ],
