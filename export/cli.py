@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from ..bundle.manifest import read_bundle
-from ..errors import NestlingError
+from ..commands.program import run
 from .errors import ExportError, require_tools
 from .recipe.recipe_file import read_recipe
 
@@ -95,13 +95,9 @@ def rate(bundle: Path, study: Path) -> None:
     click.echo(f"{rate_bundle(bundle, quality).name}: rated {', '.join(quality)}")
 
 
-def main() -> None:
-    """Run a command; a known error is one line on stderr and exit code 1."""
-    try:
-        commands(standalone_mode=True)
-    except (ExportError, NestlingError, OSError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+def main() -> NoReturn:
+    """Run the command that was typed, and exit."""
+    run(commands)
 
 
 if __name__ == "__main__":

@@ -96,12 +96,21 @@ class Skip:
     Attributes:
         source: the file, with the line where there is one, as `notes.jsonl:12`.
         reason: one clause for a person.
-        passing: whether it may be otherwise the next time though the file is the same, as with a permission.
+        transient: whether it may be otherwise the next time though the file is the same, as with a permission.
     """
 
     source: str
     reason: str
-    passing: bool = False
+    transient: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a library's file and in what `--json` prints."""
+        return {"source": self.source, "reason": self.reason, "passing": self.transient}
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Skip:
+        """The skip that `to_json` gave."""
+        return Skip(values["source"], values["reason"], values.get("passing", False))
 
 
 @dataclass(frozen=True)

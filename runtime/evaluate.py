@@ -11,20 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .document import Document, clean
+from .document import Document
 from .encoding.encoder import Encoder
 from .errors import NestlingError
 from .library.library import Library
 from .library.search.query import Mode
+from .readers.tables import named_text
 
 MEASURES = ("nDCG@10", "Recall@100", "MRR@10")
 DEPTH = 100
 
-Progress = Callable[[str, int, int], None]
+_MAX_GRADE = 1_000_000  # trec_eval counts every grade up to the highest
+
+EvalProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Collection:
 
 
 @dataclass(frozen=True)
-class Run:
+class QueryRun:
     """How the queries of a collection are asked.
 
     Attributes:
@@ -58,7 +60,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Result:
+class EvalResult:
     """What a run over a collection measured.
 
     Attributes:
@@ -108,11 +110,11 @@ def read_collection(folder: Path) -> Collection:
 def evaluate(
     collection: Collection,
     encoder: Encoder,
-    runs: Sequence[Run],
-    progress: Progress | None = None,
+    runs: Sequence[QueryRun],
+    progress: EvalProgress | None = None,
     *,
     query_width: str | None = None,
-) -> list[Result]:
+) -> list[EvalResult]:
     """Index a collection in a temporary library, then for each run ask every query for 100 documents and measure.
 
     Args:
@@ -136,20 +138,20 @@ def evaluate(
 
 
 def _asked(
-    library: Library, collection: Collection, run: Run, documents_per_second: float, progress: Progress | None
-) -> Result:
+    library: Library, collection: Collection, run: QueryRun, documents_per_second: float, progress: EvalProgress | None
+) -> EvalResult:
     found: dict[str, dict[str, float]] = {}
     query_ms: list[float] = []
     for done, (id, text) in enumerate(collection.queries.items(), start=1):
         begin = time.perf_counter()
         hits = library.search(text, k=DEPTH, mode=run.mode, exact=run.exact)
         query_ms.append(1000 * (time.perf_counter() - begin))
-        found[id] = by_place([hit.id for hit in hits])
+        found[id] = scored_by_rank([hit.id for hit in hits])
         if progress is not None:
             progress("queries", done, len(collection.queries))
-    by_query = measure(collection.judgements, found)
+    by_query = ranking_measures(collection.judgements, found)
     encoder, info = library.encoder, library.info()
-    return Result(
+    return EvalResult(
         collection=collection.name,
         mode=run.mode,
         exact=run.exact,
@@ -170,35 +172,37 @@ def _asked(
     )
 
 
-def measure(judgements: dict[str, dict[str, int]], run: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+def ranking_measures(
+    judgements: dict[str, dict[str, int]], found: dict[str, dict[str, float]]
+) -> dict[str, dict[str, float]]:
     """Each query's nDCG@10, Recall@100 and MRR@10 by ir_measures; 0 for a query without hits.
 
     Args:
         judgements: by query id and document id, the grade.
-        run: by query id and document id, the score.
+        found: by query id and document id, the score.
     """
     require_measures()
     import ir_measures
 
     names = {ir_measures.parse_measure(name.replace("MRR", "RR").replace("Recall", "R")): name for name in MEASURES}
     values: dict[str, dict[str, float]] = {id: dict.fromkeys(MEASURES, 0.0) for id in judgements}
-    for metric in ir_measures.iter_calc(list(names), judgements, run):
+    for metric in ir_measures.iter_calc(list(names), judgements, found):
         values[metric.query_id][names[metric.measure]] = float(metric.value)
     return values
 
 
-def by_place(ids: Sequence[str]) -> dict[str, float]:
-    """Ids, best first, with scores that say their places alone, so that no measure orders equal scores by itself."""
-    return {id: float(len(ids) - place) for place, id in enumerate(ids)}
+def scored_by_rank(ids: Sequence[str]) -> dict[str, float]:
+    """Ids, best first, with scores that say their ranks alone, so that no measure orders equal scores by itself."""
+    return {id: float(len(ids) - row) for row, id in enumerate(ids)}
 
 
 def means(by_query: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The mean over all queries of each of what `measure` gave."""
+    """The mean over all queries of each of what `ranking_measures` gave."""
     return {name: float(np.mean([values[name] for values in by_query.values()])) for name in MEASURES}
 
 
 def require_measures() -> None:
-    """Raise NestlingError where what `measure` needs is not installed."""
+    """Raise NestlingError where what `ranking_measures` needs is not installed."""
     if find_spec("ir_measures") is None:
         raise NestlingError("measuring needs the extra eval; install it with: pip install 'nestling[eval]'")
 
@@ -215,8 +219,11 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
         cells = row.split("\t")
         try:
             query, document, grade = cells[0], cells[1], int(cells[2])
+            if grade > _MAX_GRADE:
+                raise ValueError
         except (IndexError, ValueError):
-            raise NestlingError(f"{path}:{number}: expected query-id, corpus-id and a whole score") from None
+            expected = f"expected query-id, corpus-id and a whole score of at most {_MAX_GRADE:,}"
+            raise NestlingError(f"{path}:{number}: {expected}") from None
         if grade > 0:
             judgements.setdefault(query, {})[document] = grade
     if not judgements:
@@ -235,17 +242,10 @@ def _documents(path: Path) -> Iterator[Document]:
         with found.open("rb") if found == path else gzip.open(found, "rb") as lines:
             for line in lines:
                 number += 1
-                yield _document(json.loads(line))
-    except (ValueError, KeyError, TypeError, RecursionError):
+                yield Document(*named_text(json.loads(line), ["_id"]))
+    except (ValueError, RecursionError):
         raise NestlingError(
             f"{found}:{number}: is no JSON object with _id and text, and a title that is text"
         ) from None
-    except (EOFError, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise NestlingError(f"{found}: is cut short or damaged behind line {number} ({error}); copy it anew") from None
-
-
-def _document(values: Any) -> Document:
-    id, title = values["_id"], values.get("title") or ""
-    if isinstance(id, bool) or not isinstance(id, (str, int)):
-        raise TypeError
-    return Document(clean(str(id)), clean(values["text"]), clean(title))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 PAGE_BREAK = "\f"
+HEADING_MARK = r"#{1,6}[ \t]"  # a pattern: what the line of a heading begins with, as Markdown writes it
 
-_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
+_HEADING = re.compile(rf"^[ \t]*{HEADING_MARK}[ \t]*(\S.*)$", re.MULTILINE)
 _SLIDES = (".pptx", ".odp")
 _MAX_HEADING = 80
 

@@ -17,15 +17,16 @@ from . import options, show
         "nestling tune", "nestling tune --query-ms 5", "nestling tune --memory-mb 100 --query-ms 2 --json"
     )
 )
-@click.option("--query-ms", type=click.FloatRange(0, min_open=True), help="Most milliseconds to encode a query.")
-@click.option("--memory-mb", type=click.FloatRange(0, min_open=True), help="Most memory with the encoders loaded.")
+@click.option("--query-ms", type=click.FloatRange(0, min_open=True), help="Limit: milliseconds to encode a query.")
+@click.option("--memory-mb", type=click.FloatRange(0, min_open=True), help="Limit: memory with the encoders loaded.")
 @options.bundle
 @options.json
 def tune(query_ms: float | None, memory_mb: float | None, bundle: Path | None, as_json: bool) -> None:
-    """Measure the bundle's widths on this device, and remember the best ones within the limits.
+    """Find the best widths for this device.
 
-    New libraries and searches of this user take them from then on; without limits, the bundle's default. The quality is
-    of documents and of queries in percent of the original float32 weights, where the bundle says it.
+    Each width of the bundle is an encoder of another size: a wide one finds better, a narrow one is faster. They are
+    measured, and the best within the limits are remembered: your new libraries and searches take them from then on.
+    Without limits it is the bundle's default. Quality is in percent of the original float32 weights.
     """
     from ..bundle.manifest import read_bundle
     from ..bundle.quality import read_quality
@@ -48,12 +49,12 @@ def tune(query_ms: float | None, memory_mb: float | None, bundle: Path | None, a
 @click.command(name="eval", epilog=options.examples("nestling eval scifact --mode hybrid --json"))
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.mode
-@click.option("--exact", is_flag=True, help="Rescore every passage, not only the nearest by their bits.")
+@click.option("--exact", is_flag=True, help="Compare every passage exactly: slower, for reference.")
 @options.bundle
-@click.option("--width", help="The encoder's width.")
+@click.option("--width", help="The encoder's width for documents, as s.")
 @options.query_width
-@click.option("--precision", help="The weights' precision.")
-@click.option("--dim", type=int, help="Length of the vectors.")
+@click.option("--precision", help="The weights' precision, as int4.")
+@click.option("--dim", type=int, help="Length of the vectors, a multiple of 8.")
 @click.option("--threads", type=int, help="Texts encoded at the same time; all processors by default.")
 @options.json
 def evaluate_command(
@@ -68,9 +69,13 @@ def evaluate_command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Measure quality and speed on a collection in BEIR layout: FOLDER/corpus.jsonl, queries.jsonl, qrels/test.tsv."""
+    """Measure quality and speed on a collection.
+
+    FOLDER is in BEIR layout: corpus.jsonl, queries.jsonl and qrels/test.tsv. It is indexed in a temporary library, and
+    all of its queries are asked.
+    """
     from ..encoding.encoder import Encoder
-    from ..evaluate import Run, evaluate, read_collection
+    from ..evaluate import QueryRun, evaluate, read_collection
 
     collection = read_collection(folder)
     encoder = Encoder(bundle, width=width, precision=precision, dim=dim, threads=threads)
@@ -79,11 +84,11 @@ def evaluate_command(
     def progress(what: str, done: int, total: int) -> None:
         counts[what](done, total)
 
-    (result,) = evaluate(collection, encoder, [Run(mode, exact)], progress, query_width=query_width)
+    (result,) = evaluate(collection, encoder, [QueryRun(mode, exact)], progress, query_width=query_width)
     values = {**asdict(result), **result.measures}
     del values["measures"]
     if as_json:
         click.echo(json.dumps(values))
         return
     del values["by_query"]
-    show.values({key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}, False)
+    show.pairs({key: str(round(value, 4) if isinstance(value, float) else value) for key, value in values.items()})

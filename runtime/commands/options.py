@@ -8,13 +8,17 @@ from typing import Any
 
 import click
 
+_MOST_BYTES = 2**63 - 1
+
+library = click.argument("library", type=click.Path(path_type=Path))
 json = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
-bundle = click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the default.")
-width = click.option("--width", help="The encoder's width for documents; remembered by the library.")
+bundle = click.option("--bundle", type=click.Path(path_type=Path),
+                      help="Folder of another bundle than the one that ships with Nestling.")  # fmt: skip
+width = click.option("--width", help="The encoder's width for documents, as s; remembered by the library.")
 query_width = click.option("--query-width", help="The encoder's width for queries; that of documents by default.")
 mode = click.option(
     "--mode", type=click.Choice(["hybrid", "dense", "lexical"]), default="hybrid", show_default=True,
-    help="By meaning and words together, or by one of them.",
+    help="By meaning (dense), by words (lexical), or by both.",
 )  # fmt: skip
 
 
@@ -23,7 +27,7 @@ def _bytes(context: Any, parameter: Any, value: str | None) -> int | None:
     match = re.fullmatch(r"(\d{1,15})\s*([kmg]?)b?", (value or "").strip().lower())
     if match is None and value is not None:
         raise click.BadParameter(f"{value!r} is no size; give for example 500KB or 20MB", context, parameter)
-    return None if match is None else int(match[1]) * int(1000 ** " kmg".index(match[2] or " "))
+    return None if match is None else min(int(match[1]) * int(1000 ** " kmg".index(match[2] or " ")), _MOST_BYTES)
 
 
 def sync(command: Any) -> Any:
@@ -32,12 +36,12 @@ def sync(command: Any) -> Any:
         json,
         bundle,
         width,
-        click.option("--fast", is_flag=True, help="Encode at width static: thousands a second; see refine."),
-        click.option(
-            "--max-size", callback=_bytes, help="Pass over larger files, as 20MB; remembered for these paths."
-        ),
-        click.option("--ignore", multiple=True, help="A pattern as in a .gitignore; remembered for these paths."),
-    ):
+        click.option("--fast", is_flag=True, help="Encode at width static, thousands a second; then run refine."),
+        click.option("--max-size", callback=_bytes,
+                     help="Pass over larger files, as 20MB; remembered for these paths."),
+        click.option("--ignore", multiple=True,
+                     help="Pass over files of this pattern, as in a .gitignore; remembered for these paths."),
+    ):  # fmt: skip
         command = option(command)
     return command
 

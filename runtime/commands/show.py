@@ -8,19 +8,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..library.search.snippet import BOLD
-
 if TYPE_CHECKING:
     from ..bundle.quality import Quality
-    from ..document import Hit, Report
+    from ..document import Hit, Report, Skip
     from ..library.intake.sync import Progress
     from ..tuning.cost import Cost
     from ..tuning.width_plan import Choice
 
+_SPACE = 8  # of the name of a vector space, as error messages have it
+_UNITS = ("kB", "MB", "GB", "TB")
 _SAID_EVERY_SECONDS = 10.0
 _TERMINAL_BOLD = ("\x1b[1m", "\x1b[0m")
 
@@ -30,15 +31,80 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
-def values(found: dict[str, Any], as_json: bool) -> None:
-    """Names with their values, a line each, or as one line of JSON."""
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
-        return
+def error(message: str) -> None:
+    """What ended a command, as one line."""
+    say(f"error: {''.join(char if char.isprintable() else ' ' for char in message)}")
+
+
+def skipped(what: str, skip: Skip) -> None:
+    """What could not be taken in, and why."""
+    say(f"{what} {_one_line(skip.source)}: {_one_line(skip.reason)}")
+
+
+def pairs(found: Mapping[str, str | Sequence[str]]) -> None:
+    """Names with their values in a column beside them; a list is a line for each of its values."""
     width = max(map(len, found))
-    for key, value in found.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else value
-        click.echo(f"{key:<{width}}  {shown}")
+    for name, value in found.items():
+        lines = [value] if isinstance(value, str) else value or ["-"]
+        for row, line in enumerate(lines):
+            click.echo(f"{'' if row else name:<{width}}  {line}")
+
+
+def library_info(found: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
+    """What `info --json` says of a library, for a person."""
+    widths = [f"{count:,} at width {width}" for width, count in _within(found, "passages of ")]
+    return {
+        "library": _one_line(found["path"]),
+        "documents": f"{found['documents']:,}",
+        "passages": f"{found['passages']:,}" + (f" ({', '.join(widths)})" if widths else ""),
+        "passages to refine": f"{found['unrefined']:,}",
+        "files": f"{found['files']:,}",
+        "could not be read": f"{found['failures']:,}",
+        "folders": [_one_line(folder) for folder in found["folders"]],
+        "last sync": "never" if found["synced"] is None else _local_time(found["synced"]),
+        "size": size(found["bytes"]),
+        **{f"  {part}": size(count) for part, count in _within(found, "bytes of ")},
+        "made with": f"bundle {found['bundle']}, {found['dim']} dimensions, space {found['space'][:_SPACE]}",
+        "document width": found["document width"],
+    }
+
+
+def bundle_info(found: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
+    """What `info --json` says of a bundle, for a person."""
+    return {
+        "bundle": found["name"],
+        "vectors": f"{found['dim']} dimensions, space {found['space'][:_SPACE]}",
+        "longest text": f"{found['max_tokens']} tokens",
+        "size": size(found["bytes"]),
+        **{f"  {variant}": size(count) for variant, count in _within(found, "bytes of ")},
+    }
+
+
+def index_info(found: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
+    """What `info --json` says of an index, for a person."""
+    return {
+        "vectors": f"{found['vectors']:,} of {found['dim']} dimensions",
+        "fine codes": found["fine"],
+        "size": size(found["bytes"]),
+    }
+
+
+def size(count: int) -> str:
+    """Bytes for a person, as 12.3 MB."""
+    if count < 1000:
+        return f"{count} bytes"
+    shown, unit = count / 1000, 0
+    while shown >= 999.95 and unit < len(_UNITS) - 1:
+        shown, unit = shown / 1000, unit + 1
+    return f"{shown:.1f} {_UNITS[unit]}"
+
+
+def _within(found: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    return [(key.removeprefix(prefix), value) for key, value in found.items() if key.startswith(prefix)]
+
+
+def _local_time(utc: str) -> str:
+    return datetime.fromisoformat(utc.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def costs(found: Sequence[Cost], quality: Mapping[str, Quality], as_json: bool) -> None:
@@ -70,7 +136,7 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows below a heading, the first column to the left and numbers to the right."""
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     for row in (heading, *rows):
-        cells = [cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in
+        cells = [cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in
                  enumerate(zip(row, widths, strict=True))]  # fmt: skip
         click.echo("  ".join(cells).rstrip())
 
@@ -78,15 +144,18 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def report(made: Report, as_json: bool) -> None:
     """What changed, and what was skipped."""
     if as_json:
-        click.echo(json.dumps(asdict(made), ensure_ascii=False))
+        values = {**asdict(made), "skipped": [skip.to_json() for skip in made.skipped]}
+        click.echo(json.dumps(values, ensure_ascii=False))
     for skip in made.skipped:
-        say(f"skipped {_one_line(skip.source)}: {_one_line(skip.reason)}")
+        skipped("skipped", skip)
     counts = f"{made.added} added, {made.changed} changed, {made.unchanged} unchanged, {made.removed} removed"
     say(f"{counts}, {len(made.skipped)} skipped")
 
 
 def hit(number: int, found: Hit) -> str:
     """An answer in three lines: where it stands, why, and what it says."""
+    from ..library.search.snippet import BOLD
+
     ranks = f"meaning {rank(found.dense_rank)}, words {rank(found.lexical_rank)}"
     title, id = _one_line(found.title), _one_line(found.id)
     heading = f"{number:>2}. {title}  [{id}]" if title else f"{number:>2}. {id}"
@@ -95,13 +164,13 @@ def hit(number: int, found: Hit) -> str:
     if sys.stdout.isatty():
         parts = text.split(BOLD[0])
         if len(parts) % 2:  # a text with asterisks of its own may have an odd one
-            text = "".join(part if place % 2 == 0 else part.join(_TERMINAL_BOLD) for place, part in enumerate(parts))
+            text = "".join(part.join(_TERMINAL_BOLD) if number % 2 else part for number, part in enumerate(parts))
     return f"{heading}{place}\n    {found.score:.3f} ({ranks})\n    {text}"
 
 
-def rank(place: int | None) -> str:
-    """A place in an order, or a dash."""
-    return "-" if place is None else str(place)
+def rank(found: int | None) -> str:
+    """A rank, or a dash for none."""
+    return "-" if found is None else str(found)
 
 
 def counted(what: str) -> Callable[[int, int], None]:

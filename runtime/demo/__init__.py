@@ -10,7 +10,7 @@ from ..document import Document
 
 
 @dataclass(frozen=True)
-class Question:
+class DemoQuestion:
     """A question to the demo collection.
 
     Attributes:
@@ -27,9 +27,9 @@ def demo_documents() -> list[Document]:
     return [Document(**json.loads(line)) for line in _lines("documents.jsonl")]
 
 
-def demo_questions() -> list[Question]:
+def demo_questions() -> list[DemoQuestion]:
     """Questions to the demo collection."""
-    return [Question(values["text"], values["answer"]) for values in map(json.loads, _lines("questions.jsonl"))]
+    return [DemoQuestion(values["text"], values["answer"]) for values in map(json.loads, _lines("questions.jsonl"))]
 
 
 def _lines(name: str) -> list[str]:

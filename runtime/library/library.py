@@ -286,7 +286,7 @@ class Library:
                 changed.
         """
         # The readers and what they read with are a tenth of a process's start; a search does without.
-        from ..readers.sandbox import Apart
+        from ..readers.sandbox import Sandbox
         from .intake import folders, sync
 
         if isinstance(ignore, str):
@@ -295,7 +295,7 @@ class Library:
             writer = self._writing()
             meant = sync.mirrored(paths, file_state.folders(writer), ignore, max_bytes)
             folders.check(meant)
-            with Apart() as sandbox, self._taking_in(writer, width) as intake:
+            with Sandbox() as sandbox, self._taking_in(writer, width) as intake:
                 return sync.run(writer, intake, sandbox, meant, progress or (lambda _: None))
 
     def forget(self, path: str | Path) -> Report:
@@ -304,9 +304,9 @@ class Library:
         Raises:
             NestlingError: nothing at or below it is followed.
         """
-        from .intake import sync
+        from .intake import folders, sync
 
-        named = str(Path(path).expanduser().resolve())
+        named = str(folders.in_full(path))
         with self._changing:
             writer = self._writing()
             if not sync.is_known(writer, named):

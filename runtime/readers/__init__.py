@@ -1,8 +1,8 @@
-"""Files to documents: one small function a family of formats, chosen by the file's suffix.
+"""Files to documents: one small function for a family of formats, chosen by the file's suffix.
 
-A reader takes a file's path and yields a `Document` for each text in it, or a `Skip` for what cannot be taken in,
-and goes on with the rest; it raises `Unreadable` where nothing of a file can be. Formats whose parsers are other
-people's are read in a process of their own, see `apart`.
+In comes a file's path; out come a `Document` for each text in it and a `Skip` for each part that cannot be taken in.
+A reader raises `Unreadable` where nothing of a file can be. Formats whose parsers are other people's are read in a
+process of their own, see `sandbox`. Open `plain.py` first, the smallest reader.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .mail import read_eml, read_mbox
 from .office import read_docx, read_odf, read_pptx, read_xlsx
 from .pdf import read_pdf
 from .plain import read_markdown, read_text
-from .sandbox import Apart
+from .sandbox import Sandbox
 from .tables import read_csv, read_jsonl
 from .text import Unreadable
 
@@ -33,7 +33,7 @@ _HERE: dict[str, Reader] = {
     ".jsonl": read_jsonl,
     ".csv": read_csv,
 }
-_APART: dict[str, Reader] = {
+_IN_SANDBOX: dict[str, Reader] = {
     ".pdf": read_pdf,
     ".docx": read_docx,
     ".pptx": read_pptx,
@@ -48,7 +48,7 @@ _APART: dict[str, Reader] = {
     ".eml": read_eml,
     ".mbox": read_mbox,
 }
-READERS = _HERE | _APART
+READERS = _HERE | _IN_SANDBOX
 
 MAX_SKIPS = 1000
 _MAX_REASON = 300
@@ -59,16 +59,16 @@ def can_read(path: Path | str) -> bool:
     return Path(path).suffix.lower() in READERS
 
 
-def read_file(path: Path, apart: Apart) -> Iterator[Document | Skip]:
+def read_file(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
     """The documents of one file that `can_read` knows, in its order, and what was skipped.
 
     Of a file with over 1,000 parts that cannot be taken in, the others are only counted.
 
     Args:
-        apart: reads what other people's parsers read.
+        sandbox: reads what other people's parsers read.
     """
     skips = 0
-    for item in _read(path, apart):
+    for item in _read(path, sandbox):
         if isinstance(item, Document):
             yield item
         elif (skips := skips + 1) <= MAX_SKIPS:
@@ -77,13 +77,18 @@ def read_file(path: Path, apart: Apart) -> Iterator[Document | Skip]:
         yield Skip(clean(str(path)), f"{skips - MAX_SKIPS} more of its parts cannot be taken in")
 
 
-def _read(path: Path, apart: Apart) -> Iterator[Document | Skip]:
+def _read(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
     if (name := clean(str(path))) != str(path):
-        yield Skip(name, "its name is not text; rename it", passing=True)
-    elif path.suffix.lower() in _APART and not getattr(sys, "frozen", False):  # a program without a Python to start
-        yield from apart.read(path)
+        yield Skip(name, "its name is not text; rename it", transient=True)
+    elif path.suffix.lower() in _IN_SANDBOX and not _is_frozen():
+        yield from sandbox.read(path)
     else:
         yield from read_here(path)
+
+
+def _is_frozen() -> bool:
+    """Whether this is a program without a Python that could run the sandbox."""
+    return bool(getattr(sys, "frozen", False))
 
 
 def read_here(path: Path) -> Iterator[Document | Skip]:
@@ -94,9 +99,9 @@ def read_here(path: Path) -> Iterator[Document | Skip]:
     except Unreadable as reason:
         yield Skip(name, str(reason))
     except OSError as error:
-        yield Skip(name, f"cannot be read ({error.strerror or error})", passing=True)
+        yield Skip(name, f"cannot be read ({error.strerror or error})", transient=True)
     except ImportError as error:
-        yield Skip(name, f"needs {error.name}; get it with: pip install 'nestling[files]'", passing=True)
+        yield Skip(name, f"needs {error.name}; get it with: pip install 'nestling[files]'", transient=True)
     except MemoryError:
         yield Skip(name, "takes too much memory to read; split it or save it anew")
     except Exception as error:  # of a parser, for which what it read was too much

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..document import Document, Skip
+from ..place import HEADING_MARK
 from .text import decode, read_bytes
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
-_HEADING = re.compile(r"^#{1,6}[ \t]+(.+)$", re.MULTILINE)
+_HEADING = re.compile(rf"^{HEADING_MARK}[ \t]*(.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 

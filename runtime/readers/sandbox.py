@@ -1,6 +1,6 @@
 """Reading in a process of its own: a file that crashes, hangs or swells its parser costs that process and itself.
 
-The other process runs `serve`. It is asked for a file with a line of JSON and answers with a
+The other process runs `sandbox_child`. It is asked for a file with a line of JSON and answers with a
 line for each document or skip, then one that says it is done; nothing but JSON comes back.
 """
 
@@ -21,7 +21,7 @@ SECONDS = 60.0
 DONE = {"done": True}
 
 
-class Apart:
+class Sandbox:
     """A process that reads files; started at the first file, and anew after one that ended it.
 
     Args:
@@ -33,7 +33,7 @@ class Apart:
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def __enter__(self) -> Apart:
+    def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,7 +48,7 @@ class Apart:
             process.stdin.flush()
         except OSError:
             self.close()
-            yield Skip(str(path), "could not be read (the reading process ended)", passing=True)
+            yield Skip(str(path), "could not be read (the reading process ended)", transient=True)
             return
         while True:
             try:
@@ -64,7 +64,7 @@ class Apart:
             item = json.loads(line)
             if item == DONE:
                 return
-            yield Skip(**item["skip"]) if "skip" in item else Document(**item["document"])
+            yield Skip.from_json(item["skip"]) if "skip" in item else Document(**item["document"])
 
     def close(self) -> None:
         """End the process."""
@@ -77,7 +77,7 @@ class Apart:
         if self._process is None:
             self._lines = queue.SimpleQueue()
             self._process = subprocess.Popen(
-                command(f"{__package__}.serve"),
+                command(f"{__package__}.sandbox_child"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The program that `apart` runs: reads the files that standard input names, in little memory."""
+"""The program that a `Sandbox` runs: reads the files that standard input names, in little memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # what a parser prints is no answer
     for line in sys.stdin:
         for item in read_here(Path(json.loads(line))):
-            kind = "skip" if isinstance(item, Skip) else "document"
-            print(json.dumps({kind: asdict(item)}), file=answers, flush=True)
+            answer = {"skip": item.to_json()} if isinstance(item, Skip) else {"document": asdict(item)}
+            print(json.dumps(answer), file=answers, flush=True)
         print(json.dumps(DONE), file=answers, flush=True)
 
 

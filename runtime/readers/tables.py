@@ -5,32 +5,33 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..document import Document, Skip, clean, typed
 from .text import MAX_FILE_BYTES, Unreadable, decode, read_bytes
 
-_MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024 * 1024
 _DELIMITERS = ",;\t"
 # They stand before every cell: a long one times many rows is more text than any memory.
 _MAX_NAME = 1000
 
 
-def read_jsonl(path: Path) -> Iterator[Document | Skip]:
+def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Document | Skip]:
     """A line, a document: `id` (or `_id`), `text`, and where given `title` and `metadata`.
 
-    A line that is no such object is skipped, named by its number; the file is read line by line.
+    A line that is no such object is skipped, named by its number; the file is read line by line, up to the first line
+    that is too long.
     """
     empty = True
     with path.open("rb") as lines:
         number = 0
-        while line := lines.readline(_MAX_LINE_BYTES):
+        while line := lines.readline(max_line_bytes):
             number += 1
             where = f"{path}:{number}"
-            if len(line) == _MAX_LINE_BYTES:
-                reason = f"line is over {_MAX_LINE_BYTES} bytes; the rest of the file was not read"
+            if len(line) == max_line_bytes:
+                reason = f"line is over {max_line_bytes} bytes; the rest of the file was not read"
                 yield Skip(where, reason)
                 return
             if line.strip():
@@ -75,6 +76,29 @@ def read_csv(path: Path) -> Iterator[Document | Skip]:
         yield Skip(f"{path}:{rows.line_num}", rest)
 
 
+def named_text(values: Any, id_names: Sequence[str]) -> tuple[str, str, str]:
+    """The id, the text and the title of an object of JSON Lines, as a `Document` may hold them.
+
+    Args:
+        values: what a line was parsed to.
+        id_names: what the id may be called; the first that is there is it.
+
+    Raises:
+        ValueError: it is no such object; one clause.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"is a JSON {type(values).__name__}, expected an object")
+    id = next((values[name] for name in id_names if name in values), None)
+    if isinstance(id, bool) or not isinstance(id, (str, int)):
+        raise ValueError("has no id")
+    text, title = values.get("text"), values.get("title") or ""
+    if not isinstance(text, str):
+        raise ValueError("has no text")
+    if not isinstance(title, str):
+        raise ValueError(f"its title is {type(title).__name__}, expected a string")
+    return clean(str(id)), clean(text), clean(title)
+
+
 def _document(line: bytes, where: str, source: str) -> Document | Skip:
     try:
         values = json.loads(decode(line))
@@ -82,19 +106,13 @@ def _document(line: bytes, where: str, source: str) -> Document | Skip:
         return Skip(where, str(reason))
     except (ValueError, RecursionError):
         return Skip(where, "is not JSON")
-    if not isinstance(values, dict):
-        return Skip(where, f"is a JSON {type(values).__name__}, expected an object")
-    id = values.get("id", values.get("_id"))
-    if isinstance(id, bool) or not isinstance(id, (str, int)):
-        return Skip(where, "has no id")
-    if not isinstance(values.get("text"), str):
-        return Skip(where, "has no text")
-    title = values.get("title") or ""
-    if not isinstance(title, str):
-        return Skip(where, f"its title is {type(title).__name__}, expected a string")
-    if not f"{title}{values['text']}".strip():
+    try:
+        id, text, title = named_text(values, ["id", "_id"])
+    except ValueError as reason:
+        return Skip(where, str(reason))
+    if not f"{title}{text}".strip():
         return Skip(where, "its text is empty")
-    return _made(clean(str(id)), clean(values["text"]), clean(title), values.get("metadata") or {}, where, source)
+    return _made(id, text, title, values.get("metadata") or {}, where, source)
 
 
 def _row(header: list[str], row: list[str], where: str, source: str) -> Document | Skip:

@@ -28,9 +28,9 @@ def limited(path: Path, most: int = MAX_PACKED_BYTES) -> None:
         raise Unreadable("is empty")
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
     """A file's bytes; raises Unreadable for one over the limit or empty, OSError for one that won't open."""
-    limited(path, MAX_FILE_BYTES)
+    limited(path, most)
     return path.read_bytes()
 
 

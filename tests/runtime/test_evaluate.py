@@ -10,8 +10,8 @@ import pytest
 from bundles import tiny_family
 from nestling import Encoder
 from nestling.errors import NestlingError
-from nestling.evaluate import Run, evaluate, measure, read_collection
-from processes import Run as RunCommand
+from nestling.evaluate import QueryRun, evaluate, ranking_measures, read_collection
+from processes import Run, fails
 
 pytest.importorskip("ir_measures", reason="measuring needs the eval extra")
 
@@ -52,7 +52,7 @@ def test_a_collection_is_read_plain_and_zipped(tmp_path: Path, zipped: bool) -> 
 def test_measures_are_those_of_their_definitions() -> None:
     judgements = {"q1": {"a": 1, "b": 1}, "q2": {"c": 1}, "q3": {"d": 1}}
     run = {"q1": {"x": 3.0, "a": 2.0, "b": 1.0}, "q2": {"c": 1.0}, "q3": {}}
-    values = measure(judgements, run)
+    values = ranking_measures(judgements, run)
     ideal = 1 + 1 / math.log2(3)
     assert values["q1"]["nDCG@10"] == pytest.approx((1 / math.log2(3) + 1 / math.log2(4)) / ideal)
     assert values["q1"]["MRR@10"] == 0.5
@@ -63,7 +63,7 @@ def test_measures_are_those_of_their_definitions() -> None:
 
 def test_a_collection_is_measured_through_a_library(tmp_path: Path, encoder: Encoder) -> None:
     collection = read_collection(write_collection(tmp_path / "small", zipped=True))
-    result, lexical = evaluate(collection, encoder, [Run("hybrid"), Run("lexical")])
+    result, lexical = evaluate(collection, encoder, [QueryRun("hybrid"), QueryRun("lexical")])
     assert result.measures == {"nDCG@10": 1.0, "Recall@100": 1.0, "MRR@10": 1.0}
     assert (result.documents, result.passages, result.queries) == (3, 3, 2)
     assert result.documents_per_second > 0
@@ -71,7 +71,7 @@ def test_a_collection_is_measured_through_a_library(tmp_path: Path, encoder: Enc
     assert lexical.measures["Recall@100"] == 0.0
 
 
-def test_eval_prints_a_table_or_json(nestling: RunCommand, tmp_path: Path) -> None:
+def test_eval_prints_a_table_or_json(nestling: Run, tmp_path: Path) -> None:
     folder = write_collection(tmp_path / "small", zipped=False)
     table = nestling("eval", folder, "--exact")
     assert table.returncode == 0
@@ -81,11 +81,11 @@ def test_eval_prints_a_table_or_json(nestling: RunCommand, tmp_path: Path) -> No
     assert values["by_query"]["q1"]["MRR@10"] == 1.0
 
 
-def test_queries_are_evaluated_at_another_width(nestling: RunCommand, tmp_path: Path) -> None:
+def test_queries_are_evaluated_at_another_width(nestling: Run, tmp_path: Path) -> None:
     collection = read_collection(write_collection(tmp_path / "small", zipped=False))
     family = tiny_family(tmp_path)
     results = {
-        width: evaluate(collection, Encoder(family), [Run("dense")], query_width=width)[0]
+        width: evaluate(collection, Encoder(family), [QueryRun("dense")], query_width=width)[0]
         for width in (None, "xl", "static")
     }
     assert [(result.width, result.query_width) for result in results.values()] == [
@@ -113,6 +113,11 @@ def test_queries_are_evaluated_at_another_width(nestling: RunCommand, tmp_path: 
             '{"_id": "a", "text": "b"}\n{"_id": 3}',
             "corpus.jsonl:2: is no JSON object with _id and text, and a",
         ),
+        ("corpus.jsonl", '{"_id": "a", "text": 7}', "corpus.jsonl:1: is no JSON object with _id and text, and a"),
+        ("corpus.jsonl", '{"_id": "a", "text": "", "title": [1]}', "corpus.jsonl:1: is no JSON object with _id and"),
+        ("corpus.jsonl", '{"_id": " ", "text": "b"}', "corpus.jsonl:1: is no JSON object with _id and text, and a"),
+        ("queries.jsonl", "[1]", "queries.jsonl:1: is no JSON object with _id and text, and a title that is text"),
+        ("qrels/test.tsv", "head\nq1\td1\t1000001", "test.tsv:2: expected query-id, corpus-id and a whole score of"),
         ("qrels/test.tsv", "head\nq1\td1\tx", "test.tsv:2: expected query-id, corpus-id and a whole score"),
         ("qrels/test.tsv", "head\nq1\td1\t0", "test.tsv: has no relevant judgement"),
         ("qrels/test.tsv", "head\nq9\td1\t1", "the judged query 'q9' is not in queries.jsonl"),
@@ -124,6 +129,30 @@ def test_a_broken_collection_says_where(tmp_path: Path, name: str, text: str, me
     with pytest.raises(NestlingError) as caught:
         read_collection(folder)
     assert message in str(caught.value)
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    folder = write_collection(tmp_path / "small", zipped=True)
+    whole = (folder / "corpus.jsonl.gz").read_bytes()
+    for data in (b"no archive", whole[:-9], whole[:12] + b"\xff\xff\xff" + whole[15:]):
+        (folder / "corpus.jsonl.gz").write_bytes(data)
+        with pytest.raises(NestlingError, match=r"corpus\.jsonl\.gz: is cut short or damaged behind line "):
+            read_collection(folder)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--dim", "7", "dim is 7, expected a multiple of 8 from 8 to "),
+        ("--threads", "0", "threads is 0, expected "),
+        ("--width", "none", "has no width none"),
+        ("--precision", "int2", "int2"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_line(
+    nestling: Run, tmp_path: Path, option: str, value: str, message: str
+) -> None:
+    fails(nestling("eval", write_collection(tmp_path / "small", zipped=False), option, value), message)
 
 
 def test_a_missing_corpus_is_named(tmp_path: Path) -> None:

@@ -37,10 +37,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "library": GROUND
     | {"bundle", "encoding", "readers", "vectors", "library.intake", "library.search", "library.store"},
     "demo": {"document"},
-    "evaluate": GROUND | {"encoding", "library", "library.search"},
-    "commands": GROUND | {"bundle", "encoding", "evaluate", "library", "library.intake", "library.search", "tuning"},
-    "cli": GROUND
-    | {"bundle", "commands", "demo", "encoding", "library", "library.intake", "library.store", "tuning", "vectors"},
+    "evaluate": GROUND | {"encoding", "library", "library.search", "readers"},
+    "commands": GROUND
+    | {"bundle", "demo", "encoding", "evaluate", "tuning", "vectors"}
+    | {"library", "library.intake", "library.search", "library.store"},
+    "cli": {"commands"},
     "export": GROUND,
     "export.recipe": GROUND | {"bundle", "export", "export.quantize"},
     "export.quantize": GROUND | {"bundle", "demo", "encoding", "export", "export.recipe"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,5 +22,28 @@ def guarded_environment() -> dict[str, str]:
 
 def nestling(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command line: nestling("search", library, "a question")."""
-    command = [sys.executable, "-m", "nestling.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=guarded_environment())
+    return subprocess.run(_command(arguments), capture_output=True, text=True, check=False, env=guarded_environment())
+
+
+def started(*arguments: object) -> subprocess.Popen[str]:
+    """The command line at work, to be stopped with Ctrl-C; what it says on stderr can be read."""
+    return subprocess.Popen(
+        _command(arguments), stderr=subprocess.PIPE, text=True, env=guarded_environment(), preexec_fn=heed_ctrl_c
+    )
+
+
+def heed_ctrl_c() -> None:
+    """For `preexec_fn`: what a shell starts in the background ignores Ctrl-C, and what that starts inherits it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def fails(result: subprocess.CompletedProcess[str], message: str) -> None:
+    """Exit code 1, nothing on stdout, and one line on stderr that holds the message."""
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def _command(arguments: tuple[object, ...]) -> list[str]:
+    return [sys.executable, "-m", "nestling.cli", *map(str, arguments)]

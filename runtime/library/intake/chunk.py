@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from ...document import Document
 from ...encoding.tokens import Spans, Tokens
+from ...place import HEADING_MARK, PAGE_BREAK
 
 PASSAGE_TOKENS = 180
 OVERLAP_TOKENS = 24
 TITLE_TOKENS = 64
 
-_HEADING_START = re.compile(r"\f|\n(?=[ \t]*#{1,6}[ \t])")
+_HEADING_START = re.compile(rf"{PAGE_BREAK}|\n(?=[ \t]*{HEADING_MARK})")
 _SENTENCE_START = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:#|[-*•]\s|\d+[.)]\s))")
 
 

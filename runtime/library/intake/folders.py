@@ -7,6 +7,7 @@ Hidden files and folders, links, and files of unknown suffixes are passed over, 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,15 +34,22 @@ class FoundFile:
     mtime_ns: int
 
 
-def existing(path: str | Path) -> Path:
-    """A path in full, links followed; raises NestlingError where nothing is there."""
+def in_full(path: str | Path) -> Path:
+    """A path in full, links followed; raises NestlingError where it leads nowhere."""
     try:
         root = Path(path).expanduser().resolve()
-        if root.exists():
-            return root
+        root.exists()
+        return root
     except (OSError, RuntimeError, ValueError) as error:  # a home that nobody has, a link that leads to itself
         raise NestlingError(f"{path}: leads nowhere ({error}); give a file or a folder") from error
-    raise NestlingError(f"{root}: no such file or folder")
+
+
+def existing(path: str | Path) -> Path:
+    """A path in full, links followed; raises NestlingError where nothing is there."""
+    root = in_full(path)
+    if not root.exists():
+        raise NestlingError(f"{root}: no such file or folder")
+    return root
 
 
 def is_below(path: str, root: str) -> bool:
@@ -66,7 +74,7 @@ def walk(folder: MirroredFolder) -> Iterator[FoundFile | Skip]:
     if not Path(root).is_dir():
         suffix = Path(root).suffix or "a file without a suffix"
         reason = f"no reader for {suffix}; known are {known_suffixes()}"
-        yield _looked_at(root) if can_read(root) else Skip(root, reason, passing=True)
+        yield _looked_at(root) if can_read(root) else Skip(root, reason, transient=True)
         return
     rules = [(root, _rule(folder.ignored, root))] if folder.ignored else []
     yield from _below(root, rules, folder.max_bytes)
@@ -80,10 +88,10 @@ def _below(folder: str, rules: list[tuple[str, Ignored]], max_bytes: int | None)
         if own is not None:
             rules = [*rules, (folder, _rule(_patterns(own), own))]
     except OSError as error:
-        yield Skip(clean(str(error.filename or folder)), f"cannot be read ({error.strerror})", passing=True)
+        yield Skip(clean(str(error.filename or folder)), f"cannot be read ({error.strerror})", transient=True)
         return
     except NestlingError as error:
-        yield Skip(folder, str(error), passing=True)
+        yield Skip(folder, str(error), transient=True)
         return
     for entry in entries:
         if entry.name.startswith(".") or entry.is_symlink():
@@ -105,9 +113,9 @@ def _looked_at(path: str) -> FoundFile | Skip:
     try:
         stat = Path(path).stat()
     except OSError as error:
-        return Skip(clean(path), f"cannot be read ({error.strerror})", passing=True)
+        return Skip(clean(path), f"cannot be read ({error.strerror})", transient=True)
     if not S_ISREG(stat.st_mode):  # reading a pipe would wait for ever
-        return Skip(clean(path), "is neither a file nor a folder", passing=True)
+        return Skip(clean(path), "is neither a file nor a folder", transient=True)
     return FoundFile(Path(path), stat.st_size, stat.st_mtime_ns)
 
 
@@ -136,6 +144,6 @@ def _rule(patterns: Sequence[str], where: str) -> Ignored:
         raise NestlingError(message) from error
     try:
         spec = GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise NestlingError(f"{where}: {error}; expected patterns as in a .gitignore") from error
     return lambda relative: bool(spec.match_file(relative))

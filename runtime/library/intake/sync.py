@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ...document import Report, Skip, clean, plain
 from ...readers import MAX_SKIPS, read_file
-from ...readers.sandbox import Apart
+from ...readers.sandbox import Sandbox
 from ...readers.text import MAX_PACKED_BYTES
 from ..store import documents, file_state
 from ..store.database import Database
@@ -87,7 +87,7 @@ def plan(
                 skipped[item.source] = item
             elif clean(str(item.path)) != str(item.path):
                 name = clean(str(item.path))
-                skipped[name] = Skip(name, "its name is not text; rename it", passing=True)
+                skipped[name] = Skip(name, "its name is not text; rename it", transient=True)
             else:
                 found[str(item.path)] = item
     same = {path: None for path, file in found.items() if path in known and _as_known(file, known[path])}
@@ -127,7 +127,7 @@ def mirrored(
 def run(
     db: Database,
     intake: Intake,
-    sandbox: Apart,
+    sandbox: Sandbox,
     folders: Sequence[MirroredFolder],
     progress: Callable[[Progress], None],
 ) -> Report:
@@ -199,7 +199,7 @@ def is_known(db: Database, path: str) -> bool:
 def _take_file(
     db: Database,
     intake: Intake,
-    sandbox: Apart,
+    sandbox: Sandbox,
     file: FoundFile,
     digest: bytes | None,
     same_passages: Sequence[str],
@@ -231,14 +231,14 @@ def _take_file(
         elif item.id in seen:
             skip = Skip(source, f"document {item.id!r}: its id is in this file already")
         elif owner := _owner(intake, item.id, source):
-            skip = Skip(source, f"document {item.id!r}: its id belongs to a document of {owner}", passing=True)
+            skip = Skip(source, f"document {item.id!r}: its id belongs to a document of {owner}", transient=True)
             denied.add(item.id)
         else:
             seen.add(item.id)
             if only is None or item.id in only:
                 intake.add(replace(item, metadata={**own, **item.metadata}), same_passages)
             continue
-        again |= skip.passing
+        again |= skip.transient
         if len(skips) < MAX_SKIPS:
             skips.append(skip)
         else:
@@ -297,7 +297,7 @@ def _note_sync(db: Database) -> Report:
 
 
 def _missing(folder: MirroredFolder) -> Skip:
-    return Skip(folder.path, "is not there; its documents are kept until it is forgotten", passing=True)
+    return Skip(folder.path, "is not there; its documents are kept until it is forgotten", transient=True)
 
 
 def _as_known(file: FoundFile, known: FileState) -> bool:

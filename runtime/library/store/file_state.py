@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ...document import Skip
 from .database import Database
@@ -51,7 +51,7 @@ def files(db: Database) -> dict[str, FileState]:
 
 def set_file(db: Database, path: str, file: FileState) -> None:
     """Remember a file as read; inside `writing`."""
-    skips = json.dumps([asdict(skip) for skip in file.skips]) if file.skips else "[]"
+    skips = json.dumps([skip.to_json() for skip in file.skips])
     db.execute(
         "INSERT OR REPLACE INTO files (path, size, mtime_ns, digest, skips) VALUES (?, ?, ?, ?, ?)",
         (path, file.size, file.mtime_ns, file.digest, skips),
@@ -93,4 +93,4 @@ def failures(db: Database) -> list[Skip]:
 
 
 def _skips(stored: str) -> tuple[Skip, ...]:
-    return tuple(Skip(**skip) for skip in json.loads(stored)) if stored != "[]" else ()
+    return tuple(map(Skip.from_json, json.loads(stored))) if stored != "[]" else ()

@@ -23,7 +23,7 @@ from random import Random
 from typing import Any
 
 from nestling import Library
-from nestling.evaluate import DEPTH, Collection, by_place, means, measure, read_collection
+from nestling.evaluate import DEPTH, Collection, means, ranking_measures, read_collection, scored_by_rank
 
 from ..machine import described, finished
 
@@ -106,8 +106,8 @@ def stage(path: Path, collection: Collection, name: str, command: list[str]) -> 
     found: dict[str, Any] = {}
     with Library(path) as library:
         for mode in ("hybrid", "dense"):
-            ranking = {
-                id: by_place(
+            run_of = {
+                id: scored_by_rank(
                     [
                         hit.id.removeprefix(f"{collection.name}/")
                         for hit in library.search(text, k=DEPTH, mode=mode, where={"collection": collection.name})
@@ -115,7 +115,7 @@ def stage(path: Path, collection: Collection, name: str, command: list[str]) -> 
                 )
                 for id, text in collection.queries.items()
             }
-            values = means(measure(collection.judgements, ranking))
+            values = means(ranking_measures(collection.judgements, run_of))
             found[mode] = {key: round(value, 4) for key, value in values.items()}
     print(name, round(seconds, 1), found, flush=True)
     return {"name": name, "seconds": round(seconds, 1), **found}

@@ -17,7 +17,7 @@ import numpy as np
 
 from nestling import Encoder, Library
 from nestling.arrays import Doubles
-from nestling.evaluate import Collection, measure, read_collection
+from nestling.evaluate import Collection, ranking_measures, read_collection
 from nestling.library.search import bit_cache, fuse, ranking
 from nestling.library.search.fuse import Scores, best_of_groups
 from nestling.library.search.query import question
@@ -102,7 +102,7 @@ def studied(collection: Collection, path: Path, encoder: Encoder) -> dict[str, f
                 runs[rule][id] = {names[key]: float(SHOWN - n) for n, key in enumerate(scores.keys[order].tolist())}
     db.close()
     return {
-        rule: float(np.mean([values["nDCG@10"] for values in measure(collection.judgements, run).values()]))
+        rule: float(np.mean([values["nDCG@10"] for values in ranking_measures(collection.judgements, run).values()]))
         for rule, run in runs.items()
     }
 

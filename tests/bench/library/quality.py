@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nestling import Encoder
-from nestling.evaluate import Run, evaluate, read_collection
+from nestling.evaluate import QueryRun, evaluate, read_collection
 
 from ..machine import described, finished
 
-RUNS = [Run("lexical"), Run("dense", exact=True), Run("dense"), Run("hybrid")]
+RUNS = [QueryRun("lexical"), QueryRun("dense", exact=True), QueryRun("dense"), QueryRun("hybrid")]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nestling.evaluate import Collection, by_place, measure
+from nestling.evaluate import Collection, ranking_measures, scored_by_rank
 
 from .adapters import PEERS, peer
 from .environments import Json
@@ -73,7 +73,7 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> Json:
 
 
 def _measured(collection: Collection, found: Mapping[str, Sequence[str]]) -> dict[str, list[float]]:
-    values = measure(collection.judgements, {key: by_place(ids) for key, ids in found.items()})
+    values = ranking_measures(collection.judgements, {key: scored_by_rank(ids) for key, ids in found.items()})
     return {name: [round(values[key][name], 4) for key in collection.queries] for name in MEASURES}
 
 

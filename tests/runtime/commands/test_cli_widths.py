@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from bundles import tiny_bundle, tiny_family
 from nestling import Library
 from nestling.bundle.manifest import read_bundle
 from nestling.tuning.width_plan import WidthPlan, write_width_plan
-from processes import Run, guarded_environment
+from processes import Run, started
 from stored import told
 
 
@@ -168,8 +166,7 @@ def test_a_plan_that_is_none_is_said_once(nestling: Run, notes: Path, family: Pa
 def test_ctrl_c_keeps_what_is_refined(nestling: Run, family: Path, tmp_path: Path) -> None:
     with Library(tmp_path / "a.nest", encoder=read_bundle(family)) as library:
         library.add([told(number, words=50) for number in range(6000)], width="static")
-    command = [sys.executable, "-m", "nestling.cli", "refine", str(tmp_path / "a.nest"), "--bundle", str(family)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=guarded_environment()) as child:
+    with started("refine", tmp_path / "a.nest", "--bundle", family) as child:
         log = Path(f"{tmp_path / 'a.nest'}-wal")
         while not log.exists() or log.stat().st_size < 200_000:
             time.sleep(0.01)

@@ -60,11 +60,6 @@ def test_a_file_that_is_no_text_is_skipped(tmp_path: Path, name: str, data: byte
     assert reasons(write(tmp_path, name, data)) == [("", reason)]
 
 
-def test_a_file_over_the_limit_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "MAX_FILE_BYTES", 9)
-    assert reasons(write(tmp_path, "a.txt", "0123456789")) == [("", "has 10 bytes, the limit is 9; split it")]
-
-
 def test_a_file_that_will_not_open_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "folder.txt").mkdir()
     assert reasons(tmp_path / "folder.txt") == [("", "cannot be read (Is a directory)")]
@@ -201,22 +196,26 @@ def documents(path: Path) -> list[Document]:
     return [item for item in read_here(path) if isinstance(item, Document)]
 
 
-def test_a_file_of_just_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "MAX_FILE_BYTES", 9)
-    assert one(write(tmp_path, "a.txt", "012345678")).text == "012345678"
+def test_a_file_of_just_the_limit_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.txt", "0123456789")
+    assert text.read_bytes(path, most=10) == b"0123456789"
+    with pytest.raises(text.Unreadable, match=r"^has 10 bytes, the limit is 9; split it$"):
+        text.read_bytes(path, most=9)
 
 
-@pytest.mark.parametrize("name", ["a.md", "a.html", "a.csv"])
-def test_the_limit_holds_for_every_format_that_is_read_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setattr(text, "MAX_FILE_BYTES", 9)
-    assert reasons(write(tmp_path, name, "0123456789")) == [("", "has 10 bytes, the limit is 9; split it")]
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.html", "a.csv"])
+def test_the_limit_holds_for_every_format_that_is_read_whole(tmp_path: Path, name: str) -> None:
+    limit = text.MAX_FILE_BYTES
+    path = write(tmp_path, name, "id,text")
+    os.truncate(path, limit + 1)  # a sparse file
+    assert reasons(path) == [("", f"has {limit + 1} bytes, the limit is {limit}; split it")]
 
 
-def test_a_jsonl_file_may_be_over_the_limit_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "MAX_FILE_BYTES", 9)
-    assert one(write(tmp_path, "a.jsonl", '{"id": "a", "text": "over nine bytes"}')).id == "a"
+def test_a_jsonl_file_may_be_over_the_limit_of_a_file(tmp_path: Path) -> None:
+    blank = " " * (1 << 20) + "\n"
+    path = write(tmp_path, "a.jsonl", blank * (1 + text.MAX_FILE_BYTES // len(blank)) + '{"id": "a", "text": "late"}')
+    assert path.stat().st_size > text.MAX_FILE_BYTES
+    assert one(path).id == "a"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.csv"])
@@ -315,13 +314,14 @@ def test_a_line_with_metadata_that_cannot_be_kept_is_skipped(tmp_path: Path, met
     ]
 
 
-def test_a_line_over_the_limit_ends_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_MAX_LINE_BYTES", 40)
+def test_a_line_over_the_limit_ends_the_file(tmp_path: Path) -> None:
     path = write(
         tmp_path, "a.jsonl", '{"id": "a", "text": "x"}\n{"id": "b", "text": "' + "y" * 40 + '"}\n{"id": "c"}\n'
     )
-    assert reasons(path) == [(":2", "line is over 40 bytes; the rest of the file was not read")]
-    assert [item.id for item in documents(path)] == ["a"]
+    document, skip = tables.read_jsonl(path, max_line_bytes=40)
+    assert isinstance(document, Document)
+    assert document.id == "a"
+    assert skip == Skip(f"{path}:2", "line is over 40 bytes; the rest of the file was not read")
 
 
 def test_a_jsonl_of_blank_lines_is_said_to_be_empty(tmp_path: Path) -> None:

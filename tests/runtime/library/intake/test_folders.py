@@ -282,7 +282,7 @@ def test_a_folder_whose_patterns_cannot_be_read_keeps_its_files(tree: Path, data
     (tree / "src" / IGNORE_FILE).write_bytes(data)
     (tree / "b.md").unlink()
     todo = plan([MirroredFolder(str(tree))], before)
-    assert [(skip.source, skip.passing) for skip in todo.skipped] == [(str(tree / "src"), True)]
+    assert [(skip.source, skip.transient) for skip in todo.skipped] == [(str(tree / "src"), True)]
     assert todo.skipped[0].reason.endswith(reason)
     assert names(tree, (file.path for file in todo.read)) == ["a.txt", "build/c.txt"]
     assert names(tree, todo.gone) == ["b.md"]

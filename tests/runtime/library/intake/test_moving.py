@@ -133,7 +133,7 @@ def test_a_file_that_failed_is_not_read_again_until_it_changes(mirror: Library, 
 def test_what_may_pass_by_itself_is_tried_again(mirror: Library, notes: Path) -> None:
     (notes / "other.jsonl").write_text('{"id": "line1", "text": "of another file"}')
     report = mirror.sync()
-    assert [skip.passing for skip in report.skipped] == [True]
+    assert [skip.transient for skip in report.skipped] == [True]
     told: list[Progress] = []
     assert mirror.sync(progress=told.append).skipped == report.skipped
     assert told[-1].files == 1

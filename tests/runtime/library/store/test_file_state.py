@@ -9,7 +9,7 @@ from nestling.library.store.file_state import FileState, MirroredFolder
 from stored import opened
 
 BROKEN = Skip("/a:2", "is not JSON")
-CLOSED = Skip("/a", "cannot be read (Permission denied)", passing=True)
+CLOSED = Skip("/a", "cannot be read (Permission denied)", transient=True)
 
 
 def test_files_are_remembered_and_forgotten(store: Database) -> None:

@@ -1,0 +1,58 @@
+"""Open a library for a command, with the widths that `nestling tune` remembered where none are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..bundle.manifest import Bundle
+    from ..encoding.encoder import Encoder
+    from ..library.library import Library
+
+
+@contextmanager
+def open_library(
+    path: Path,
+    bundle: Path | None,
+    *,
+    create: bool = False,
+    width: str | None = None,
+    query_width: str | None = None,
+    encode_at: str | None = None,
+) -> Iterator[Library]:
+    """A library, open for as long as the context lasts; one that is there keeps its document width.
+
+    Args:
+        bundle: a bundle's folder; None for the bundle that ships with Nestling.
+        create: make the library where there is none.
+        width, query_width: of documents and of queries; None for the remembered ones, else for the defaults.
+        encode_at: the width that this command encodes documents at, where that is not the document width.
+    """
+    from ..bundle.manifest import read_bundle
+    from ..library.library import Library
+    from ..tuning.width_plan import read_width_plan
+
+    found, new = read_bundle(bundle), create and not path.exists()
+    plan = read_width_plan(found)
+    if plan is not None:
+        width = width or (plan.document_width if new else None)
+        query_width = query_width or plan.query_width
+    precision = None if plan is None else plan.precision
+    # An encoder that does not work is found before a library is made for nothing; what it loads is shared.
+    with _encoder(found, encode_at or width, precision) if new else nullcontext():
+        library = Library(
+            path, encoder=found, document_width=width, query_width=query_width, precision=precision, create=create
+        )
+        with library:
+            yield library
+
+
+def _encoder(bundle: Bundle, width: str | None, precision: str | None) -> Encoder:
+    """The encoder of a width, of the precision where the width has it."""
+    from ..encoding.encoder import Encoder
+
+    has_it = precision in bundle.precisions(width or bundle.widths[0])
+    return Encoder(bundle, width=width, precision=precision if has_it else None)
