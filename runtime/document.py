@@ -20,15 +20,15 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]{1,300})?")
 
 @dataclass(frozen=True)
 class Document:
-    """A text with its name and what is known of it.
+    """A text to be searched, with its id, title and metadata.
 
     Attributes:
         id: the caller's name for it, unique in a library, not empty.
         text: what is searched; may be of any length.
-        title: what a person calls it; it is searched as well.
+        title: shown with hits, and searched too.
         metadata: values to filter by: str, int, float, bool or None under str keys; a date or a datetime becomes its
             ISO 8601 text, to the second and in UTC where it has a time zone, and compares as that.
-        source: where it came from, as the path of a file; empty where that means nothing.
+        source: the file's path, or another origin; empty if there is none.
 
     Raises:
         TypeError, ValueError: a field is of another type, the id is empty, a text holds NUL or a lone surrogate,
@@ -67,12 +67,12 @@ class Hit:
         text: the passage that answers best.
         source: where the document came from.
         metadata: the document's metadata.
-        passage: the passage's place in its document, 0 for the first.
-        place: what a person would call that place, as `page 12, Dosage`; empty where nothing tells.
-        snippet: the part of the text with the most words of the query, each between two asterisks.
-        marks: where all words of the query stand in the text, `(start, stop)` each.
-        dense_rank: the passage's place by meaning, 1 for the best; None where it is not among the candidates.
-        lexical_rank: the same by words.
+        passage: the passage's number in its document, 0 for the first.
+        place: its page, slide or heading, as `page 12, Dosage`; empty if unknown.
+        snippet: the part of `text` with the most words of the query, each between two asterisks.
+        marks: offsets of the query's words in `text`, `(start, stop)` each.
+        dense_rank: its rank by meaning, 1 for the best; None if dense search did not find it.
+        lexical_rank: its rank by words; None if lexical search did not find it.
     """
 
     id: str
@@ -91,12 +91,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class Skip:
-    """Something that could not be taken in, and why; the rest went on.
+    """A file, or a part of one, that could not be read, and why; the rest went on.
 
     Attributes:
         source: the file, with the line where there is one, as `notes.jsonl:12`.
-        reason: one clause for a person.
-        transient: whether it may be otherwise the next time though the file is the same, as with a permission.
+        reason: why, in a few words.
+        transient: whether reading it again may succeed with the file unchanged, as after a change of permissions.
     """
 
     source: str
@@ -115,10 +115,10 @@ class Skip:
 
 @dataclass(frozen=True)
 class Report:
-    """What a call changed in a library.
+    """What a call of `add`, `sync`, `remove`, `forget` or `refine` changed in a library.
 
     Attributes:
-        added, changed, unchanged, removed: documents that are new, other than before, as before, gone.
+        added, changed, unchanged, removed: numbers of documents.
         skipped: what could not be taken in, in the order of reading.
         refined: passages that were encoded again at the library's document width.
     """

@@ -8,27 +8,27 @@ class NestlingError(ValueError):
 
 
 class BundleError(NestlingError):
-    """A bundle that is missing, damaged, of another format, or asked for something that it does not hold."""
+    """A bundle is missing or damaged, has an unknown format, or lacks the width or precision asked for."""
 
 
 class IndexFileError(NestlingError):
-    """An index file that is missing, damaged, or of another format."""
+    """An index file is missing or damaged, or has an unknown format."""
 
 
 class LibraryError(NestlingError):
-    """A library file that cannot be opened, or that belongs to another bundle."""
+    """A library cannot be opened or written, or was made with another bundle."""
 
 
 class BusyError(LibraryError):
-    """A library file that another process, or another thread, is writing to for long."""
+    """A library was locked by another writer for too long; try again."""
 
 
 class ChangedError(BusyError):
-    """A library file that may only be read, and that was changed by its owner while it was read."""
+    """A library that may only be read was changed by its owner during a read; try again."""
 
 
 class QueryError(NestlingError):
-    """A query or a filter that cannot be answered as it stands."""
+    """A query or a filter is not valid."""
 
 
 class TruncationWarning(UserWarning):

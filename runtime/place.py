@@ -1,6 +1,6 @@
-"""Where in a document a passage stands, told from the text itself: readers leave in it what a person would call it by.
+"""The page, slide or heading of a passage, found in the document's text.
 
-Pages and slides are parted by form feeds, headings are lines as Markdown writes them.
+Readers leave form feeds between pages and slides, and headings as Markdown writes them.
 """
 
 from __future__ import annotations

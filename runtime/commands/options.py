@@ -11,11 +11,13 @@ import click
 _MOST_BYTES = 2**63 - 1
 
 library = click.argument("library", type=click.Path(path_type=Path))
-json = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
+json = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines on stdout.")
 bundle = click.option("--bundle", type=click.Path(path_type=Path),
                       help="Folder of another bundle than the one that ships with Nestling.")  # fmt: skip
-width = click.option("--width", help="The encoder's width for documents, as s; remembered by the library.")
-query_width = click.option("--query-width", help="The encoder's width for queries; that of documents by default.")
+width = click.option(
+    "--width", help="The encoder's width for documents, as xl, l, m, s or static; the library remembers it."
+)
+query_width = click.option("--query-width", help="The encoder's width for queries; by default that of documents.")
 mode = click.option(
     "--mode", type=click.Choice(["hybrid", "dense", "lexical"]), default="hybrid", show_default=True,
     help="By meaning (dense), by words (lexical), or by both.",
@@ -36,11 +38,11 @@ def sync(command: Any) -> Any:
         json,
         bundle,
         width,
-        click.option("--fast", is_flag=True, help="Encode at width static, thousands a second; then run refine."),
+        click.option("--fast", is_flag=True, help="Add quickly with the smallest encoder; improve later with refine."),
         click.option("--max-size", callback=_bytes,
-                     help="Pass over larger files, as 20MB; remembered for these paths."),
+                     help="Skip larger files, as 20MB; remembered for these paths."),
         click.option("--ignore", multiple=True,
-                     help="Pass over files of this pattern, as in a .gitignore; remembered for these paths."),
+                     help="Skip files of a pattern as in a .gitignore; remembered for these paths."),
     ):  # fmt: skip
         command = option(command)
     return command

@@ -26,7 +26,9 @@ from .opening import open_library
 @click.argument("query")
 @click.option("-k", "k", type=int, default=10, show_default=True, help="How many answers.")
 @options.mode
-@click.option("--where", multiple=True, help="A condition on metadata, as year>=2020; all that are given must hold.")
+@click.option(
+    "--where", multiple=True, help="A condition on metadata, as year>=2020: = != < <= > >= in exists; all must hold."
+)
 @click.option("--by", type=click.Choice(["document", "passage"]), default="document", show_default=True,
               help="One answer for each document, or one for each passage.")  # fmt: skip
 @options.query_width

@@ -20,15 +20,16 @@ from .engine import Engine, open_engine
 
 
 class Encoder:
-    """A bundle's encoder, ready to run.
+    """Encodes texts as unit vectors, with one width of a bundle.
 
     Args:
         bundle: a bundle's folder, or what `read_bundle` returned; None for the bundle that ships with Nestling.
-        width: the encoder's width, as the bundle names it; None for the bundle's default. `static` is a table of
-            tokens, where the bundle has one: it needs no ONNX Runtime.
-        precision: the weights' precision, as `int8`; None for the width's default. The table is stored in one
-            precision, which it gives for any that other widths of the bundle have.
-        dim: length of the vectors, a multiple of 8 up to the bundle's; shorter ones are the renormalised prefix.
+        width: `xl`, `l`, `m`, `s` or `static` in the bundle that ships with Nestling; None for the bundle's default.
+            `static` is a table of tokens, which needs no ONNX Runtime.
+        precision: of the weights, as `int8`; None for the width's default. `static` has a single one, and takes any
+            name that the other widths have.
+        dim: length of the vectors, a multiple of 8 up to the bundle's; a shorter vector is the first values of the
+            whole one, scaled to unit length.
         threads: texts encoded at the same time; None for the number of processors this process may use.
             The vectors do not depend on it.
 

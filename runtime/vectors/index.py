@@ -27,8 +27,8 @@ class Index:
     alone, not on the order of adding. Vectors are taken as unit where their length is 1 within a thousandth, and are
     not changed.
 
-    Threads may search together; who changes or closes an index must keep others off meanwhile. A `with` block closes
-    it at its end. What is closed raises IndexFileError when it is used.
+    Threads may search at once; do not change or close an index while another thread uses it. A `with` block closes it
+    at its end; what is closed raises IndexFileError when it is used.
 
     Args:
         dim: length of the vectors, a multiple of 8 from 8 to 65536.
@@ -82,7 +82,7 @@ class Index:
 
         Raises:
             TypeError, ValueError: an argument is of another type, shape or range; the index is as it was.
-            IndexFileError: the file that the index was opened from, which is to be merged, is damaged; likewise.
+            IndexFileError: the file that the index was opened from, which is to be merged, is damaged; it is as it was.
         """
         new_keys = checked_keys(keys)
         vectors = checked_vectors(vectors, self.dim)
@@ -99,8 +99,9 @@ class Index:
         """Remove the vectors of these keys.
 
         Raises:
-            TypeError, ValueError: a key is none, is given twice, or is not in the index, which stays as it was.
-            IndexFileError: as `add`.
+            TypeError, ValueError: a key is no whole number from 0, is given twice, or is not in the index, which stays
+                as it was.
+            IndexFileError: the file that it was opened from is damaged; it is as it was.
         """
         gone = checked_keys(keys)
         found = [run.rows_of(gone) for run in self._runs]
@@ -125,7 +126,7 @@ class Index:
         Args:
             vectors: (n, dim) float32, finite unit rows.
             k: hits a query, 1 to 2 ** 24.
-            allow: keys that may be found, of which unknown ones are passed over; or (len(index),) bool, for
+            allow: keys that may be found, of which unknown ones are ignored; or (len(index),) bool, for
                 each of `keys` whether it may be found; None for all. What is left is scanned exactly, so a filter that
                 leaves k or more gives k hits.
             oversample: candidates for rescoring, as a multiple of k, at least 200; None rescores every vector.
