@@ -98,7 +98,7 @@ def main() -> None:
     """Run a command; a known error is one line on stderr and exit code 1."""
     try:
         commands(standalone_mode=True)
-    except (ExportError, NestlingError, OSError) as error:
+    except (NestlingError, OSError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from ..errors import NestlingError
+
 _TOOLS = ("torch", "transformers", "optimum", "onnx")
 
 
-class ExportError(ValueError):
+class ExportError(NestlingError):
     """A recipe, a source or a result that is not as it must be; the message is for a person."""
 
 

@@ -1,6 +1,6 @@
 """What was measured of a bundle's quality on whole collections, written into its report afterwards.
 
-The runtime shows it and chooses widths by it, see `encoding.quality`.
+The runtime shows it and chooses widths by it, see `bundle.quality`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ...bundle.manifest import MANIFEST, Bundle, File, hash_file, read_bundle
+from ...bundle.manifest import MANIFEST, Bundle, File, read_bundle
 from ...bundle.quality import REPORT, read_quality
+from ...disk import hash_file
 from ...errors import BundleError
 from ..errors import ExportError
 from .install import put_in_place
@@ -22,7 +23,7 @@ def rate(folder: Path, quality: Mapping[str, object]) -> Bundle:
     """Write the quality of a bundle's variants into its report, in place of what it says of quality.
 
     Args:
-        quality: by a variant's name, `{"documents": percent, "queries": percent}`, see `encoding.quality.Quality`.
+        quality: by a variant's name, `{"documents": percent, "queries": percent}`, see `bundle.quality.Quality`.
 
     Returns:
         The bundle, read back.

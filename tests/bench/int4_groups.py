@@ -23,10 +23,10 @@ from int8_kinds import encoded, session
 from machine import described, finished
 from nestling import Encoder
 from nestling.evaluate import read_collection
-from nestling.export.quantize.blocks import Grid
 from nestling.export.quantize.calibration import drawn_texts, own_texts
 from nestling.export.quantize.embedding import compress_table, put_values, rounded_table
 from nestling.export.quantize.int4 import found_matrices, rounded_in_order, with_blocks
+from nestling.export.recipe.grid import Grid
 from nestling.export.recipe.recipe_file import read_recipe
 from precision import Vectors, compared, exact_vectors, figures, vectors
 

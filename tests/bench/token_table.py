@@ -21,8 +21,9 @@ from int8_kinds import encoded, session
 from machine import described, finished
 from nestling import Encoder
 from nestling.evaluate import read_collection
-from nestling.export.quantize.blocks import Grid, compensated, nearest
+from nestling.export.quantize.blocks import compensated, nearest
 from nestling.export.quantize.embedding import TABLE
+from nestling.export.recipe.grid import Grid
 from precision import Floats, Vectors, compared, figures
 
 CENTROIDS = 256

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from nestling.bundle.manifest import hash_file
+from nestling.disk import hash_file
 from nestling.export.errors import ExportError
 from nestling.export.quantize.calibration import drawn_texts, own_texts
-from nestling.export.recipe.recipe import TextsRecipe
+from nestling.export.recipe.parts import TextsRecipe
 
 LINES = [f"line {number} of the first file" for number in range(50)]
 
