@@ -12,15 +12,12 @@ from ...disk import replacing
 
 
 def put_in_place(staged: Path, output: Path, names: Sequence[str]) -> None:
-    """Copy a bundle's files and then put them in place, in the order of their names, the manifest last.
+    """Copy a bundle's files and then put them in place, in the order of their names, of which the manifest is the last.
 
     They are replaced rather than overwritten: an encoder that is open has the old files mapped.
     """
     output.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        for name in (
-            MANIFEST,
-            *(name for name in reversed(names) if name != MANIFEST),
-        ):  # what is entered first is left last
+        for name in reversed(names):  # what is entered first, the manifest, is replaced last
             shutil.copyfile(staged / name, stack.enter_context(replacing(output / name)))
         (output / MANIFEST).unlink(missing_ok=True)

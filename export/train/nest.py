@@ -22,8 +22,8 @@ from ..recipe.training import WIDEST, WIDTHS
 _RIDGE = 1e-2
 
 
-class OfWidth(torch.nn.Module):
-    """A part of a layer of which widths may have others.
+class PerWidth(torch.nn.Module):
+    """A part of a layer, of which each width has one of its own.
 
     Attributes:
         parts: by width.
@@ -96,7 +96,7 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
             parts[width], narrow[width] = _narrow(layer, order, width, narrow[width], sums)
         for number, (owner, name) in enumerate(_parts(layer)):
             own = {WIDEST: getattr(owner, name)} | {width: part[number] for width, part in parts.items()}
-            setattr(owner, name, OfWidth(own))
+            setattr(owner, name, PerWidth(own))
 
 
 def use(model: Any, widths: Sequence[str]) -> None:
