@@ -73,8 +73,8 @@ def distil(
         raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
     optimizers = [
         optimizer
-        for width, rate in course.learning_rates.items()
-        for optimizer in _optimizers(_trained(student, width), course.optimizer, rate)
+        for width in course.widths
+        for optimizer in _optimizers(_trained(student, width), course.optimizer, course.learning_rates[width])
     ]
     what = _identity(course, seed, texts, student, teacher)
     first = _resumed(folder / CHECKPOINT, what, student, optimizers)
