@@ -1,4 +1,4 @@
-"""One encoder that holds many: for each width feed-forward parts and layer norms of its own, and some attention.
+"""One encoder that holds many: for each width feed-forward parts and layer norms of its own.
 
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go

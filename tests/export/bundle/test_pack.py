@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
@@ -22,7 +21,7 @@ BOTH, MINE, YOURS = (np.random.default_rng(seed).normal(size=(20, 20)).astype(np
 SMALL = np.arange(20, dtype=np.float32)
 
 
-def graph(arrays: dict[str, npt.NDArray[np.float32]]) -> Any:
+def graph(arrays: dict[str, Floats]) -> Any:
     """x times or plus one array after the other."""
     nodes, source = [], "x"
     for name, array in arrays.items():
