@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...bundle.manifest import STATIC
-from ..quantize.blocks import Grid
-from ..recipe.recipe import WIDTHS, AttentionRecipe, FolderSource, PypiSource, Recipe
-from .verify import GOLDEN_TEXTS, Report
+from ..recipe.parts import FolderSource, PypiSource
+from ..recipe.recipe import Recipe
+from ..recipe.training import WIDTHS
+from .verify import GOLDEN_TEXTS, VerifyReport
 
-_CARD = """# {name}
+CARD = "README.md"
+
+_TEXT = """# {name}
 
 {title}
 
@@ -41,7 +44,7 @@ _UNTRAINED = """They were exported to ONNX, fused and quantized. The weights wer
 training was done."""
 
 _FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
-prefixes of a vector say most. Width xl has the original weights. The others share its token table and {attention};
+prefixes of a vector say most. Width xl has the original weights. The others share its token table and attention;
 their layer norms and feed-forward parts, {units} of xl's hidden neurons, were trained to give its vectors.
 {static}Trained on {passages:,} passages, {batches}, of {origin};
 nothing of any test collection was trained on."""
@@ -50,7 +53,7 @@ _STATIC = """Width static is a table with a row a token, trained to the same vec
 neural network. """
 
 
-def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int], dim: int) -> str:
+def card(recipe: Recipe, reports: Mapping[str, VerifyReport], sizes: Mapping[str, int], dim: int) -> str:
     """The text of a bundle's card.
 
     Args:
@@ -62,11 +65,10 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
         "int4": "4-bit weights in groups with a scale, each matrix in the finest groups, or 8 bits, that its part in "
         "the error earns",
         "float32": "weights as they are",
-        "token table": f"{Grid(recipe.table.bits, recipe.table.group, recipe.table.symmetric)}, rounded where the "
-        "vectors depend on it least; shared by all graphs",
+        "token table": f"{recipe.table}, rounded where the vectors depend on it least; shared by all graphs",
     }
     table = [] if _precisions(reports) == ["float32"] else ["token table"]
-    return _CARD.format(
+    return _TEXT.format(
         name=recipe.name,
         title=recipe.card.title,
         origin=recipe.card.origin,
@@ -89,7 +91,7 @@ def card(recipe: Recipe, reports: Mapping[str, Report], sizes: Mapping[str, int]
     )
 
 
-def _precisions(reports: Mapping[str, Report]) -> list[str]:
+def _precisions(reports: Mapping[str, VerifyReport]) -> list[str]:
     """The precisions of the graphs."""
     variants = (name.split(".") for name in reports)
     return list(dict.fromkeys(precision for width, precision in variants if width != STATIC))
@@ -99,21 +101,13 @@ def _made(recipe: Recipe) -> str:
     if recipe.nest is None or recipe.texts is None:
         return _UNTRAINED
     units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
-    own = recipe.nest.attention
     return _FAMILY.format(
-        attention="attention" if own is None else f"attention, but {_another(own)}",
         units=units,
         static="" if recipe.static is None else _STATIC,
         passages=sum(course.passages for course in recipe.nest.courses),
         batches=", then ".join(f"{one.steps:,} batches of {one.batch}" for one in recipe.nest.courses),
         origin=recipe.texts.origin,
     )
-
-
-def _another(own: AttentionRecipe) -> str:
-    """Which widths have another attention than xl, and where."""
-    layers = ", ".join(map(str, sorted(own.layers)))
-    return f"in layers {layers} (the first is 0) that of {' and '.join(own.widths)} is another, trained with them"
 
 
 def _fitted(recipe: Recipe, precisions: list[str]) -> str:

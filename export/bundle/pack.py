@@ -36,18 +36,18 @@ def pack(models: Mapping[str, Any], folder: Path) -> dict[str, tuple[str, ...]]:
         for tensor in _large(model):
             holders.setdefault(_digest(tensor), set()).add(name)
     contents: dict[str, bytearray] = {}
-    places: dict[str, tuple[str, int]] = {}
+    offsets: dict[str, tuple[str, int]] = {}
     used: dict[str, set[str]] = {name: set() for name in models}
     for name, model in models.items():
         for tensor in _large(model):
             digest, raw = _digest(tensor), tensor.raw_data
-            if digest not in places:
+            if digest not in offsets:
                 file = _file(holders[digest], list(models))
                 content = contents.setdefault(file, bytearray())
                 content.extend(bytes(-len(content) % _ALIGNED))
-                places[digest] = file, len(content)
+                offsets[digest] = file, len(content)
                 content.extend(raw)
-            file, offset = places[digest]
+            file, offset = offsets[digest]
             used[name].add(file)
             tensor.ClearField("raw_data")
             tensor.data_location = TensorProto.EXTERNAL
@@ -74,7 +74,7 @@ def graph_name(name: str) -> str:
 
 
 def _large(model: Any) -> list[Any]:
-    """The stored arrays that are worth a place outside the graph."""
+    """The stored arrays that are large enough to be kept outside the graph."""
     tensors = model.graph.initializer
     return [tensor for tensor in tensors if tensor.HasField("raw_data") and len(tensor.raw_data) >= _MIN_BYTES]
 

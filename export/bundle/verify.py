@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from transformers import AutoTokenizer
 
+from ...arrays import Floats
+from ...bundle.manifest import Bundle
 from ...demo import demo_documents, demo_questions
 from ...encoding.conformance import agreement
 from ...encoding.encoder import Encoder
 from ...encoding.tokens import Tokens
 from ..errors import ExportError
 from ..quantize.onnx_graph import load_model, pool
-from ..recipe.recipe import Recipe, VerifyRecipe
+from ..recipe.parts import EncoderRecipe, VerifyRecipe
+from ..recipe.training import WIDEST
 
 MIN_SENTENCES = 500
 GOLDEN_TEXTS = 64
@@ -31,11 +33,9 @@ _TOOLS = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _LONG_DOCUMENTS = 4
 
-Floats = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True)
-class Report:
+class VerifyReport:
     """What a variant of a bundle was measured at.
 
     Attributes:
@@ -66,11 +66,11 @@ def sentences() -> list[str]:
 def golden_texts(tokens: Tokens) -> list[str]:
     """Some of `sentences`, spread over all lengths, from the shortest on, each cut to what the encoder reads."""
     ordered = sorted((tokens.readable(text, "document") for text in sentences()), key=lambda text: (len(text), text))
-    places = np.linspace(0, len(ordered) - 1, GOLDEN_TEXTS).round().astype(int)
-    return [ordered[place] for place in places]
+    rows = np.linspace(0, len(ordered) - 1, GOLDEN_TEXTS).round().astype(int)
+    return [ordered[row] for row in rows]
 
 
-def reference(source: Path, recipe: Recipe, texts: list[str]) -> Floats:
+def reference(source: Path, encoder: EncoderRecipe, texts: list[str]) -> Floats:
     """The vectors of the original weights in torch and float32, (n, dim), one text at a time, as documents."""
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)  # type: ignore[no-untyped-call]
     model = load_model(source)
@@ -78,12 +78,12 @@ def reference(source: Path, recipe: Recipe, texts: list[str]) -> Floats:
     with torch.inference_mode():
         for text in texts:
             ids = tokenizer(
-                recipe.encoder.document_prefix + text,
+                encoder.document_prefix + text,
                 truncation=True,
-                max_length=recipe.encoder.max_tokens,
+                max_length=encoder.max_tokens,
                 return_tensors="pt",
             )["input_ids"]
-            rows.append(pool(model(input_ids=ids).last_hidden_state, recipe.encoder.pooling).numpy()[0])
+            rows.append(pool(model(input_ids=ids).last_hidden_state, encoder.pooling).numpy()[0])
     return np.stack(rows).astype(np.float32)
 
 
@@ -92,13 +92,13 @@ def turned(vectors: Floats, rotation: Floats | None) -> Floats:
     return vectors if rotation is None else np.asarray(vectors @ rotation, dtype=np.float32)
 
 
-def compare(encoder: Encoder, texts: list[str], expected: Floats) -> Report:
+def compare(encoder: Encoder, texts: list[str], expected: Floats) -> VerifyReport:
     """Measure an encoder against the reference's vectors of the same texts."""
     # What is behind the limit is cut, so that a long text is compared without a warning.
     texts = [encoder.tokens.readable(text, "document") for text in texts]
     found = encoder.encode(texts, role="document")
     cosines = (found * expected).sum(axis=1)
-    return Report(
+    return VerifyReport(
         sentences=len(texts),
         cosine_mean=round(float(cosines.mean()), 4),
         cosine_min=round(float(cosines.min()), 4),
@@ -106,7 +106,29 @@ def compare(encoder: Encoder, texts: list[str], expected: Floats) -> Report:
     )
 
 
-def report_text(reports: Mapping[str, Report]) -> str:
+def measured(
+    bundle: Bundle, bars: Mapping[str, VerifyRecipe], texts: list[str], expected: Floats
+) -> dict[str, VerifyReport]:
+    """Measure each variant of a bundle against the reference's vectors of some texts.
+
+    Args:
+        bars: what must be reached, by precision for the widest encoder and by WIDTH.PRECISION.
+        expected: (n, dim) float32.
+
+    Raises:
+        ExportError: a variant falls short of its bar.
+    """
+    reports = {}
+    for variant in bundle.variants:
+        with Encoder(bundle, width=variant.width, precision=variant.precision) as encoder:
+            reports[variant.name] = compare(encoder, texts, expected)
+        bar = variant.precision if variant.width == WIDEST else variant.name
+        if bar in bars:
+            require(reports[variant.name], bars[bar], variant.name)
+    return reports
+
+
+def report_text(reports: Mapping[str, VerifyReport]) -> str:
     """What is written to report.json: the report of each variant, and the versions of the tools."""
     values: dict[str, Any] = {name: asdict(report) for name, report in reports.items()}
     values["versions"] = tool_versions()
@@ -118,7 +140,7 @@ def tool_versions() -> dict[str, str]:
     return {tool: version(tool) for tool in _TOOLS}
 
 
-def require(report: Report, bar: VerifyRecipe, variant: str) -> None:
+def require(report: VerifyReport, bar: VerifyRecipe, variant: str) -> None:
     """Raise ExportError where a report falls short of its recipe."""
     if report.sentences < MIN_SENTENCES:
         raise ExportError(f"only {report.sentences} sentences to verify with, expected {MIN_SENTENCES} or more")

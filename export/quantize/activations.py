@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx import helper
 
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
+from ...arrays import Floats, Ids
 
 # The name of the node that turns the finished vector, see `family.encoder_of`.
 ROTATION = "rotation"
@@ -47,20 +45,20 @@ def moments(model: Any, texts: Sequence[Ids]) -> dict[str, Floats]:
             found[name] = found.get(name, np.float32(0)) + rows.T @ rows
         waiting.clear()
 
-    for place, activations in enumerate(_probed(model, texts), start=1):
+    for number, activations in enumerate(_probed(model, texts), start=1):
         for name, values in activations.items():
             waiting.setdefault(name, []).append(values / np.float32(np.sqrt(len(values) * len(texts))))
-        if place % _TEXTS_A_PRODUCT == 0:
+        if number % _TEXTS_A_PRODUCT == 0:
             add()
     add()
     return found
 
 
 class Flow(NamedTuple):
-    """What an exact and a rounded model of the same form hold at one place.
+    """What an exact and a rounded model of the same form hold at one activation.
 
     Attributes:
-        name: the place; models are run on from there.
+        name: of the activation; models are run on from there.
         exact, rounded: by text what a run is given there, (1, tokens, channels) float32, or token ids (1, tokens).
     """
 
@@ -104,19 +102,19 @@ def follows(model: Any, start: str, name: str) -> bool:
 
 def _needed(model: Any, start: str, name: str) -> tuple[list[Any], set[str]]:
     """The nodes, in order, that lead from one value to another, and what they are not given by each other."""
-    made_by = {output: place for place, node in enumerate(model.graph.node) for output in node.output}
+    made_by = {output: index for index, node in enumerate(model.graph.node) for output in node.output}
     needed: set[int] = set()
     given: set[str] = set()
     waiting = [name]
     while waiting:
         value = waiting.pop()
-        place = None if value == start else made_by.get(value)
-        if place is None:
+        index = None if value == start else made_by.get(value)
+        if index is None:
             given.add(value)
-        elif place not in needed:
-            needed.add(place)
-            waiting += filter(None, model.graph.node[place].input)
-    return [model.graph.node[place] for place in sorted(needed)], given - {start}
+        elif index not in needed:
+            needed.add(index)
+            waiting += filter(None, model.graph.node[index].input)
+    return [model.graph.node[index] for index in sorted(needed)], given - {start}
 
 
 def _part(model: Any, start: str, name: str) -> Any:

@@ -9,43 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Bytes = npt.NDArray[np.uint8]
+from ...arrays import Bytes, Doubles, Floats
+from ..recipe.grid import Grid
 
 _SHRINKS = np.linspace(0.7, 1.15, 19)
 _DAMPING = 0.01
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How finely a matrix is rounded.
-
-    Attributes:
-        bits: of a code, 4 or 8.
-        group: inputs that share a scale, a power of two of at least 16.
-        symmetric: the zero point is the middle of the codes, and is not stored.
-    """
-
-    bits: int
-    group: int
-    symmetric: bool
-
-    def __post_init__(self) -> None:
-        if self.bits not in (4, 8):
-            raise ValueError(f"bits is {self.bits}, expected 4 or 8")
-        if self.group < 16 or self.group & (self.group - 1):
-            raise ValueError(f"group is {self.group}, expected a power of two of at least 16")
-
-    def bytes(self, inputs: int, outputs: int) -> int:
-        """What a matrix takes: codes, float32 scales, zero points."""
-        groups = -(-inputs // self.group)
-        zeros = 0 if self.symmetric else outputs * -(-groups * self.bits // 8)
-        return outputs * groups * self.group * self.bits // 8 + 4 * outputs * groups + zeros
-
-    def __str__(self) -> str:
-        return f"{self.bits} bits, groups of {self.group}{'' if self.symmetric else ' with a zero point'}"
 
 
 @dataclass(frozen=True)
@@ -121,13 +90,13 @@ def compensated(weights: Floats, moments: Floats, grid: Grid) -> Blocks:
     scales = np.empty((inputs // grid.group, outputs), dtype=np.float32)
     zeros = np.empty_like(scales)
     for begin in range(0, inputs, grid.group):
-        end, place = begin + grid.group, begin // grid.group
+        end, group = begin + grid.group, begin // grid.group
         scale, zero = fitted(left[begin:end].T.astype(np.float32), grid)
-        scales[place], zeros[place] = scale[:, 0], zero[:, 0]
+        scales[group], zeros[group] = scale[:, 0], zero[:, 0]
         errors = np.empty((grid.group, outputs))
         for row in range(begin, end):
-            codes[row] = _codes(left[row], scales[place], zeros[place], grid)
-            error = left[row] - (codes[row] - zeros[place]) * scales[place].astype(np.float64)
+            codes[row] = _codes(left[row], scales[group], zeros[group], grid)
+            error = left[row] - (codes[row] - zeros[group]) * scales[group].astype(np.float64)
             errors[row - begin] = error / spread[row, row]
             left[row + 1 : end] -= np.outer(spread[row, row + 1 : end], errors[row - begin])
         left[end:] -= spread[begin:end, end:].T @ errors
@@ -175,7 +144,7 @@ def fitted(groups: Floats, grid: Grid) -> tuple[Floats, Floats]:
     return scales, zeros
 
 
-def _codes(values: npt.NDArray[np.floating], scales: Floats, zeros: Floats, grid: Grid) -> Bytes:
+def _codes(values: Floats | Doubles, scales: Floats, zeros: Floats, grid: Grid) -> Bytes:
     return np.clip(np.round(values / scales) + zeros, 0, 2**grid.bits - 1).astype(np.uint8)
 
 

@@ -16,7 +16,7 @@ from random import Random
 from ...demo import demo_documents
 from ...disk import hash_file
 from ..errors import ExportError
-from ..recipe.recipe import TextsRecipe
+from ..recipe.parts import TextsRecipe
 
 # What a passage is, drawn for each: at least so many characters, and at most so many or None for all of them; it is a
 # line, and the lines behind it until they suffice.
@@ -48,15 +48,15 @@ def drawn_texts(
     for name, pinned in sorted(recipe.files.items()):
         lines = _lines(folder / name, pinned)
         for _ in range(count // len(recipe.files)):
-            place, (least, most) = random.randrange(len(lines)), random.choice(kinds)
-            text = lines[place]
+            number, (least, most) = random.randrange(len(lines)), random.choice(kinds)
+            text = lines[number]
             if least < 0:
                 words, size = text.split(), random.randint(2, -least)
                 begin = random.randrange(max(1, len(words) - size + 1))
                 text = " ".join(words[begin : begin + size])
-            while len(text) < least and place + 1 < len(lines):
-                place += 1
-                text += f" {lines[place]}"
+            while len(text) < least and number + 1 < len(lines):
+                number += 1
+                text += f" {lines[number]}"
             if most is not None and len(text) > most:
                 end = text.rfind(" ", 0, most + 1)
                 text = text[: end if end > 0 else most]

@@ -12,9 +12,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ...arrays import Floats
 from ..errors import ExportError
-from .activations import Floats
-from .blocks import Blocks, Grid, compensated, pairs
+from ..recipe.grid import Grid
+from .blocks import Blocks, compensated, pairs
 
 TABLE = "table"
 WORDS = "words"
@@ -31,7 +32,7 @@ def plain_embedding(model: Any, max_tokens: int) -> None:
     graph = model.graph
     (fused,) = (node for node in graph.node if node.op_type == "EmbedLayerNormalization")
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    table, positions, kinds, gain, shift = (stored[fused.input[place]] for place in range(2, 7))
+    table, positions, kinds, gain, shift = (stored[fused.input[number]] for number in range(2, 7))
     if len(positions) < max_tokens:
         raise ExportError(f"the weights have {len(positions)} positions, expected max_tokens, {max_tokens}, or more")
     epsilon = next(attribute.f for attribute in fused.attribute if attribute.name == "epsilon")

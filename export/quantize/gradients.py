@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .activations import Floats, Ids
+from ...arrays import Floats, Ids
 from .onnx_graph import pool, rotation_of
 
 

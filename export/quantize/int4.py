@@ -16,9 +16,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from ...arrays import Floats, Ids
 from ..errors import ExportError
-from .activations import Floats, Flow, Ids, follows, matrices, moments, paired_moments, session
-from .blocks import Blocks, Grid, compensated, loss, nearest
+from ..recipe.grid import Grid
+from .activations import Flow, follows, matrices, moments, paired_moments, session
+from .blocks import Blocks, compensated, loss, nearest
 from .embedding import compress_table, replace
 from .onnx_graph import half_rotation
 
@@ -140,7 +142,7 @@ def rounded_in_order(
     flows = [Flow("input_ids", ids, ids)]
     activations = list(dict.fromkeys(matrix.activation for matrix in found))
     for activation, later in zip(activations, [*activations[1:], None], strict=True):
-        # Both models are run on from the last place that all of the activation depends on.
+        # Both models are run on from the last activation that this one depends on through nothing else.
         start = next((flow for flow in flows if follows(model, flow.name, activation)), flows[-1])
         here = [(matrix, grid) for matrix, grid in zip(found, grids, strict=True) if matrix.activation == activation]
         for matrix, _ in here:
@@ -183,8 +185,8 @@ def found_matrices(model: Any) -> list[Matrix]:
         tensor, activation = node.input[1], node.input[0]
         parts = _ATTENTION if node.op_type == "Attention" else ("",)
         width = stored[tensor].shape[1] // len(parts)
-        for place, part in enumerate(parts):
-            first = place * width
+        for number, part in enumerate(parts):
+            first = number * width
             weights = np.ascontiguousarray(stored[tensor][:, first : first + width])
             found.append(Matrix(_part(node.name, part), tensor, first, activation, weights))
     return found
@@ -234,26 +236,26 @@ def allocate(
         )
     steps: list[tuple[float, int, int]] = []
 
-    def offer(place: int) -> None:
+    def offer(index: int) -> None:
         """Queue the step from the chosen grid that saves most a byte, of those that still fit."""
-        now, price, lost = chosen[place], prices[place], losses[place]
+        now, price, lost = chosen[index], prices[index], losses[index]
         offers = [
-            (-weights[place] * (lost[now] - lost[grid]) / (price[grid] - price[now]), place, number)
-            for number, grid in enumerate(GRIDS)
-            if 0 < price[grid] - price[now] <= budget - spent and weights[place] * (lost[now] - lost[grid]) > 0
+            (-weights[index] * (lost[now] - lost[grid]) / (price[grid] - price[now]), index, choice)
+            for choice, grid in enumerate(GRIDS)
+            if 0 < price[grid] - price[now] <= budget - spent and weights[index] * (lost[now] - lost[grid]) > 0
         ]
         if offers:
             heapq.heappush(steps, min(offers))
 
-    for place in range(len(found)):
-        offer(place)
+    for index in range(len(found)):
+        offer(index)
     while steps:
-        _, place, number = heapq.heappop(steps)
-        extra = prices[place][GRIDS[number]] - prices[place][chosen[place]]
+        _, index, choice = heapq.heappop(steps)
+        extra = prices[index][GRIDS[choice]] - prices[index][chosen[index]]
         if spent + extra <= budget:
             spent += extra
-            chosen[place] = GRIDS[number]
-        offer(place)
+            chosen[index] = GRIDS[choice]
+        offer(index)
     return chosen
 
 

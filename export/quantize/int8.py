@@ -22,7 +22,8 @@ import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from .activations import ROTATION, Floats, matrices
+from ...arrays import Floats
+from .activations import ROTATION, matrices
 from .embedding import replace
 from .onnx_graph import write
 
@@ -38,7 +39,7 @@ def quantize_int8(
         weight_bits: 7 or 8.
         outlier_ratio: how far an input channel may reach beyond the median one.
         float_ratio: beyond how many times the median one a channel is multiplied in float32.
-        work: a folder for passing files.
+        work: a folder for temporary files.
     """
     kept = take_outliers(model, reached, outlier_ratio, float_ratio)
     scaled, quantized = work / "scaled.onnx", work / "quantized.onnx"

@@ -26,7 +26,7 @@ _EPSILON = 1e-12
 _PLAIN = {"unidirectional": 0, "do_rotary": 0, "past_present_share_buffer": 0}
 
 
-def quicken(model: Any) -> None:
+def rewrite_slow_nodes(model: Any) -> None:
     """Replace these nodes of an optimized graph, in place.
 
     Raises:
@@ -72,9 +72,10 @@ def _norm(node: Any, product: Any) -> list[Any]:
     elif bias:
         terms.append(bias)
     nodes, total = [], terms[0]
-    for place, term in enumerate(terms[1:], start=1):
-        nodes.append(helper.make_node("Add", [total, term], [f"{name}.sum{place}"], name=f"{name}.sum{place}"))
-        total = f"{name}.sum{place}"
+    for number, term in enumerate(terms[1:], start=1):
+        output = f"{name}.sum{number}"
+        nodes.append(helper.make_node("Add", [total, term], [output], name=output))
+        total = output
     epsilon = next((attribute.f for attribute in node.attribute if attribute.name == "epsilon"), _EPSILON)
     shift = [one for one in node.input[3:4] if one]
     norm = helper.make_node(

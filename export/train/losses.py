@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import torch
 
-# Similarities are sharpened by so much before they become a distribution over the other texts.
-_SHARPNESS = 20.0
-_OUT_OF_THE_RACE = -1e9
+# Similarities are multiplied by so much before their softmax over the other texts: one over its temperature.
+_INVERSE_TEMPERATURE = 20.0
+_MASKED = -1e9
 
 
 def distance(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
@@ -53,7 +53,7 @@ def bits(found: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
 
 
 def _scores(vectors: torch.Tensor) -> torch.Tensor:
-    """Sharpened similarities of each row with the others."""
+    """Cosines of each row with the others, over the temperature; its own is masked."""
     unit = torch.nn.functional.normalize(vectors, dim=1)
-    scores = _SHARPNESS * unit @ unit.T
-    return scores.masked_fill(torch.eye(len(unit), dtype=torch.bool), _OUT_OF_THE_RACE)
+    scores = _INVERSE_TEMPERATURE * unit @ unit.T
+    return scores.masked_fill(torch.eye(len(unit), dtype=torch.bool), _MASKED)

@@ -1,10 +1,9 @@
-"""One encoder that holds many: for each width feed-forward parts and layer norms of its own, and some attention.
+"""One encoder that holds many: for each width feed-forward parts and layer norms of its own.
 
 In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
 each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
 their own ways, with the layer norms around them: with weights in common the widest encoder, which must stay as it is,
-was pulled away by the narrow ones. The token table is that of the source, and so is the attention, but where some
-widths are to share one of their own.
+was pulled away by the narrow ones. The token table and the attention are those of the source.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from typing import Any
 
 import torch
 
+from ...arrays import Ids
 from ..errors import ExportError
-from ..quantize.activations import Ids
-from ..recipe.recipe import WIDEST, WIDTHS, AttentionRecipe
+from ..recipe.training import WIDEST, WIDTHS
 
 # How strongly refitted weights are held to those they had, as a part of the mean second moment.
 _RIDGE = 1e-2
 
 
-class OfWidth(torch.nn.Module):
-    """A part of a layer of which widths may have others.
+class PerWidth(torch.nn.Module):
+    """A part of a layer, of which each width has one of its own.
 
     Attributes:
         parts: by width.
@@ -40,8 +39,8 @@ class OfWidth(torch.nn.Module):
         return self.parts[self.width](values)
 
 
-def _places(layer: Any) -> tuple[tuple[Any, str], ...]:
-    """Where a layer has a part of each width: modules, and the names of their parts."""
+def _parts(layer: Any) -> tuple[tuple[Any, str], ...]:
+    """What a layer has of each width: modules, and the names of their parts."""
     return (
         (layer.attention.output, "LayerNorm"),
         (layer.intermediate, "dense"),
@@ -50,32 +49,26 @@ def _places(layer: Any) -> tuple[tuple[Any, str], ...]:
     )
 
 
-def _parts(layer: Any) -> list[tuple[Any, str, OfWidth]]:
-    """What a nested layer has of each width: modules, the names of their parts, and the parts."""
-    inside = [(owner, name, part) for owner in layer.modules() for name, part in owner.named_children()]
-    return [(owner, name, part) for owner, name, part in inside if isinstance(part, OfWidth)]
-
-
-def read_plan(plan: str | Sequence[str], layers: int) -> tuple[str, ...]:
-    """The width of each layer under a plan.
+def layer_widths(width: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    """The width of each layer of a nested encoder.
 
     Args:
-        plan: a width, or one a layer that never falls from one layer to the next (MatFormer's Mix'n'Match).
+        width: one for all layers, or one a layer that never falls from one layer to the next (MatFormer's Mix'n'Match).
 
     Raises:
-        ExportError: a width is unknown, or the plan is none for so many layers.
+        ExportError: a width is unknown, or they are none for so many layers.
     """
-    names = (plan,) * layers if isinstance(plan, str) else tuple(plan)
+    names = (width,) * layers if isinstance(width, str) else tuple(width)
     if strange := [name for name in names if name not in WIDTHS]:
         raise ExportError(f"width is {strange[0]!r}, expected one of {', '.join(WIDTHS)}")
     if len(names) != layers:
-        raise ExportError(f"the plan is {', '.join(names)}, expected a width for each of {layers} layers")
+        raise ExportError(f"the widths are {', '.join(names)}, expected one for each of {layers} layers")
     if list(names) != sorted(names, key=list(WIDTHS).index):
-        raise ExportError(f"the plan is {', '.join(names)}, expected widths that never fall from one layer to the next")
+        raise ExportError(f"the widths are {', '.join(names)}, expected none below that of the layer before")
     return names
 
 
-def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: AttentionRecipe | None = None) -> None:
+def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
     """Give a model narrow feed-forward parts and their layer norms beside its own, in place; it computes what it did.
 
     A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
@@ -85,8 +78,6 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: Att
         model: a transformers encoder of BERT's form.
         widths: which parts, besides those that are there.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
-        attention: which of the widths have another than the widest's, in common, and in which layers; it begins as
-            the widest's.
     """
     for value in model.parameters():
         value.requires_grad_(False)
@@ -103,36 +94,24 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids], attention: Att
         parts = {}
         for width in widths:
             parts[width], narrow[width] = _narrow(layer, order, width, narrow[width], sums)
-        for place, (owner, name) in enumerate(_places(layer)):
-            own = {WIDEST: getattr(owner, name)} | {width: part[place] for width, part in parts.items()}
-            setattr(owner, name, OfWidth(own))
-    if attention is not None:
-        for number in attention.layers:
-            _divide_attention(model.encoder.layer[number].attention, widths, attention.widths)
+        for number, (owner, name) in enumerate(_parts(layer)):
+            own = {WIDEST: getattr(owner, name)} | {width: part[number] for width, part in parts.items()}
+            setattr(owner, name, PerWidth(own))
 
 
-def _divide_attention(attention: Any, widths: Sequence[str], own: Sequence[str]) -> None:
-    """Give some widths of a layer an attention in common beside the widest's, which the others keep."""
-    inputs = [(attention.self, name) for name in ("query", "key", "value")]
-    for owner, name in [*inputs, (attention.output, "dense")]:
-        whole = getattr(owner, name)
-        parts = dict.fromkeys([WIDEST, *widths], whole) | dict.fromkeys(own, _linear(whole.weight, whole.bias))
-        setattr(owner, name, OfWidth(parts))
-
-
-def use(model: Any, plan: Sequence[str]) -> None:
+def use(model: Any, widths: Sequence[str]) -> None:
     """Let a nested model compute with the parts of these widths, one a layer."""
-    for layer, width in zip(model.encoder.layer, plan, strict=True):
-        for _, _, parts in _parts(layer):
-            parts.width = width
+    for layer, width in zip(model.encoder.layer, widths, strict=True):
+        for owner, name in _parts(layer):
+            getattr(owner, name).width = width
 
 
-def sliced(model: Any, plan: Sequence[str]) -> Any:
+def sliced(model: Any, widths: Sequence[str]) -> Any:
     """A plain encoder with the parts of these widths, one a layer, of a nested one."""
     result = copy.deepcopy(model)
-    for layer, width in zip(result.encoder.layer, plan, strict=True):
-        for owner, name, parts in _parts(layer):
-            setattr(owner, name, parts.parts[width])
+    for layer, width in zip(result.encoder.layer, widths, strict=True):
+        for owner, name in _parts(layer):
+            setattr(owner, name, getattr(owner, name).parts[width])
     return result
 
 
@@ -155,7 +134,7 @@ def prefix(layer: Any, order: torch.Tensor, width: str) -> tuple[torch.nn.Linear
 def _narrow(
     layer: Any, order: torch.Tensor, width: str, states: list[torch.Tensor], sums: list[torch.Tensor]
 ) -> tuple[tuple[torch.nn.Module, ...], list[torch.Tensor]]:
-    """A layer's parts for a width, in the order of `_places`, and the states that they give.
+    """A layer's parts for a width, in the order of `_parts`, and the states that they give.
 
     Args:
         order: of the neurons, the most important first.

@@ -10,15 +10,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from ..quantize.activations import Floats, Ids
+from ...arrays import Floats, Ids, Rows
 from ..quantize.blocks import pairs
-from ..recipe.recipe import StaticRecipe
+from ..recipe.training import StaticRecipe
 from .losses import distance, neighbours
 from .schedule import cosine
 
@@ -28,7 +26,7 @@ _DISTANCE_WEIGHT = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class StaticTable:
     """What a text's vector is summed up from.
 
     Attributes:
@@ -42,7 +40,7 @@ class Table:
     map: Floats
 
 
-def trained(texts: Sequence[Ids], targets: npt.NDArray[Any], single: Floats, recipe: StaticRecipe, seed: int) -> Table:
+def trained(texts: Sequence[Ids], targets: Floats, single: Floats, recipe: StaticRecipe, seed: int) -> StaticTable:
     """Train a table.
 
     Args:
@@ -64,7 +62,7 @@ def trained(texts: Sequence[Ids], targets: npt.NDArray[Any], single: Floats, rec
     for step, batch in enumerate(_batches(len(texts), recipe, seed)):
         for group in optimizer.param_groups:
             group["lr"] = cosine(recipe.learning_rate, step / steps)
-        ids = [texts[place] for place in batch]
+        ids = [texts[row] for row in batch]
         begins = torch.from_numpy(np.cumsum([0, *map(len, ids[:-1])]))
         flat = torch.from_numpy(np.concatenate(ids))
         weights = logarithms[flat].exp()
@@ -74,15 +72,15 @@ def trained(texts: Sequence[Ids], targets: npt.NDArray[Any], single: Floats, rec
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return Table(*(values.detach().numpy() for values in (rows, logarithms.exp(), onto)))
+    return StaticTable(*(values.detach().numpy() for values in (rows, logarithms.exp(), onto)))
 
 
-def packed(table: Table, width: int) -> bytes:
+def packed(table: StaticTable, bits: int) -> bytes:
     """A table as `static.npz`: rows in so many bits, 4 or 8, with a scale each that is a part of the token's weight."""
-    highest = 7 if width == 4 else 127
+    highest = 7 if bits == 4 else 127
     reach = np.maximum(np.abs(table.rows).max(axis=1, keepdims=True), 1e-12)
     scales, codes = _nearest(table.rows, reach / highest, highest)
-    stored = pairs((codes + 8).astype(np.uint8)) if width == 4 else codes.astype(np.int8)
+    stored = pairs((codes + 8).astype(np.uint8)) if bits == 4 else codes.astype(np.int8)
     factors = (table.weights * scales[:, 0]).astype(np.float16)
     stream = io.BytesIO()
     np.savez(stream, codes=stored, factors=factors, map=table.map.astype(np.float16))
@@ -101,7 +99,7 @@ def _nearest(rows: Floats, scales: Floats, highest: int) -> tuple[Floats, Floats
     return chosen, np.clip((rows / chosen).round(), -highest, highest)
 
 
-def _batches(texts: int, recipe: StaticRecipe, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+def _batches(texts: int, recipe: StaticRecipe, seed: int) -> Iterator[Rows]:
     for number in range(recipe.passes):
         order = np.random.default_rng([seed, number]).permutation(texts)
         for begin in range(0, texts - recipe.batch + 1, recipe.batch):

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from ..quantize.activations import Floats, Ids
+from ...arrays import Floats, Ids
 from .losses import bits, matryoshka
 from .schedule import cosine
 
@@ -26,15 +26,15 @@ def vectors(graph: Path, texts: Sequence[Ids]) -> Floats:
     """
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     found: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(texts)
-    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     while order:
         length = len(texts[order[0]])
         most = max(1, _TOKENS_A_RUN // length)
-        run = [place for place in order[:most] if len(texts[place]) == length]
+        run = [row for row in order[:most] if len(texts[row]) == length]
         del order[: len(run)]
-        rows = session.run(["vector"], {"input_ids": np.stack([texts[place] for place in run])})[0]
-        for place, row in zip(run, rows, strict=True):
-            found[place] = row
+        outputs = session.run(["vector"], {"input_ids": np.stack([texts[row] for row in run])})[0]
+        for row, vector in zip(run, outputs, strict=True):
+            found[row] = vector
     return np.stack(found)
 
 
@@ -55,8 +55,8 @@ def fitted_rotation(targets: Floats, dims: Sequence[int], seed: int) -> Floats:
     optimizer = torch.optim.Adam([rotation], lr=_LEARNING_RATE)
     for step in range(_STEPS):
         optimizer.param_groups[0]["lr"] = cosine(_LEARNING_RATE, step / _STEPS)
-        places = torch.randint(len(targets), (min(_BATCH, len(targets)),), generator=random)
-        expected = torch.from_numpy(targets[places.numpy()])
+        rows = torch.randint(len(targets), (min(_BATCH, len(targets)),), generator=random)
+        expected = torch.from_numpy(targets[rows.numpy()])
         turned = expected @ rotation
         loss = matryoshka(turned, expected, dims) + _BITS_WEIGHT * bits(turned, expected)
         off = ((rotation.T @ rotation - torch.eye(dim)) ** 2).sum() / dim

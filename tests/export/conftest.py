@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from nestling.arrays import Ids
 from tiny import VOCABULARY, make_tiny
 
 
@@ -32,7 +32,7 @@ def model(tiny: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def texts() -> list[npt.NDArray[np.int64]]:
+def texts() -> list[Ids]:
     """Token ids of 40 texts, from 3 tokens to the 64 that the tiny encoder takes."""
     random = np.random.default_rng(0)
     return [random.integers(0, len(VOCABULARY), length) for length in np.linspace(3, 64, 40).astype(int)]

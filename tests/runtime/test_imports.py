@@ -42,11 +42,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"bundle", "demo", "encoding", "evaluate", "tuning", "vectors"}
     | {"library", "library.intake", "library.search", "library.store"},
     "cli": {"commands"},
-    "export": GROUND,
-    "export.recipe": GROUND | {"bundle", "export", "export.quantize"},
-    "export.quantize": GROUND | {"bundle", "demo", "encoding", "export", "export.recipe"},
-    "export.train": GROUND | {"encoding", "export", "export.recipe", "export.quantize"},
-    "export.bundle": GROUND | {"bundle", "demo", "encoding", "export", "export.recipe", "export.quantize"},
 }
 # What chains everything in its half.
 TOP = {"nestling.export.build", "nestling.export.cli"}

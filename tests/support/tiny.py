@@ -93,10 +93,6 @@ learning_rates = {{ s = 1e-3, m = 1e-3 }}
 widths = {{ s = 1.0, m = 1.0 }}
 bfloat16 = true
 
-[nest.attention]
-widths = ["s", "m"]
-layers = [1]
-
 [static]
 bits = 4
 rank = 16

@@ -22,9 +22,10 @@ import onnxruntime
 import torch
 
 from nestling import Encoder
+from nestling.arrays import Floats, Ids
 from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import read_collection
-from nestling.export.quantize.activations import ROTATION, Floats, Ids
+from nestling.export.quantize.activations import ROTATION
 from nestling.export.quantize.calibration import own_texts
 from nestling.export.quantize.onnx_graph import export_graph, load_model, stored_rotation
 from nestling.export.train.nest import important, prefix

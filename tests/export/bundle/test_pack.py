@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from nestling.arrays import Floats, Ids
 from nestling.export.bundle.pack import SHARED, graph_name, pack
-from nestling.export.quantize.activations import Floats, Ids
-from nestling.export.quantize.blocks import Grid, nearest
+from nestling.export.quantize.blocks import nearest
 from nestling.export.quantize.embedding import compress_table, rounded_table
 from nestling.export.quantize.int4 import found_matrices, with_blocks
+from nestling.export.recipe.grid import Grid
 
 BOTH, MINE, YOURS = (np.random.default_rng(seed).normal(size=(20, 20)).astype(np.float32) for seed in range(3))
 SMALL = np.arange(20, dtype=np.float32)
 
 
-def graph(arrays: dict[str, npt.NDArray[np.float32]]) -> Any:
+def graph(arrays: dict[str, Floats]) -> Any:
     """x times or plus one array after the other."""
     nodes, source = [], "x"
     for name, array in arrays.items():
@@ -53,7 +53,7 @@ def encoders(model: Any) -> dict[str, Any]:
     return result
 
 
-def places(path: Path) -> dict[str, tuple[str, int, int]]:
+def locations(path: Path) -> dict[str, tuple[str, int, int]]:
     """By array, where a graph says it is: file, offset, length."""
     found = {}
     for tensor in onnx.load(path, load_external_data=False).graph.initializer:
@@ -90,7 +90,7 @@ def test_what_some_hold_is_no_file_of_the_others(tmp_path: Path) -> None:
 
 def test_small_arrays_stay_in_the_graph(tmp_path: Path) -> None:
     pack(two(), tmp_path)
-    assert set(places(tmp_path / graph_name("one"))) == {"both", "mine"}
+    assert set(locations(tmp_path / graph_name("one"))) == {"both", "mine"}
     stored = {t.name: t for t in onnx.load(tmp_path / graph_name("two"), load_external_data=False).graph.initializer}
     assert (numpy_helper.to_array(stored["small"]) == SMALL).all()
 
@@ -100,7 +100,7 @@ def test_an_array_of_a_kilobyte_is_large(tmp_path: Path, count: int, outside: bo
     model = graph({"weights": BOTH})
     model.graph.initializer.append(numpy_helper.from_array(np.arange(count, dtype=np.float32), "more"))
     pack({"one": model}, tmp_path)
-    assert ("more" in places(tmp_path / graph_name("one"))) == outside
+    assert ("more" in locations(tmp_path / graph_name("one"))) == outside
 
 
 def test_arrays_begin_where_they_are_aligned_and_do_not_overlap(tmp_path: Path, model: Any) -> None:
@@ -111,7 +111,7 @@ def test_arrays_begin_where_they_are_aligned_and_do_not_overlap(tmp_path: Path, 
     pack(models, tmp_path)
     ranges: dict[str, set[tuple[int, int]]] = {}
     for name, raw in held.items():
-        for array, (file, offset, length) in places(tmp_path / graph_name(name)).items():
+        for array, (file, offset, length) in locations(tmp_path / graph_name(name)).items():
             assert offset % 64 == 0
             assert (tmp_path / file).read_bytes()[offset : offset + length] == raw[array]
             ranges.setdefault(file, set()).add((offset, offset + length))

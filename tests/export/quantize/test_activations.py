@@ -8,7 +8,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from nestling.export.quantize.activations import Floats, Flow, Ids, follows, matrices, moments, paired_moments, reach
+from nestling.arrays import Floats, Ids
+from nestling.export.quantize.activations import Flow, follows, matrices, moments, paired_moments, reach
 
 RANDOM = np.random.default_rng(0)
 TABLE, FIRST, SECOND = (RANDOM.normal(size=shape).astype(np.float32) for shape in ((50, 12), (12, 7), (7, 5)))
@@ -117,7 +118,7 @@ def test_models_are_run_on_from_any_place_with_the_same_result(model: Any, texts
     names = list(dict.fromkeys(node.input[0] for node in matrices(model)))
     ids = [text[None, :] for text in texts]
     first = Flow("input_ids", ids, ids)
-    pairs = [(start, name) for place, start in enumerate(names) for name in names[place + 1 :]]
+    pairs = [(start, name) for index, start in enumerate(names) for name in names[index + 1 :]]
     run_on = [(start, name) for start, name in pairs if follows(model, start, name)]
     # All that comes behind a layer's input or its middle depends on nothing else, but for the residual connections.
     assert len(run_on) == len([(s, n) for s, n in pairs if names.index(s) % 2 == 0])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 import pytest
 from hypothesis import given, settings
@@ -11,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 
-from nestling.export.quantize.blocks import Blocks, Bytes, Floats, Grid, compensated, loss, nearest
-
-Doubles = npt.NDArray[np.float64]
+from nestling.arrays import Bytes, Doubles, Floats
+from nestling.export.quantize.blocks import Blocks, compensated, loss, nearest
+from nestling.export.recipe.grid import Grid
 
 # Squares of numbers below these leave float32.
 FLOATS = st.floats(-4, 4, width=32, allow_subnormal=False).map(lambda value: value if abs(value) >= 1e-6 else 0.0)
@@ -186,8 +185,8 @@ def test_inputs_that_are_independent_make_up_for_nothing(weights: Floats, grid: 
     found = compensated(weights, np.float32(size) * np.eye(len(weights), dtype=np.float32), grid)
     assert (found.scales == simple.scales).all()
     assert (found.zeros == simple.zeros).all()
-    places = grouped(weights, grid) / simple.scales.astype(np.float64)[:, None]
-    tie = np.abs(np.abs(places - np.floor(places)) - 0.5) < 1e-4
+    positions = grouped(weights, grid) / simple.scales.astype(np.float64)[:, None]
+    tie = np.abs(np.abs(positions - np.floor(positions)) - 0.5) < 1e-4
     different = (found.codes != simple.codes).reshape(tie.shape)
     assert not (different & ~tie).any()
     assert (np.abs(found.codes.astype(int) - simple.codes) <= 1).all()
@@ -224,7 +223,7 @@ def test_a_grid_says_what_it_is() -> None:
     assert str(Grid(8, 128, False)) == "8 bits, groups of 128 with a zero point"
 
 
-def product(blocks: Blocks, inputs: Floats) -> npt.NDArray[np.float32]:
+def product(blocks: Blocks, inputs: Floats) -> Floats:
     """Inputs times a rounded matrix, by ONNX Runtime in float32."""
     names = ("codes", "scales", "zeros")
     given = [(name, array) for name, array in zip(names, blocks.packed(), strict=True) if array is not None]

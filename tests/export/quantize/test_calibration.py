@@ -9,7 +9,7 @@ import pytest
 from nestling.disk import hash_file
 from nestling.export.errors import ExportError
 from nestling.export.quantize.calibration import drawn_texts, own_texts
-from nestling.export.recipe.recipe import TextsRecipe
+from nestling.export.recipe.parts import TextsRecipe
 
 LINES = [f"line {number} of the first file" for number in range(50)]
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from nestling.export.quantize.activations import Floats, Ids
-from nestling.export.quantize.blocks import Blocks, Grid, nearest
+from nestling.arrays import Floats, Ids
+from nestling.export.quantize.blocks import Blocks, nearest
 from nestling.export.quantize.embedding import (
     TABLE,
     WORDS,
@@ -23,6 +23,7 @@ from nestling.export.quantize.embedding import (
     rounded_table,
 )
 from nestling.export.quantize.onnx_graph import load_model, pool
+from nestling.export.recipe.grid import Grid
 
 GRIDS = [Grid(bits, group, symmetric) for bits in (4, 8) for group in (16, 32) for symmetric in (True, False)]
 TOKENS, DIM, PLACES = 31, 32, 20

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
+from nestling.arrays import Floats, Ids
 from nestling.export.errors import ExportError
-from nestling.export.quantize.activations import Floats, Ids, moments
-from nestling.export.quantize.blocks import Blocks, Grid, compensated, loss, nearest
+from nestling.export.quantize.activations import moments
+from nestling.export.quantize.blocks import Blocks, compensated, loss, nearest
 from nestling.export.quantize.embedding import rounded_table
 from nestling.export.quantize.int4 import (
     COARSEST,
@@ -29,6 +30,7 @@ from nestling.export.quantize.int4 import (
     sensitivities,
     with_blocks,
 )
+from nestling.export.recipe.grid import Grid
 
 Case = tuple[list[Matrix], list[dict[Grid, float]], list[float]]
 
@@ -123,11 +125,11 @@ def test_no_bytes_are_left_that_would_take_from_the_error(case: Case, share: flo
     least, most = (max(taken(found, [grid] * len(found)) for grid in grids) for grids in ([COARSEST], GRIDS))
     budget = least + int(share * (most - least))
     grids = allocate(found, losses, weights, budget)
-    for place in range(len(found)):
+    for index in range(len(found)):
         for grid in GRIDS:
-            other = [*grids[:place], grid, *grids[place + 1 :]]
+            other = [*grids[:index], grid, *grids[index + 1 :]]
             fits = taken(found, grids) < taken(found, other) <= budget
-            assert not (fits and weights[place] * losses[place][grid] < weights[place] * losses[place][grids[place]])
+            assert not (fits and weights[index] * losses[index][grid] < weights[index] * losses[index][grids[index]])
 
 
 def losses_of(inputs: int, outputs: int) -> dict[Grid, float]:
@@ -215,8 +217,8 @@ def test_matrices_of_one_graph_may_have_grids_of_their_own(model: Any, texts: li
     found = found_matrices(model)
     second = moments(model, texts)
     rounded = {
-        one.name: compensated(one.weights, second[one.activation], GRIDS[place % len(GRIDS)])
-        for place, one in enumerate(found)
+        one.name: compensated(one.weights, second[one.activation], GRIDS[index % len(GRIDS)])
+        for index, one in enumerate(found)
     }
     expected = vectors(with_values(model, rounded), texts)
     with_blocks(model, rounded)
@@ -232,12 +234,12 @@ def test_a_sensitivity_is_how_far_the_vectors_move_by_loss(model: Any, texts: li
     result = sensitivities(model, found, losses, texts)
     assert model.SerializeToString() == before
     exact = vectors(model, texts)
-    for place in (0, 4, 11):
+    for index in (0, 4, 11):
         rounded = {one.name: nearest(one.weights, Grid(8, 16, False)) for one in found}
         exactly = with_values(model, rounded)
-        rounded[found[place].name] = nearest(found[place].weights, COARSEST)
+        rounded[found[index].name] = nearest(found[index].weights, COARSEST)
         moved = 1 - (exact * vectors(with_values(model, rounded), texts)).sum(axis=1).mean()
-        assert result[place] * losses[place][COARSEST] == pytest.approx(moved, rel=0.2)
+        assert result[index] * losses[index][COARSEST] == pytest.approx(moved, rel=0.2)
         assert 1 - (exact * vectors(exactly, texts)).sum(axis=1).mean() < 0.1 * moved
 
 

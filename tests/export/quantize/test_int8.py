@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from nestling.export.quantize.activations import Floats, Ids, matrices, reach
+from nestling.arrays import Floats, Ids
+from nestling.export.quantize.activations import matrices, reach
 from nestling.export.quantize.int8 import quantize_int8, take_outliers
 
 NEVER = 1e9

@@ -10,10 +10,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from nestling.arrays import Floats, Ids
 from nestling.export.errors import ExportError
-from nestling.export.quantize.activations import Floats, Ids, reach
+from nestling.export.quantize.activations import reach
 from nestling.export.quantize.int8 import quantize_int8
-from nestling.export.quantize.kernels import quicken
+from nestling.export.quantize.kernels import rewrite_slow_nodes
 from nestling.export.quantize.onnx_graph import optimized
 
 SLOW = {"SkipLayerNormalization", "QAttention", "DynamicQuantizeLinear"}
@@ -43,7 +44,7 @@ def int8(model: Any, texts: list[Ids], tmp_path: Path) -> Any:
 
 def test_what_is_slow_is_gone_and_the_vectors_are_the_same(int8: Any, texts: list[Ids]) -> None:
     before, expected = kinds(int8), vectors(int8, texts)
-    quicken(int8)
+    rewrite_slow_nodes(int8)
     onnx.checker.check_model(int8)
     after = kinds(int8)
     assert set(before) >= SLOW
@@ -58,7 +59,7 @@ def test_the_bias_of_a_norm_goes_to_the_product_before_it(int8: Any) -> None:
     biases = [node.input[4] for node in int8.graph.node if node.op_type == "SkipLayerNormalization"]
     adds, attentions = kinds(int8)["Add"], kinds(int8)["QAttention"]
     assert all(biases)
-    quicken(int8)
+    rewrite_slow_nodes(int8)
     products = [node for node in int8.graph.node if node.op_type == "DynamicQuantizeMatMul"]
     assert sum(any(node.input[4:]) for node in products) == len(biases) + attentions
     assert kinds(int8)["Add"] == adds + len(biases)
@@ -66,15 +67,15 @@ def test_the_bias_of_a_norm_goes_to_the_product_before_it(int8: Any) -> None:
 
 def test_a_float32_graph_keeps_its_vectors_to_the_last_digits(model: Any, texts: list[Ids]) -> None:
     expected = vectors(model, texts)
-    quicken(model)
+    rewrite_slow_nodes(model)
     assert not kinds(model)["SkipLayerNormalization"]
     assert np.abs(vectors(model, texts) - expected).max() < 1e-6
 
 
 def test_a_graph_without_them_stays_as_it_is(int8: Any) -> None:
-    quicken(int8)
+    rewrite_slow_nodes(int8)
     before = int8.SerializeToString(deterministic=True)
-    quicken(int8)
+    rewrite_slow_nodes(int8)
     assert int8.SerializeToString(deterministic=True) == before
 
 
@@ -132,7 +133,7 @@ def test_a_norm_of_any_sum_stays_the_same(kind: str) -> None:
         return [np.asarray(one) for one in session.run(None, {"input": given})]
 
     expected = results()
-    quicken(model)
+    rewrite_slow_nodes(model)
     assert not kinds(model)["SkipLayerNormalization"]
     for found, before in zip(results(), expected, strict=True):
         assert np.abs(found - before).max() < 1e-5
@@ -155,6 +156,6 @@ def test_attention_that_is_not_an_encoders_is_refused(int8: Any) -> None:
 
     for change in (masked, ordered, scaled):
         with pytest.raises(ExportError, match=r"^attention .* has more than an encoder's, expected no mask, past or"):
-            quicken(changed(change))
+            rewrite_slow_nodes(changed(change))
     with pytest.raises(ExportError, match=r"^attention .* has an input of int8, expected one that is rounded before"):
-        quicken(changed(lambda node: node.input.__setitem__(0, "elsewhere")))
+        rewrite_slow_nodes(changed(lambda node: node.input.__setitem__(0, "elsewhere")))

@@ -6,20 +6,18 @@ from pathlib import Path
 import pytest
 
 from nestling.export.errors import ExportError
-from nestling.export.recipe.recipe import (
-    AttentionRecipe,
-    CourseRecipe,
+from nestling.export.recipe.grid import Grid
+from nestling.export.recipe.parts import (
     FolderSource,
     HubSource,
     Int4Recipe,
     Int8Recipe,
     PypiSource,
-    StaticRecipe,
-    TableRecipe,
     TextsRecipe,
     VerifyRecipe,
 )
 from nestling.export.recipe.recipe_file import read_recipe
+from nestling.export.recipe.training import CourseRecipe, StaticRecipe
 from tiny import FAMILY, RECIPE
 
 BAR = "min_cosine_mean = 0.5\nmin_cosine = 0.1\nmin_top10_overlap = 0.1\n"
@@ -36,7 +34,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     assert recipe.name == "tiny"
     assert recipe.source == FolderSource("weights")
     assert recipe.encoder.query_prefix == "do "
-    assert recipe.table == TableRecipe(bits=4, group=16, symmetric=False)
+    assert recipe.table == Grid(bits=4, group=16, symmetric=False)
     assert recipe.int8 == Int8Recipe(weight_bits=7, outlier_ratio=2.0, float_ratio=4.0)
     assert recipe.int4 == Int4Recipe(max_bytes=120000, passages=0, widths=[])
     assert recipe.verify == {"int8": VerifyRecipe(0.9, 0.8, 0.3), "int4": VerifyRecipe(0.8, 0.5, 0.2)}
@@ -47,6 +45,19 @@ def test_a_recipe_may_leave_out_what_only_some_need(tmp_path: Path) -> None:
     recipe = read_recipe(write(tmp_path, RECIPE.replace("passages = 0\n", "")))
     assert recipe.int4 is not None
     assert (recipe.int4.passages, recipe.texts, recipe.nest, recipe.static) == (0, None, None, None)
+
+
+def test_the_recipe_of_the_bundled_encoder_is_read() -> None:
+    recipe = read_recipe(Path(__file__).parents[3] / "models" / "nestling-en" / "recipe.toml")
+    assert (recipe.widths(), recipe.int4_widths()) == (["xl", "l", "m", "s"], ["xl"])
+    assert set(recipe.verify) == {"int8", "int4", "l.int8", "m.int8", "s.int8"}
+
+
+def test_each_table_checks_itself() -> None:
+    with pytest.raises(ExportError, match=r"^weight_bits is 3, expected 7 or 8$"):
+        Int8Recipe(3, 2.0, 4.0)
+    with pytest.raises(ExportError, match=r"^rank is 15, expected an even number of 2 or more$"):
+        StaticRecipe(4, 15, 1, 0.1, 8)
 
 
 def without(*tables: str) -> str:
@@ -74,8 +85,8 @@ def test_a_recipe_may_be_for_one_precision(tmp_path: Path, gone: str, left: str)
         (without("int8"), "[verify] has the unknown key 'int8', expected int4"),
         (RECIPE.replace("[verify.int8]", "[verify.int2]"), "[verify] has the unknown key 'int2', expected int4, int8"),
         (without("table"), "the recipe lacks the key 'table'"),
-        ("int8 = 7\n" + without("int8"), "[int8] is no table"),
-        ("verify = 1\n" + without("verify.int8", "verify.int4"), "[verify] is no table"),
+        ("int8 = 7\n" + without("int8"), "[int8] is int, expected keys with values"),
+        ("verify = 1\n" + without("verify.int8", "verify.int4"), "[verify] is int, expected keys with values"),
     ],
 )
 def test_precisions_and_bars_go_together(tmp_path: Path, text: str, message: str) -> None:
@@ -151,7 +162,6 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
     assert recipe.texts == TextsRecipe("notes", {"more.txt": "0" * 64})
     assert recipe.nest is not None
     assert (recipe.nest.widths, recipe.nest.dims) == (["l", "m", "s"], [32, 16])
-    assert recipe.nest.attention == AttentionRecipe(["s", "m"], [1])
     assert recipe.widths() == recipe.int4_widths() == ["xl", "l", "m", "s"]
     first, second = recipe.nest.courses
     rates, widths = {"s": 1e-3, "m": 1e-3, "l": 5e-4}, {"s": 1.0, "m": 0.7, "l": 0.5}
@@ -214,21 +224,9 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ("dims = [32, 16]", "dims = []", "nest.dims is [], expected lengths of vectors, 8 or more"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
         (
-            "layers = [1]",
-            "layers = [1, 1]",
-            "nest.attention.layers is [1, 1], expected layers, 0 or more, each once",
-        ),
-        ("layers = [1]", "layers = [-1]", "nest.attention.layers is [-1], expected layers, 0 or more, each once"),
-        ("layers = [1]", "layers = []", "nest.attention.layers is [], expected layers, 0 or more, each once"),
-        ("layers = [1]", "", "[nest.attention] lacks the key 'layers'"),
-        ('["s", "m"]', '["xs"]', "nest.attention.widths is ['xs'], expected some of l, m, s, each once"),
-        ('["s", "m"]', '[["s"]]', "nest.attention.widths is [['s']], expected some of l, m, s, each once"),
-        ('["s", "m"]', '["s", "s"]', "nest.attention.widths is ['s', 's'], expected some of l, m, s, each once"),
-        ('["s", "m"]', "[]", "nest.attention.widths is [], expected some of l, m, s, each once"),
-        (
-            '["s", "m"]',
-            '["s", "l"]',
-            "[nest.courses 2] trains s of s, l, which have an attention in common; train all of them or none",
+            "[static]",
+            '[nest.attention]\nwidths = ["s"]\n\n[static]',
+            "[nest] has the unknown key 'attention', expected",
         ),
         ("steps = 20", "steps = 0", "[nest.courses 1] steps is 0, expected 1 or more"),
         ("warmup = 5", "warmup = 20", "[nest.courses 1] warmup is 20, expected fewer than steps, 20"),
@@ -273,7 +271,7 @@ def test_a_wrong_family_says_what_is_wrong(tmp_path: Path, old: str, new: str, m
     [
         ("", "[nest] has no courses; write what its training is as [[nest.courses]], one or more"),
         ("courses = []\n", "nest.courses is empty, expected a course of training, one or more"),
-        ("courses = [7]\n", "[nest.courses 1] is no table"),
+        ("courses = [7]\n", "[nest.courses 1] is int, expected keys with values"),
     ],
 )
 def test_a_family_needs_a_course(tmp_path: Path, line: str, message: str) -> None:

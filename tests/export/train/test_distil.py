@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from nestling.arrays import Floats, Ids
 from nestling.export.errors import ExportError
-from nestling.export.quantize.activations import Floats, Ids
 from nestling.export.quantize.onnx_graph import load_model, pool
-from nestling.export.recipe.recipe import OPTIMIZERS, AttentionRecipe, CourseRecipe
+from nestling.export.recipe.training import OPTIMIZERS, CourseRecipe
 from nestling.export.train.distil import distil, risen
-from nestling.export.train.nest import nest, read_plan, use
+from nestling.export.train.nest import layer_widths, nest, use
 
 COURSE = CourseRecipe(
     passages=40, steps=40, batch=8, optimizer="adamw", warmup=5, distance=10.0, states=5.0,
@@ -45,7 +45,7 @@ def alone(encoder: Any, texts: list[Ids]) -> Floats:
 
 def nearness(student: Any, teacher: Any, texts: list[Ids], width: str) -> float:
     """Mean cosine to the teacher at a width."""
-    use(student, read_plan(width, 2))
+    use(student, layer_widths(width, 2))
     return float((alone(student, texts) * alone(teacher, texts)).sum(axis=1).mean())
 
 
@@ -122,8 +122,8 @@ def test_a_checkpoint_of_another_course_is_refused(
     distil(student, teacher, texts, short, tmp_path, print, seed=0)
     other = copy.deepcopy(teacher)
     other.encoder.layer[0].output.dense.bias.data += 1
-    shares = copy.deepcopy(teacher)
-    nest(shares, ["s", "m"], texts[:8], AttentionRecipe(["s", "m"], [1]))
+    wider = copy.deepcopy(teacher)
+    nest(wider, ["s", "m", "l"], texts[:8])
     turned = replace(short, widths=dict(reversed(short.widths.items())))
     for of, taught_by, given, course in (
         (student, teacher, texts, COURSE),
@@ -131,7 +131,7 @@ def test_a_checkpoint_of_another_course_is_refused(
         (student, teacher, texts, replace(short, bfloat16=True)),
         (student, teacher, texts[1:], short),
         (student, other, texts, short),
-        (shares, teacher, texts, short),
+        (wider, teacher, texts, short),
     ):
         with pytest.raises(ExportError) as caught:
             distil(of, taught_by, given, course, tmp_path, print, seed=0)
@@ -179,45 +179,6 @@ def test_each_width_has_its_own_learning_rate(
     assert 30 < far / near < 300
 
 
-def test_what_widths_share_is_trained_by_all_at_the_rate_of_the_first(
-    teacher: Any, texts: list[Ids], tmp_path: Path
-) -> None:
-    student = copy.deepcopy(teacher)
-    nest(student, ["s", "m"], texts[:8], AttentionRecipe(["m", "s"], [0]))
-    attention = student.encoder.layer[0].attention.self.value.parts
-    whole, before = attention["xl"].weight.clone(), attention["s"].weight.clone()
-    rates, lines = {"m": 1e-3, "s": 1e-9}, list[str]()
-    course = replace(COURSE, steps=1, warmup=0, learning_rates=rates, widths={"m": 1.0, "s": 1.0})
-    distil(student, teacher, texts, course, tmp_path, lines.append, seed=0)
-    assert torch.equal(attention["xl"].weight, whole)
-    assert (attention["s"].weight - before).abs().max().item() == pytest.approx(1e-3, rel=0.01)
-    assert attention["s"] is attention["m"]
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_run_with_an_attention_of_its_own_goes_on_from_a_checkpoint(
-    teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
-) -> None:
-    course = replace(COURSE, steps=8, optimizer=optimizer)
-
-    def trained(folder: str, say: Any) -> Any:
-        student = copy.deepcopy(teacher)
-        nest(student, ["s", "m"], texts[:8], AttentionRecipe(["s", "m"], [1]))
-        distil(student, teacher, texts, course, tmp_path / folder, say, seed=0, every=4)
-        return student.state_dict()
-
-    def stop(line: str) -> None:
-        raise KeyboardInterrupt
-
-    expected = trained("whole", lambda line: None)
-    with pytest.raises(KeyboardInterrupt):
-        trained("broken", stop)
-    found = trained("broken", lambda line: None)
-    assert steps_of(tmp_path / "broken") == list(range(8))
-    for name, values in expected.items():
-        assert torch.equal(found[name], values), name
-
-
 def test_vectors_that_are_gone_are_missed(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
     distil(student, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
     (tmp_path / "targets.npy").unlink()
@@ -232,9 +193,6 @@ def test_too_few_texts_are_refused(student: Any, teacher: Any, texts: list[Ids],
     message = "0 training texts, expected a batch, 8, or more; give more texts"
     with pytest.raises(ExportError, match=f"^{re.escape(message)}$"):
         distil(student, teacher, [], COURSE, tmp_path, print, seed=0)
-    with pytest.raises(ExportError, match=r"^width is 'xs', expected one of s, m, l, xl$"):
-        unknown = replace(COURSE, widths={"xs": 1.0}, learning_rates={"xs": 1.0})
-        distil(student, teacher, texts, unknown, tmp_path, print, seed=0)
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from nestling.arrays import Floats, Ids
 from nestling.export.errors import ExportError
-from nestling.export.quantize.activations import Floats, Ids
 from nestling.export.quantize.onnx_graph import load_model, pool
-from nestling.export.recipe.recipe import AttentionRecipe
-from nestling.export.train.nest import nest, read_plan, sliced, use
+from nestling.export.train.nest import layer_widths, nest, sliced, use
 
 
 @pytest.fixture
@@ -27,8 +26,8 @@ def vectors(model: Any, texts: Sequence[Ids]) -> Floats:
     return np.stack([row.numpy() for row in rows])
 
 
-def nearness(model: Any, texts: Sequence[Ids], expected: Floats, *plan: str) -> float:
-    use(model, plan)
+def nearness(model: Any, texts: Sequence[Ids], expected: Floats, *widths: str) -> float:
+    use(model, widths)
     return float((vectors(model, texts) * expected).sum(axis=1).mean())
 
 
@@ -72,16 +71,16 @@ def test_fitted_parts_are_nearer_than_cut_ones(encoder: Any, texts: list[Ids]) -
     assert 1 - fitted < 0.8 * (1 - nearness(encoder, texts, expected, "s", "s"))
 
 
-@pytest.mark.parametrize("plan", [("s", "s"), ("s", "l"), ("xl", "xl")])
+@pytest.mark.parametrize("widths", [("s", "s"), ("s", "l"), ("xl", "xl")])
 def test_a_slice_is_a_plain_encoder_with_the_same_vectors(
-    encoder: Any, texts: list[Ids], plan: tuple[str, ...]
+    encoder: Any, texts: list[Ids], widths: tuple[str, ...]
 ) -> None:
     nest(encoder, ["s", "l"], texts)
-    use(encoder, plan)
-    plain = sliced(encoder, plan)
+    use(encoder, widths)
+    plain = sliced(encoder, widths)
     assert {type(layer.intermediate.dense) for layer in plain.encoder.layer} == {torch.nn.Linear}
     units = {"s": 8, "l": 32, "xl": 64}
-    assert [layer.intermediate.dense.out_features for layer in plain.encoder.layer] == [units[name] for name in plan]
+    assert [layer.intermediate.dense.out_features for layer in plain.encoder.layer] == [units[name] for name in widths]
     assert (vectors(plain, texts) == vectors(encoder, texts)).all()
 
 
@@ -96,41 +95,20 @@ def test_only_the_parts_that_are_used_are_trained(encoder: Any, texts: list[Ids]
     }
 
 
-def test_widths_may_share_an_attention_of_their_own(encoder: Any, texts: list[Ids]) -> None:
-    expected = vectors(encoder, texts)
-    nest(encoder, ["s", "m", "l"], texts, AttentionRecipe(["s", "m"], [1]))
-    assert (vectors(encoder, texts) == expected).all()
-    layers = [layer.attention.output.dense for layer in encoder.encoder.layer]
-    assert isinstance(layers[0], torch.nn.Linear)
-    assert layers[1].parts["s"] is layers[1].parts["m"] is not layers[1].parts["xl"]
-    assert layers[1].parts["l"] is layers[1].parts["xl"]
-    others = vectors(sliced(encoder, ("l", "l")), texts)
-    narrow = vectors(sliced(encoder, ("s", "s")), texts)
-    with torch.no_grad():
-        layers[1].parts["s"].weight *= 3
-    assert (vectors(sliced(encoder, ("xl", "xl")), texts) == expected).all()
-    assert (vectors(sliced(encoder, ("l", "l")), texts) == others).all()
-    assert not np.allclose(vectors(sliced(encoder, ("s", "s")), texts), narrow)
-    plain = sliced(encoder, ("s", "m")).encoder.layer[1].attention
-    assert {type(part) for part in (plain.self.query, plain.self.key, plain.self.value, plain.output.dense)} == {
-        torch.nn.Linear
-    }
-
-
-def test_a_plan_is_a_width_or_one_a_layer() -> None:
-    assert read_plan("m", 3) == ("m", "m", "m")
-    assert read_plan(["s", "m", "xl"], 3) == ("s", "m", "xl")
+def test_layers_have_one_width_or_each_its_own() -> None:
+    assert layer_widths("m", 3) == ("m", "m", "m")
+    assert layer_widths(["s", "m", "xl"], 3) == ("s", "m", "xl")
 
 
 @pytest.mark.parametrize(
-    ("plan", "message"),
+    ("width", "message"),
     [
         ("xs", "width is 'xs', expected one of s, m, l, xl"),
         (["m", "static"], "width is 'static', expected one of s, m, l, xl"),
-        (["m", "s"], "the plan is m, s, expected widths that never fall from one layer to the next"),
-        (["m"], "the plan is m, expected a width for each of 2 layers"),
+        (["m", "s"], "the widths are m, s, expected none below that of the layer before"),
+        (["m"], "the widths are m, expected one for each of 2 layers"),
     ],
 )
-def test_a_plan_that_is_none_is_refused(plan: str | list[str], message: str) -> None:
+def test_widths_that_layers_cannot_have_are_refused(width: str | list[str], message: str) -> None:
     with pytest.raises(ExportError, match=f"^{re.escape(message)}$"):
-        read_plan(plan, 2)
+        layer_widths(width, 2)

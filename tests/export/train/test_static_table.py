@@ -5,9 +5,9 @@ from io import BytesIO
 import numpy as np
 import pytest
 
-from nestling.export.quantize.activations import Floats, Ids
-from nestling.export.recipe.recipe import StaticRecipe
-from nestling.export.train.static_table import Table, packed, trained
+from nestling.arrays import Floats, Ids
+from nestling.export.recipe.training import StaticRecipe
+from nestling.export.train.static_table import StaticTable, packed, trained
 
 RECIPE = StaticRecipe(bits=4, rank=16, passes=20, learning_rate=0.02, batch=32)
 RANDOM = np.random.default_rng(0)
@@ -15,13 +15,13 @@ SINGLE = RANDOM.normal(size=(50, 16)).astype(np.float32)
 TEXTS: list[Ids] = [RANDOM.integers(0, 50, size=length) for length in RANDOM.integers(3, 20, size=320)]
 
 
-def vectors(table: Table, texts: list[Ids]) -> Floats:
+def vectors(table: StaticTable, texts: list[Ids]) -> Floats:
     """The formula written out."""
     rows = np.stack([sum(table.weights[id] * table.rows[id] for id in ids) @ table.map for ids in texts])
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-def unpacked(data: bytes) -> Table:
+def unpacked(data: bytes) -> StaticTable:
     """A packed table of 50 tokens and rank 16, whose rows are its codes."""
     with np.load(BytesIO(data)) as stored:
         codes = stored["codes"]
@@ -29,16 +29,18 @@ def unpacked(data: bytes) -> Table:
             assert codes.shape == (50, 8)
             codes = np.stack([codes & 15, codes >> 4], axis=2).reshape(50, 16).astype(np.int8) - 8
         assert codes.dtype == np.int8
-        return Table(codes.astype(np.float32), stored["factors"].astype(np.float32), stored["map"].astype(np.float32))
+        return StaticTable(
+            codes.astype(np.float32), stored["factors"].astype(np.float32), stored["map"].astype(np.float32)
+        )
 
 
 @pytest.fixture(scope="module")
 def targets() -> Floats:
     """Vectors in which the first ten tokens count for nothing."""
-    return vectors(Table(SINGLE, (np.arange(50) >= 10).astype(np.float32), np.eye(16, dtype=np.float32)), TEXTS)
+    return vectors(StaticTable(SINGLE, (np.arange(50) >= 10).astype(np.float32), np.eye(16, dtype=np.float32)), TEXTS)
 
 
-def nearness(table: Table, targets: Floats) -> float:
+def nearness(table: StaticTable, targets: Floats) -> float:
     return float((vectors(table, TEXTS) * targets).sum(axis=1).mean())
 
 
@@ -72,7 +74,7 @@ def test_a_packed_table_gives_nearly_its_vectors(targets: Floats, bits: int, lea
 
 
 def test_a_row_of_zeros_is_packed() -> None:
-    table = Table(np.zeros((3, 4), np.float32), np.ones(3, np.float32), np.eye(4, dtype=np.float32))
+    table = StaticTable(np.zeros((3, 4), np.float32), np.ones(3, np.float32), np.eye(4, dtype=np.float32))
     with np.load(BytesIO(packed(table, 4))) as stored:
         assert (stored["codes"] == 0x88).all()
         assert np.isfinite(stored["factors"]).all()

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nestling.export.quantize.activations import Ids, session
+from nestling.arrays import Ids
+from nestling.export.quantize.activations import session
 from nestling.export.train.losses import bits, matryoshka
 from nestling.export.train.targets import fitted_rotation, vectors
 
@@ -16,7 +17,7 @@ def test_texts_have_the_vectors_that_they_have_alone(tiny: Path, texts: list[Ids
     run = session(onnx.load(tiny / "float32.onnx"))
     alone = np.concatenate([run.run(["vector"], {"input_ids": ids[None]})[0] for ids in texts])
     shuffled = np.random.default_rng(0).permutation(len(texts))
-    found = vectors(tiny / "float32.onnx", [texts[place] for place in shuffled] * 2)
+    found = vectors(tiny / "float32.onnx", [texts[row] for row in shuffled] * 2)
     assert np.abs(found - np.concatenate([alone[shuffled]] * 2)).max() < 1e-5
 
 

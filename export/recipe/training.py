@@ -1,0 +1,128 @@
+"""How the encoders of a family are trained: the tables [nest], [[nest.courses]] and [static] of a recipe."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ExportError
+
+# How many of the hidden neurons each width computes, of every layer.
+WIDTHS = {"s": 1 / 8, "m": 1 / 4, "l": 1 / 2, "xl": 1.0}
+WIDEST = "xl"
+OPTIMIZERS = ("adamw", "muon")
+
+
+@dataclass(frozen=True)
+class CourseRecipe:
+    """One course of a family's training, see `distil`.
+
+    Attributes:
+        passages: how many are drawn from the texts to train on; each course draws its own.
+        steps: how many batches.
+        batch: texts in one.
+        optimizer: what takes the steps, `adamw` or `muon`.
+        warmup: steps until learning rates are at their highest; from there they fall to nothing as a cosine.
+        distance, states: weights of `losses.distance` of the texts' vectors and of their tokens' states, beside that
+            of 1 which `losses.neighbours` of the vectors has.
+        learning_rates: by width, at their highest.
+        widths: by name, the part of the batches that each is trained on, up to 1.
+        bfloat16: multiply so: several times as fast on processors that are made for it, and slower on all others.
+    """
+
+    passages: int
+    steps: int
+    batch: int
+    optimizer: str
+    warmup: int
+    distance: float
+    states: float
+    learning_rates: dict[str, float]
+    widths: dict[str, float]
+    bfloat16: bool = False
+
+    def __post_init__(self) -> None:
+        narrow = [name for name in WIDTHS if WIDTHS[name] < 1]
+        shares, rates = self.widths, self.learning_rates
+        if (
+            not shares
+            or set(shares) - set(narrow)
+            or not all(_is_positive(one) and one <= 1 for one in shares.values())
+        ):
+            raise ExportError(
+                f"widths is {shares}, expected some of {', '.join(narrow)}, each with the part of the batches that it "
+                "is trained on, above 0 and up to 1"
+            )
+        if set(rates) != set(shares) or not all(map(_is_positive, rates.values())):
+            raise ExportError(f"learning_rates is {rates}, expected a number above 0 for each of {', '.join(shares)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise ExportError(f"optimizer is {self.optimizer!r}, expected {' or '.join(OPTIMIZERS)}")
+        for key, least in (("steps", 1), ("batch", 1), ("passages", 1), ("warmup", 0), ("distance", 0), ("states", 0)):
+            if not least <= getattr(self, key) < math.inf:
+                raise ExportError(f"{key} is {getattr(self, key)}, expected {least} or more")
+        if self.passages < self.batch:
+            raise ExportError(f"passages is {self.passages}, expected a batch, {self.batch}, or more")
+        if self.warmup >= self.steps:
+            raise ExportError(f"warmup is {self.warmup}, expected fewer than steps, {self.steps}")
+
+    @property
+    def seen(self) -> int:
+        """How many of the passages a step takes."""
+        return min(self.steps, self.passages // self.batch) * self.batch
+
+
+@dataclass(frozen=True)
+class NestRecipe:
+    """How one encoder comes to hold many.
+
+    Attributes:
+        dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
+        courses: of the training, one after another.
+    """
+
+    dims: list[int]
+    courses: list[CourseRecipe]
+
+    def __post_init__(self) -> None:
+        if not self.dims or not all(type(dim) is int and dim >= 8 for dim in self.dims):
+            raise ExportError(f"dims is {self.dims}, expected lengths of vectors, 8 or more")
+        if not self.courses:
+            raise ExportError("courses is empty, expected a course of training, one or more")
+
+    @property
+    def widths(self) -> list[str]:
+        """Those besides the widest, which stays as it is; the widest of them first."""
+        return [name for name in reversed(WIDTHS) if any(name in course.widths for course in self.courses)]
+
+
+@dataclass(frozen=True)
+class StaticRecipe:
+    """How the table for look-ups is made, see `static_table.trained`.
+
+    Attributes:
+        bits: what a number of the table is stored in, 4 or 8.
+        rank: how many numbers a token has.
+        passes: how often the texts are gone through.
+        learning_rate, batch: of the training.
+    """
+
+    bits: int
+    rank: int
+    passes: int
+    learning_rate: float
+    batch: int
+
+    def __post_init__(self) -> None:
+        if self.bits not in (4, 8):
+            raise ExportError(f"bits is {self.bits}, expected 4 or 8")
+        for key in ("rank", "passes", "batch"):
+            if getattr(self, key) < 1:
+                raise ExportError(f"{key} is {getattr(self, key)}, expected 1 or more")
+        if self.rank % 2:
+            raise ExportError(f"rank is {self.rank}, expected an even number of 2 or more")
+        if not _is_positive(self.learning_rate):
+            raise ExportError(f"learning_rate is {self.learning_rate}, expected more than 0")
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf

@@ -1,0 +1,77 @@
+"""A teacher and passages in, trained narrow encoders out: the step of a build that takes hours."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...arrays import Floats, Ids
+from ..errors import ExportError
+from ..recipe.training import WIDEST, NestRecipe
+from ..steps import BuildSteps, Say
+from .distil import TARGETS, distil
+from .nest import layer_widths, nest, sliced
+
+_FITTED_ON = 700
+
+
+def students(
+    teacher: Any, recipe: NestRecipe, own: Sequence[Ids], passages: Sequence[Sequence[Ids]], work: Path, say: Say
+) -> tuple[dict[str, Any], list[list[Ids]], list[Floats]]:
+    """Nest a teacher and train its narrow widths, course after course.
+
+    Args:
+        teacher: a transformers encoder of BERT's form.
+        own: token ids of the texts that come with Nestling, which the narrow parts are fitted on first.
+        passages: by course, token ids of its texts.
+        work: where steps are kept.
+
+    Returns:
+        states: the weights of encoders by width, the widest first, which has the teacher's.
+        seen: by course, the passages that its steps took.
+        targets: by course, the teacher's vectors of them, (n, dim) float32.
+
+    Raises:
+        ExportError: what an earlier build left is not whole.
+    """
+    steps = BuildSteps(work, __name__, say, _hash([own, *passages]))
+    folders = [steps.folder / f"distil-{number}" for number in range(1, len(passages) + 1)]
+
+    def train(path: Path) -> None:
+        student = copy.deepcopy(teacher)
+        nest(student, recipe.widths, [*own, *passages[0][:_FITTED_ON]])
+        student.set_attn_implementation("sdpa")  # faster than the one that is exported
+        for number, (course, texts, folder) in enumerate(zip(recipe.courses, passages, folders, strict=True)):
+            distil(student, teacher, texts, course, folder, say, seed=number)
+        layers = teacher.config.num_hidden_layers
+        narrow = {width: sliced(student, layer_widths(width, layers)).state_dict() for width in recipe.widths}
+        torch.save({WIDEST: teacher.state_dict(), **narrow}, path)
+
+    states = torch.load(steps.file("students.pt", "nest and train", train), weights_only=True)
+    taken = [_seen(texts, folder) for texts, folder in zip(passages, folders, strict=True)]
+    return states, [seen for seen, _ in taken], [targets for _, targets in taken]
+
+
+def _seen(passages: Sequence[Ids], folder: Path) -> tuple[list[Ids], Floats]:
+    """The passages that a course took, and the teacher's vectors of them, (n, dim) float32."""
+    if not (folder / TARGETS).exists():
+        raise ExportError(
+            f"{folder / TARGETS}: is not there, which the training left; remove {folder.parent} to begin anew"
+        )
+    targets = np.load(folder / TARGETS)
+    rows = np.flatnonzero(targets.any(axis=1))
+    return [passages[row] for row in rows.tolist()], targets[rows]
+
+
+def _hash(texts: Sequence[Sequence[Ids]]) -> str:
+    """sha256 of token ids."""
+    digest = sha256()
+    for ids in texts:
+        digest.update(f"{[len(one) for one in ids]}".encode() + np.concatenate(ids).tobytes())
+    return digest.hexdigest()
