@@ -42,6 +42,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"bundle", "demo", "encoding", "evaluate", "tuning", "vectors"}
     | {"library", "library.intake", "library.search", "library.store"},
     "cli": {"commands"},
+    "export": {"arrays", "commands", "disk", "errors"},
+    "export.recipe": {"checks", "disk", "errors", "export"},
+    "export.quantize": GROUND | {"demo", "encoding", "export", "export.recipe"},
+    "export.train": GROUND | {"encoding", "export", "export.quantize", "export.recipe"},
+    "export.bundle": GROUND | {"bundle", "demo", "encoding", "export", "export.quantize", "export.recipe"},
 }
 # What chains everything in its half.
 TOP = {"nestling.export.build", "nestling.export.cli"}
