@@ -90,7 +90,7 @@ def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
             raise Stop
 
     # One pass, so that what was there before is not made again.
-    once = replace(COURSE, optimizer=optimizer, steps=len(texts) // COURSE.batch)
+    once = replace(COURSE, optimizer=optimizer, steps=len(texts) // COURSE.batch, warmup=2)
     whole, broken = copy.deepcopy(student), copy.deepcopy(student)
     expected = distil(whole, teacher, texts, once, tmp_path / "whole", print, seed=0, every=2)
     with pytest.raises(Stop):
@@ -107,11 +107,12 @@ def test_the_teachers_vectors_come_with_the_training(
 ) -> None:
     """Those of padded texts are those that they have alone; a text that no step took has none."""
     taken = len(texts) // COURSE.batch
-    found = distil(student, teacher, texts, replace(COURSE, steps=taken), tmp_path / "all", print, seed=0)
+    found = distil(student, teacher, texts, replace(COURSE, steps=taken, warmup=2), tmp_path / "all", print, seed=0)
     seen = found.any(axis=1)
     assert seen.sum() == taken * COURSE.batch
     assert np.abs(found - alone(teacher, texts))[seen].max() < 1e-5
-    few = distil(copy.deepcopy(student), teacher, texts, replace(COURSE, steps=1), tmp_path / "one", print, seed=0)
+    once = replace(COURSE, steps=1, warmup=0)
+    few = distil(copy.deepcopy(student), teacher, texts, once, tmp_path / "one", print, seed=0)
     assert few.any(axis=1).sum() == COURSE.batch
 
 
