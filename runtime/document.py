@@ -175,7 +175,7 @@ def clean(text: str) -> str:
 
 
 def lone_surrogate(text: str) -> int | None:
-    """The place of the first half of a UTF-16 pair that stands alone, which no file can hold; None for none."""
+    """The offset of the first half of a UTF-16 pair that stands alone, which no file can hold; None for none."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -203,8 +203,8 @@ def _text(what: str, value: object) -> None:
         raise TypeError(f"{what} is {type(value).__name__}, expected str")
     if "\0" in value:
         raise ValueError(f"{what} holds a NUL character at {value.index(chr(0))}; remove it")
-    if (place := lone_surrogate(value)) is not None:
-        raise ValueError(f"{what} holds a lone surrogate at {place}; remove it")
+    if (offset := lone_surrogate(value)) is not None:
+        raise ValueError(f"{what} holds a lone surrogate at {offset}; remove it")
 
 
 def _scalar(what: str, value: object) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..bundle.manifest import Bundle, read_bundle
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
     from .intake.sync import Progress
 
-# Of a search in a file that may only be read, and whose owner begins to write it meanwhile.
-_ATTEMPTS = 3
+_ATTEMPTS = 3  # of a search in a file that may only be read, and whose owner begins to write it meanwhile
 
 Added = Callable[[int, int], None]
 Synced = Callable[["Progress"], None]
@@ -98,9 +96,7 @@ class Library:
     def __enter__(self) -> Library:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __len__(self) -> int:

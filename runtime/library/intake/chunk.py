@@ -12,8 +12,8 @@ from math import ceil
 from pathlib import PurePath
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import Mask
 from ...document import Document
 from ...encoding.tokens import Spans, Tokens
 from ...place import HEADING_MARK, PAGE_BREAK
@@ -24,9 +24,6 @@ TITLE_TOKENS = 64
 
 _HEADING_START = re.compile(rf"{PAGE_BREAK}|\n(?=[ \t]*{HEADING_MARK})")
 _SENTENCE_START = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:#|[-*•]\s|\d+[.)]\s))")
-
-
-Marks = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def cut(text: str, tokens: Tokens, room: int, overlap: int) -> list[tuple[int, i
     ]
 
 
-def _starts(border: re.Pattern[str], text: str, spans: Spans) -> Marks:
+def _starts(border: re.Pattern[str], text: str, spans: Spans) -> Mask:
     """(n,) bool, true for the first token behind each border: of a sentence, paragraph, heading or list item."""
     starts = np.zeros(len(spans.chars), dtype=np.bool_)
     borders = np.fromiter((match.end() for match in border.finditer(text)), dtype=np.int64)
@@ -99,7 +96,7 @@ def _starts(border: re.Pattern[str], text: str, spans: Spans) -> Marks:
     return starts & spans.starts_word
 
 
-def _ranges(heading: Marks, sentence: Marks, word: Marks, room: int, overlap: int) -> list[tuple[int, int]]:
+def _ranges(heading: Mask, sentence: Mask, word: Mask, room: int, overlap: int) -> list[tuple[int, int]]:
     """Token ranges `(begin, stop)` that cover all tokens, each at most `room` long; nothing overlaps a heading."""
     total = len(sentence)
     ranges: list[tuple[int, int]] = []
@@ -126,7 +123,7 @@ def _ranges(heading: Marks, sentence: Marks, word: Marks, room: int, overlap: in
     return ranges
 
 
-def _nearest(marks: Marks, target: int, low: int, high: int) -> int | None:
+def _nearest(marks: Mask, target: int, low: int, high: int) -> int | None:
     """The marked position in `[low, high]` that is nearest to `target`, the earlier of two as near."""
     low = max(low, 0)
     positions = np.flatnonzero(marks[low : high + 1]) + low

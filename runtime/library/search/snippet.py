@@ -24,8 +24,8 @@ def marks_of(text: str, marked: str) -> tuple[Range, ...]:
     """
     if _MARK.sub("", marked) != text:
         return ()
-    places = [match.start() - before for before, match in enumerate(_MARK.finditer(marked))]
-    return tuple(zip(places[::2], places[1::2], strict=False))
+    offsets = [match.start() - before for before, match in enumerate(_MARK.finditer(marked))]
+    return tuple(zip(offsets[::2], offsets[1::2], strict=False))
 
 
 def snippet_of(text: str, marks: Sequence[Range], chars: int = SNIPPET_CHARS, around: tuple[str, str] = BOLD) -> str:
@@ -51,8 +51,8 @@ def _window(text: str, marks: Sequence[Range], chars: int) -> Range:
     if len(text) <= chars:
         return 0, len(text)
     best, most = 0, 0
-    for place, (begin, _) in enumerate(marks):
-        words = {text[one:end].lower() for one, end in marks[place:] if end <= begin + chars * 3 // 4}
+    for first, (begin, _) in enumerate(marks):
+        words = {text[one:end].lower() for one, end in marks[first:] if end <= begin + chars * 3 // 4}
         if len(words) > most:
             best, most = begin, len(words)
     # A quarter of the room goes to what stands before the first word.
@@ -67,6 +67,6 @@ def _window(text: str, marks: Sequence[Range], chars: int) -> Range:
 
 
 def _word_start(text: str, start: int, limit: int) -> int:
-    """The first place behind white space in a range, or its end."""
+    """The first offset behind white space in a range, or its end."""
     space = re.compile(r"\s+").search(text, start, limit)
     return space.end() if space else limit

@@ -132,5 +132,5 @@ def _value(text: str) -> str | int | float | bool:
 
 
 def _text(what: str, value: str) -> None:
-    if (place := lone_surrogate(value)) is not None:
-        raise QueryError(f"{what} holds a lone surrogate at {place}; remove it")
+    if (offset := lone_surrogate(value)) is not None:
+        raise QueryError(f"{what} holds a lone surrogate at {offset}; remove it")
