@@ -16,7 +16,7 @@ def command(module: str, *arguments: str) -> list[str]:
         module: its full name.
         arguments: what `main` finds in `sys.argv`, behind the first.
     """
-    given = [path for path in sys.path if Path(path).is_absolute()]
+    given = [path for path in sys.path if isinstance(path, str) and Path(path).is_absolute()]
     paths = sorted(given, key=_is_current)
     code = f"import sys; sys.path[:] = {paths!r}; from {module} import main; main()"
     return [sys.executable, "-c", code, *arguments]

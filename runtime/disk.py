@@ -48,10 +48,10 @@ def put_in_place(unfinished: Path, path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside a file to write to; what was written is synced and put in the file's place at the end.
 
-    Where the context is left by an error, or nothing was written, the old file stays as it is.
+    Where the context is left by an error the old file stays as it is.
 
     Raises:
-        OSError: it cannot be written, synced or put in its place.
+        OSError: nothing was written, or it cannot be synced or put in its place; the old file stays as it is.
     """
     with unfinished_beside(path) as unfinished:
         yield unfinished

@@ -328,7 +328,7 @@ class Library:
             NestlingError: limit is not as described.
             LibraryError: the file cannot be written, or is given another document width meanwhile.
         """
-        refine.check(limit)
+        limit = refine.checked_limit(limit)
         job = self._refine_job(BUSY_MS)
         with closing(job.db):
             return Report(refined=refine.run(job, limit, progress))

@@ -35,21 +35,26 @@ class FoundFile:
 
 
 def in_full(path: str | Path) -> Path:
-    """A path in full, links followed; raises NestlingError where it leads nowhere."""
+    """A path in full, links followed, whatever is there; raises NestlingError where it leads nowhere."""
     try:
-        root = Path(path).expanduser().resolve()
-        root.exists()
-        return root
+        return Path(path).expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a home that nobody has, a link that leads to itself
-        raise NestlingError(f"{path}: leads nowhere ({error}); give a file or a folder") from error
+        raise _nowhere(path, error) from error
 
 
 def existing(path: str | Path) -> Path:
     """A path in full, links followed; raises NestlingError where nothing is there."""
     root = in_full(path)
-    if not root.exists():
-        raise NestlingError(f"{root}: no such file or folder")
-    return root
+    try:
+        if root.exists():
+            return root
+    except (OSError, ValueError) as error:  # a name that is too long, a drive that does not answer
+        raise _nowhere(path, error) from error
+    raise NestlingError(f"{root}: no such file or folder")
+
+
+def _nowhere(path: str | Path, error: Exception) -> NestlingError:
+    return NestlingError(f"{path}: leads nowhere ({error}); give a file or a folder")
 
 
 def is_below(path: str, root: str) -> bool:

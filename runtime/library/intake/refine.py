@@ -53,10 +53,11 @@ class RefineJob:
     turn: RLock
 
 
-def check(limit: int | None) -> None:
-    """Raise NestlingError where a limit is none."""
+def checked_limit(limit: int | None) -> int | None:
+    """A limit; raises NestlingError where it is none."""
     if limit is not None and (as_whole(limit) or 0) < 1:
         raise NestlingError(f"limit is {limit!r}, expected a whole number of 1 or more, or None")
+    return as_whole(limit)
 
 
 def run(job: RefineJob, limit: int | None = None, progress: Refined | None = None) -> int:

@@ -14,7 +14,9 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
+from ...checks import as_whole
 from ...document import Report, Skip, clean, plain
+from ...errors import NestlingError
 from ...readers import MAX_SKIPS, read_file
 from ...readers.sandbox import Sandbox
 from ...readers.text import MAX_PACKED_BYTES
@@ -112,15 +114,17 @@ def mirrored(
     """The folders that a call means: the given ones with what was said of them before, or all that are known.
 
     Raises:
-        NestlingError: a path does not exist.
+        NestlingError: a path does not exist, or the limit is none.
     """
+    if max_bytes is not None and (as_whole(max_bytes) is None or max_bytes < 0):
+        raise NestlingError(f"max_bytes is {max_bytes!r}, expected a whole number of 0 or more, or None")
     before = {folder.path: folder for folder in known}
     named = [str(existing(path)) for path in paths] or list(before)
     folders = [before.get(path, MirroredFolder(path)) for path in named]
     if ignored is not None:
         folders = [replace(folder, ignored=tuple(ignored)) for folder in folders]
     if max_bytes is not None:
-        folders = [replace(folder, max_bytes=max_bytes) for folder in folders]
+        folders = [replace(folder, max_bytes=int(max_bytes)) for folder in folders]
     return folders
 
 

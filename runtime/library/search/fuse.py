@@ -3,7 +3,7 @@
 score = 0.8 * cosine + 0.2 * BM25 / best BM25
 
 A convex sum (Bruch et al., arXiv 2210.11934) with the cosine as it is: where nothing is near in meaning the words
-decide by themselves. The weight was chosen on three collections together; the README has the table.
+decide by themselves. The weight was chosen on three collections together; tests/bench/README.md has the table.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ def damage(db: Database, dim: int, *, full: bool = False, sampled: int = 2000) -
     Raises:
         BusyError: another process is writing to the file.
     """
+    db.follow()
     sentences: list[str] = []
     ids: dict[str, None] = {}
     lost: dict[str, str] = {}
@@ -83,6 +84,7 @@ def damage(db: Database, dim: int, *, full: bool = False, sampled: int = 2000) -
         raise
     except LibraryError as error:
         sentences.append(f"the full-text index is not that of the passages ({error.__cause__})")
+    db.require_unchanged()
     return Damage(tuple(dict.fromkeys(sentences)), tuple(ids))
 
 
@@ -109,17 +111,20 @@ def _compared(db: Database, dim: int, sampled: int | None) -> dict[str, list[str
     keys = passages.keys(db)
     if sampled is not None and len(keys) > sampled:
         keys = keys[np.linspace(0, len(keys) - 1, sampled).astype(np.int64)]
-    contradictory, foreign = [], []
+    contradictory: list[str] = []
+    foreign: list[str] = []
     for begin in range(0, len(keys), _AT_ONCE):
         some = str(keys[begin : begin + _AT_ONCE].tolist())
-        found = documents.coded_passages(db, _READABLE, (some, dim // 8, record_bytes("int8", dim)))
-        for id, _, (bits, record, _), intact in found:
-            signs = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little").astype(np.bool_)
-            values = FineCodes.of_records("int8", dim, np.frombuffer(record, dtype=np.uint8)[None, :]).values[0]
-            if ((values != 0) & ((values > 0) != signs)).any():
-                contradictory.append(id)
-            elif not intact:
-                foreign.append(id)
+        found = list(documents.coded_passages(db, _READABLE, (some, dim // 8, record_bytes("int8", dim))))
+        bits, records = (
+            np.frombuffer(b"".join(codes[part] for _, _, codes, _ in found), dtype=np.uint8).reshape(len(found), -1)
+            for part in range(2)
+        )
+        signs = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
+        values = FineCodes.of_records("int8", dim, records).values
+        contradict = ((values != 0) & ((values > 0) != signs)).any(axis=1)
+        contradictory += [id for (id, *_), wrong in zip(found, contradict, strict=True) if wrong]
+        foreign += [id for (id, _, _, intact), wrong in zip(found, contradict, strict=True) if not (wrong or intact)]
     return {"codes that contradict each other": contradictory, "codes that are not those of their text": foreign}
 
 

@@ -52,6 +52,7 @@ class Database:
             raise LibraryError(f"{path}: the folder {path.parent} does not exist; make it first")
         self.read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         self._announced = False
+        self._closed = False
         self._connect(create)
 
     def _connect(self, create: bool) -> None:
@@ -85,19 +86,34 @@ class Database:
     @property
     def _is_outdated(self) -> bool:
         """Whether a file that was opened as one that nobody writes is being written, or has been."""
-        return self._unchanging and (self._has_log() or self._identity() != self._opened_as)
+        opened_alone = self._unchanging and not self._closed
+        return opened_alone and (self._has_log() or self._identity() != self._opened_as)
 
-    def _follow(self) -> None:
-        """Open the file anew where it is outdated."""
+    def follow(self) -> None:
+        """Open a file anew that was opened as one that nobody writes, and that was written since.
+
+        Raises:
+            LibraryError: another file is in its place.
+        """
         if self._is_outdated:
+            before = self._opened_as
             self._db.close()
             self._connect(create=False)
+            if before is None or self._opened_as is None or before[0] != self._opened_as[0]:
+                self.close()
+                raise LibraryError(f"{self.path}: was replaced by another file; open it again")
+
+    def require_unchanged(self) -> None:
+        """Raise ChangedError where a file that was opened as one that nobody writes is being written."""
+        if self._is_outdated:
+            raise ChangedError(f"{self.path}: is being written by its owner; try again")
 
     def _prepare(self, create: bool) -> None:
         self._db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
+        # The tables first: another process may make them between these lines, and what it says of them with them.
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and application != schema.APPLICATION_ID:
             raise LibraryError(f"{self.path}: is an SQLite file of another program; expected a Nestling library")
         if not tables and not create:
@@ -143,6 +159,7 @@ class Database:
         except (LibraryError, sqlite3.Error):  # a name that stays behind is read only beside a lock that is held
             pass
         finally:
+            self._closed = True
             self._db.close()
 
     @contextmanager
@@ -179,7 +196,7 @@ class Database:
         Raises:
             ChangedError: the file may only be read, and its owner began to write it meanwhile; read again.
         """
-        self._follow()
+        self.follow()
         try:
             self._db.execute("BEGIN")
             try:
@@ -192,17 +209,14 @@ class Database:
         except NestlingError:
             raise
         except (sqlite3.Error, KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
-            if self._is_outdated:
-                raise ChangedError(f"{self.path}: is being written by its owner; try again") from error
             raise self._error(error) from error
-        if self._is_outdated:
-            raise ChangedError(f"{self.path}: is being written by its owner; try again")
+        self.require_unchanged()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of a statement of this package's own."""
         try:
             if not self._db.in_transaction:
-                self._follow()
+                self.follow()
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._error(error) from error
@@ -262,6 +276,8 @@ class Database:
 
     def _error(self, error: Exception) -> LibraryError:
         text = str(error)
+        if self._is_outdated:
+            return ChangedError(f"{self.path}: is being written by its owner; try again")
         if not isinstance(error, sqlite3.Error):
             return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
         if "closed database" in text:

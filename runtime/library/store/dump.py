@@ -43,7 +43,9 @@ def dump(db: Database, dim: int, path: Path, progress: Callable[[int, int], None
         raise NestlingError(f"{path}: the folder {path.parent} does not exist; make it first")
     write = _write_jsonl if path.suffix == ".jsonl" else _write_parquet
     with replacing(path) as unfinished:
-        return write(_batches(db, dim, progress), unfinished, dim)
+        count = write(_batches(db, dim, progress), unfinished, dim)
+        db.require_unchanged()
+    return count
 
 
 def _batches(db: Database, dim: int, progress: Callable[[int, int], None] | None) -> Iterator[list[Row]]:

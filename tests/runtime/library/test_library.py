@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
 import re
@@ -365,3 +366,25 @@ def test_a_library_takes_a_bundle_as_an_encoder_does(tmp_path: Path, family: Bun
     with Encoder(family) as encoder, pytest.raises(NestlingError, match=message):
         Library(tmp_path / "none.nest", encoder=encoder, bundle=family)
     assert not (tmp_path / "none.nest").exists()
+
+
+@pytest.mark.parametrize("limit", ["big", 1.5, -3, True])
+def test_a_limit_of_bytes_that_is_none_is_refused(tmp_path: Path, library: Library, limit: Any) -> None:
+    with pytest.raises(NestlingError) as caught:
+        library.sync(tmp_path, max_bytes=limit)
+    assert str(caught.value) == f"max_bytes is {limit!r}, expected a whole number of 0 or more, or None"
+    assert library.info().folders == []
+
+
+def test_a_folder_that_cannot_be_looked_at_any_more_can_be_forgotten(
+    tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drive").mkdir()
+    (tmp_path / "drive" / "a.txt").write_text("Owls hunt at night.")
+    assert library.sync(tmp_path / "drive").added == 1
+
+    def unplugged(path: Path) -> bool:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(Path, "exists", unplugged)
+    assert library.forget(tmp_path / "drive").removed == 1

@@ -17,7 +17,7 @@ import pytest
 
 from nestling import Encoder, Library
 from nestling.document import clean
-from nestling.library.store.texts import inflated
+from nestling.library.store.texts import from_stored
 from processes import guarded_environment
 
 for parsers in ("pypdfium2", "docx", "pptx", "openpyxl", "lxml"):
@@ -80,7 +80,7 @@ def test_hostile_files_harm_nothing_and_hide_no_good_one(tmp_path: Path, encoder
     assert [skip for skip in skips if skip["reason"].startswith("takes over")] == []
     with sqlite3.connect(path) as db:
         taken = {source for (source,) in db.execute("SELECT DISTINCT source FROM documents")}
-        texts = [inflated(text) for (text,) in db.execute("SELECT text FROM documents")]
+        texts = [from_stored(text) for (text,) in db.execute("SELECT text FROM documents")]
     assert [text for text in texts if "tamarind" in text or "root:x:" in text] == []
     reasons = {skip["source"] for skip in skips}
     reasons |= {source.rpartition(":")[0] for source in reasons}

@@ -267,7 +267,7 @@ def test_what_is_forgotten_is_gone_and_not_synced_again(tmp_path: Path, library:
 def test_nothing_is_left_in_the_file_of_files_that_changed_or_went(tmp_path: Path, library: Library) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
-    # A word as the full text has it, and what the text is to_stored to.
+    # A word as the full text has it, and what the text is deflated to.
     looked_for: dict[str, tuple[bytes, bytes]] = {}
     # Each begins as no other word does, of which the full text would keep the rest alone.
     for name, word in (("changed", "quagga"), ("gone", "vicuna"), ("kept", "xolotl")):

@@ -40,7 +40,7 @@ def test_folders_are_remembered_with_what_was_said_of_them(store: Database, path
     assert file_state.folders(Database(path, create=False)) == [notes, papers]
 
 
-def test_what_an_older_version_remembered_of_a_file_has_no_digest_and_no_skips(store: Database, path: Path) -> None:
+def test_a_file_without_a_digest_and_skips_is_read_so(store: Database, path: Path) -> None:
     with opened(path) as db:
         db.execute("INSERT INTO files (path, size, mtime_ns) VALUES ('/a', 5, 6)")
     assert file_state.files(store) == {"/a": FileState(5, 6, None, ())}

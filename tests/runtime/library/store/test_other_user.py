@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from nestling import Document, Encoder, Library
+from nestling.errors import LibraryError
 from processes import guarded_environment
+from stored import opened
 
 READER = """
 import json, os, sys
@@ -75,3 +77,39 @@ def _follow(path: Path) -> None:
         assert asked() == expected(first + 100)
     process.stdin.close()
     assert process.wait() == 0
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """A library that may only be read, as `os.access` says while it is opened."""
+    path, encoder = tmp_path / "a.nest", Encoder(width="static")
+    with Library(path, encoder=encoder) as library:
+        library.add([Document("owl", "owls hunt at night"), Document("sun", "the sun is far away")])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)
+        return Library(path, encoder=encoder, create=False)
+
+
+def test_a_closed_reader_stays_closed_though_the_file_changes(reader: Library) -> None:
+    reader.close()
+    with Library(reader.path, encoder=reader.encoder) as owner:
+        owner.add([Document("moon", "the moon is near")])
+    for call in (reader.info, reader.failures, reader.problems, lambda: len(reader)):
+        with pytest.raises(LibraryError, match=r"^the library is closed; open it again$"):
+            call()
+
+
+def test_a_file_that_takes_the_place_of_one_that_is_read_is_told(reader: Library, tmp_path: Path) -> None:
+    assert {hit.id for hit in reader.search("owls and the sun")} == {"owl", "sun"}
+    with Library(tmp_path / "b.nest", encoder=reader.encoder) as other:
+        other.add([Document(f"moon {number}", "the moon is near") for number in range(4)])
+    (tmp_path / "b.nest").replace(reader.path)
+    with pytest.raises(LibraryError, match=r"a\.nest: was replaced by another file; open it again$"):
+        reader.search("the moon")
+
+
+def test_damage_that_came_after_the_opening_is_found_by_who_may_only_read(reader: Library) -> None:
+    assert reader.problems() == []
+    with opened(reader.path) as db:
+        db.execute("DELETE FROM fine")
+    assert "2 passages have no fine code" in reader.problems()
