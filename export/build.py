@@ -83,8 +83,9 @@ def build(
         TOKENIZER, "tokenizer", lambda path: write_tokenizer(source, path)
     )
     tokens = _tokens(recipe, source, tokenizer)
-    found = family(recipe, source, tokens, texts, work, say)
-    graphs = quantized(recipe, found.models, found.space, tokens, texts, chosen, work, say)
+    tokenized = work / f"tokens-{hash_file(tokenizer)[:12]}"  # all further steps are of these tokens
+    found = family(recipe, source, tokens, texts, tokenized, say)
+    graphs = quantized(recipe, found.models, found.space, tokens, texts, chosen, tokenized, say)
     compared = sentences()
     exact = BuildSteps(work, reference.__module__, say).array(
         "reference.npy", "reference", lambda: reference(source, recipe.encoder, compared)

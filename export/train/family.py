@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ..recipe.training import WIDEST, WIDTHS, NestRecipe, StaticRecipe
 from ..steps import BuildSteps, Say
 from . import static_table
 from .passages import passages
-from .students import students
+from .students import students, weights_hash
 from .targets import fitted_rotation, vectors
 
 _SEED = 0
@@ -70,7 +70,8 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Path
         for number, course in enumerate(recipe.nest.courses)
     ]
     states, seen, targets = students(model, recipe.nest, own, drawn, work, say)
-    dims, steps = recipe.nest.dims, BuildSteps(work, __name__, say)
+    given = sha256(b"".join(rows.tobytes() for rows in targets)).hexdigest()
+    dims, steps = recipe.nest.dims, BuildSteps(work, __name__, say, given)
 
     def turn() -> Floats:
         # Of the first course alone: a further one leaves the widest encoder's vectors as they were.
@@ -93,16 +94,6 @@ def encoder_of(config: Any, width: str, state: Mapping[str, torch.Tensor], rotat
     model.load_state_dict(state)
     model.register_buffer(ROTATION, torch.from_numpy(rotation))
     return model.eval()
-
-
-def weights_hash(models: Mapping[str, Any]) -> str:
-    """sha256 of the weights of all models."""
-    digest = hashlib.sha256()
-    for width, model in models.items():
-        for name, values in sorted(model.state_dict().items()):
-            digest.update(f"{width} {name}".encode())
-            digest.update(values.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _check_sizes(recipe: Recipe, nest: NestRecipe, size: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def students(
     Raises:
         ExportError: what an earlier build left is not whole.
     """
-    steps = BuildSteps(work, __name__, say, _hash([own, *passages]))
+    steps = BuildSteps(work, __name__, say, weights_hash({WIDEST: teacher}) + _hash([own, *passages]))
     folders = [steps.folder / f"distil-{number}" for number in range(1, len(passages) + 1)]
 
     def train(path: Path) -> None:
@@ -74,4 +74,14 @@ def _hash(texts: Sequence[Sequence[Ids]]) -> str:
     digest = sha256()
     for ids in texts:
         digest.update(f"{[len(one) for one in ids]}".encode() + np.concatenate(ids).tobytes())
+    return digest.hexdigest()
+
+
+def weights_hash(models: Mapping[str, Any]) -> str:
+    """sha256 of the weights of all models."""
+    digest = sha256()
+    for width, model in models.items():
+        for name, values in sorted(model.state_dict().items()):
+            digest.update(f"{width} {name}".encode())
+            digest.update(values.numpy().tobytes())
     return digest.hexdigest()

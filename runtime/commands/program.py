@@ -1,4 +1,4 @@
-"""Run a program's commands: a known error is one line and an exit code, any other a traceback, as it is a defect."""
+"""Run a program's commands: a known error, or one of the file system, is one line; any other shows, as a defect."""
 
 from __future__ import annotations
 

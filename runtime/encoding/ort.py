@@ -8,9 +8,10 @@ in a forked child, in processes alone in which usearch came before it.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
-import time
+from contextlib import suppress
 
 from ..errors import NestlingError
 
@@ -32,23 +33,26 @@ def _require_safe_import() -> None:
 
 
 def _can_import() -> bool:
-    """Whether a forked child of this process lives to have imported ONNX Runtime."""
+    """Whether a forked child of this process lives to have imported ONNX Runtime, which it says through a pipe."""
+    told, tell = os.pipe()
     child = os.fork()
     if not child:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a crash prints is no message of this process
         try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a crash prints is no message of this process
             import onnxruntime  # noqa: F401
+
+            os.write(tell, b"1")
         finally:
             os._exit(0)
-    until = time.monotonic() + _LONGEST_SECONDS
-    while time.monotonic() < until:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.WIFEXITED(status)
-        time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)  # a lock that another thread held as it was forked
-    os.waitpid(child, 0)
-    return False
+    os.close(tell)
+    try:
+        # A lock that another thread held as it was forked may keep the child for ever.
+        return bool(select.select([told], [], [], _LONGEST_SECONDS)[0] and os.read(told, 1))
+    finally:
+        os.close(told)
+        os.kill(child, signal.SIGKILL)
+        with suppress(ChildProcessError):  # the host lets the system collect its children
+            os.waitpid(child, 0)
 
 
 _require_safe_import()

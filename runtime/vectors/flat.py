@@ -27,7 +27,7 @@ BitsOf = Callable[[Rows], Bytes]
 FineOf = Callable[[Rows], FineCodes]
 Score = Callable[[Floats, "Segment", Rows], Floats]
 
-# From the measured curve, see README: what keeps .97 of the ten nearest and of the hundred nearest.
+# From the measured curve, see tests/bench/README.md: what keeps .97 of the ten nearest and of the hundred nearest.
 OVERSAMPLE = 10
 MIN_CANDIDATES = 200
 SHORTLIST_FACTOR = 8

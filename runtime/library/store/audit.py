@@ -13,6 +13,7 @@ from itertools import islice
 
 import numpy as np
 
+from ...arrays import Bytes
 from ...errors import BusyError, LibraryError
 from ...vectors.codes import FineCodes, record_bytes
 from . import documents, file_state, full_text, passages, schema
@@ -116,16 +117,19 @@ def _compared(db: Database, dim: int, sampled: int | None) -> dict[str, list[str
     for begin in range(0, len(keys), _AT_ONCE):
         some = str(keys[begin : begin + _AT_ONCE].tolist())
         found = list(documents.coded_passages(db, _READABLE, (some, dim // 8, record_bytes("int8", dim))))
-        bits, records = (
-            np.frombuffer(b"".join(codes[part] for _, _, codes, _ in found), dtype=np.uint8).reshape(len(found), -1)
-            for part in range(2)
-        )
+        bits = _rows([codes.bits for _, _, codes, _ in found])
+        records = _rows([codes.record for _, _, codes, _ in found])
         signs = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
         values = FineCodes.of_records("int8", dim, records).values
         contradict = ((values != 0) & ((values > 0) != signs)).any(axis=1)
         contradictory += [id for (id, *_), wrong in zip(found, contradict, strict=True) if wrong]
         foreign += [id for (id, _, _, intact), wrong in zip(found, contradict, strict=True) if not (wrong or intact)]
     return {"codes that contradict each other": contradictory, "codes that are not those of their text": foreign}
+
+
+def _rows(parts: list[bytes]) -> Bytes:
+    """Parts of one length as rows."""
+    return np.frombuffer(b"".join(parts), dtype=np.uint8).reshape(len(parts), -1)
 
 
 _READABLE = (

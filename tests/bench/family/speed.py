@@ -52,7 +52,7 @@ def main() -> None:
 def speeds(encoders: dict[str, Encoder], documents: list[str], queries: list[str]) -> dict[str, dict[str, Any]]:
     """Bytes, tokens a second and milliseconds a query by encoder, measured in turn."""
     tokens = next(iter(encoders.values())).tokens
-    documents = [tokens.truncated(text, tokens.room("document")) for text in documents]
+    documents = [tokens.readable(text, "document") for text in documents]
     count = sum(len(tokens.ids(text, "document")[0]) for text in documents)
     rates: dict[str, list[float]] = {name: [] for name in encoders}
     latencies: dict[str, list[float]] = {name: [] for name in encoders}

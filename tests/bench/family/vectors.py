@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from nestling import Encoder
+from nestling.arrays import Doubles as Values
+from nestling.arrays import Floats
 from nestling.bundle.manifest import Bundle
-from nestling.evaluate import MEASURES, Collection, measure
+from nestling.evaluate import MEASURES, Collection, ranking_measures
 from nestling.export.bundle.verify import turned
 from nestling.export.quantize.onnx_graph import stored_rotation
 
@@ -20,9 +21,7 @@ DEPTH = 100
 BLOCK = 512
 SAME_WEIGHTS = 0.95
 
-Floats = npt.NDArray[np.float32]
 Vectors = tuple[Floats, Floats]
-Values = npt.NDArray[np.float64]
 
 
 def exact_vectors(exact: Encoder, bundle: Bundle, collections: Sequence[Collection], work: Path) -> list[Vectors]:
@@ -45,11 +44,10 @@ def vectors(encoder: Encoder, collection: Collection, work: Path) -> Vectors:
     key = hashlib.sha256(" ".join([collection.name, *files]).encode()).hexdigest()[:16]
     path = work / f"{collection.name}-{encoder.precision}-{key}.npz"
     if not path.exists():
-        room = encoder.tokens.room("document")
         texts = document_texts(collection)
         rows = []
         for begin in range(0, len(texts), BLOCK):
-            part = [encoder.tokens.truncated(text, room) for text in texts[begin : begin + BLOCK]]
+            part = [encoder.tokens.readable(text, "document") for text in texts[begin : begin + BLOCK]]
             rows.append(encoder.encode(part, role="document"))
             print(f"\r{encoder.precision} {collection.name} {begin + len(part)} of {len(texts)}", end="", flush=True)
         print()
@@ -72,5 +70,5 @@ def by_query(collection: Collection, scores: Floats) -> dict[str, Values]:
     for id, row in zip(collection.queries, scores, strict=True):
         best = np.argsort(-row, kind="stable")[:DEPTH]
         run[id] = {ids[document]: float(DEPTH - rank) for rank, document in enumerate(best)}
-    measured = measure(collection.judgements, run).values()
+    measured = ranking_measures(collection.judgements, run).values()
     return {name: np.array([values[name] for values in measured]) for name in MEASURES}
