@@ -117,6 +117,8 @@ def _compared(db: Database, dim: int, sampled: int | None) -> dict[str, list[str
     for begin in range(0, len(keys), _AT_ONCE):
         some = str(keys[begin : begin + _AT_ONCE].tolist())
         found = list(documents.coded_passages(db, _READABLE, (some, dim // 8, record_bytes("int8", dim))))
+        if not found:
+            continue
         bits = _rows([codes.bits for _, _, codes, _ in found])
         records = _rows([codes.record for _, _, codes, _ in found])
         signs = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
