@@ -28,14 +28,14 @@ def commands() -> None:
 @click.option(
     "--texts",
     type=click.Path(path_type=Path),
-    help="Where the texts are that RECIPE's [texts.files] names; the recipe's folder by default.",
+    help="Folder of the training texts that RECIPE names; by default the recipe's.",
 )
 @click.option("--force", is_flag=True, help="Do finished steps again.")
 @click.option(
     "--precision",
     "precisions",
     multiple=True,
-    help="What the bundle is to hold, the default first; float32 may be among them. All of RECIPE without it.",
+    help="Build int8, int4 or float32; may be repeated, the first is the default. By default those of RECIPE.",
 )
 def build(
     recipe: Path,
@@ -45,9 +45,10 @@ def build(
     force: bool,
     precisions: tuple[str, ...],
 ) -> None:
-    """Build the bundle of RECIPE: fetch, train, export, fuse, quantize, verify, write.
+    """Build a bundle from a recipe.
 
-    What is finished is kept: a build that was stopped, in the middle of a training too, goes on from there.
+    The source's weights are fetched, narrow widths are trained, and all are quantized, verified and written. What is
+    finished is kept: a build that was stopped, in the middle of a training too, goes on from there.
     """
     require_tools()
     from .build import build as build_bundle
@@ -64,7 +65,7 @@ def build(
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".nestling-build"), show_default=True,
               help="Where the source's weights are kept.")  # fmt: skip
 def verify(bundle: Path, work: Path) -> None:
-    """Measure BUNDLE against its recipe's source in torch and float32."""
+    """Measure a bundle against the original weights."""
     require_tools()
     from .build import verify_bundle
 
@@ -81,9 +82,9 @@ def verify(bundle: Path, work: Path) -> None:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("study", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def rate(bundle: Path, study: Path) -> None:
-    """Write into BUNDLE what STUDY, a JSON file, says under `quality` of its variants: percent of the original's.
+    """Write measured search quality into a bundle.
 
-    `nestling tune` shows it and chooses by it. `python -m tests.bench.family.study` measures it. Building again takes
+    STUDY is a JSON file with `quality` by variant, in percent of the original weights'. `nestling tune` shows it and chooses by it. `python -m tests.bench.family.study` measures it. Building again takes
     it out.
     """
     from .bundle.rate import rate as rate_bundle

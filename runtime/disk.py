@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _READ_BYTES = 1 << 20
+_ABANDONED_SECONDS = 3600
 
 
 def hash_file(path: Path) -> str:
@@ -23,7 +26,8 @@ def hash_file(path: Path) -> str:
 
 @contextmanager
 def unfinished_beside(path: Path) -> Iterator[Path]:
-    """A name beside a file to write to; what is left under it at the end is removed."""
+    """A name beside a file to write to; what is left under it at the end is removed, and what others left long ago."""
+    _remove_abandoned(path)
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield unfinished
@@ -56,3 +60,14 @@ def replacing(path: Path) -> Iterator[Path]:
     with unfinished_beside(path) as unfinished:
         yield unfinished
         put_in_place(unfinished, path)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what writers that were killed left beside a file; a living one touches its own all the time."""
+    unfinished = re.compile(re.escape(path.name) + r"\.[0-9a-f]{8}\.tmp")
+    for left in path.parent.iterdir() if path.parent.is_dir() else ():
+        try:
+            if unfinished.fullmatch(left.name) and time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                left.unlink()
+        except OSError:  # another process was faster, or may do it where this one may not
+            continue

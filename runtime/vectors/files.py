@@ -15,7 +15,6 @@ import math
 import mmap
 import os
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -37,7 +36,6 @@ _BLOCK_BYTES = 1 << 20
 _READ_ALONE = 1024
 _START = len(MAGIC) + 8 + 32
 _DTYPES = ("int64", "uint8")
-_ABANDONED_SECONDS = 3600
 _RESTORE = "restore it from a copy or build it again"
 
 Array = npt.NDArray[Any]
@@ -149,7 +147,6 @@ def write(
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "Its folder is missing, make it first", str(path))
-    _remove_abandoned(path)
     with replacing(path) as unfinished:
         with unfinished.open("xb") as stream:
             fingerprint = _write(stream, header, columns)
@@ -277,13 +274,3 @@ def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> Array:
 
 def _aligned(offset: int) -> int:
     return -(-offset // _ALIGN) * _ALIGN
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove what writers that were killed left beside the file; a living one touches its own all the time."""
-    for left in beside(path, r"\.[0-9a-f]{8}\.tmp"):
-        try:
-            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                left.unlink()
-        except OSError:
-            continue

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-pytest.importorskip("torch", reason="the contract needs the export extra")
-
 from nestling import Document, Encoder, Library
 from nestling.bundle.manifest import read_bundle
 from nestling.disk import hash_file

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="the contract needs the export extra")
-
 from nestling import Document, Encoder, Library
 from nestling.bundle.manifest import read_bundle
 from nestling.errors import BundleError

@@ -303,3 +303,10 @@ def test_passages_are_as_many_of_each_text(tmp_path: Path) -> None:
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"none\.toml: cannot be read \(No such file or directory\)"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_a_course_checks_itself_wherever_it_is_made() -> None:
+    with pytest.raises(
+        ExportError, match=r"^widths is \{'xs': 1\.0\}, expected some of s, m, l, each with the part of "
+    ):
+        CourseRecipe(40, 20, 8, "adamw", 5, 10.0, 5.0, {"xs": 1e-3}, {"xs": 1.0})
