@@ -84,7 +84,8 @@ def verify(bundle: Path, work: Path) -> None:
 def rate(bundle: Path, study: Path) -> None:
     """Write measured search quality into a bundle.
 
-    STUDY is a JSON file with `quality` by variant, in percent of the original weights'. `nestling tune` shows it and chooses by it. `python -m tests.bench.family.study` measures it. Building again takes
+    STUDY is a JSON file with `quality` by variant, in percent of the original weights', as
+    `python -m tests.bench.family.study` measures it. `nestling tune` shows it and chooses by it. Building again takes
     it out.
     """
     from .bundle.rate import rate as rate_bundle

@@ -78,7 +78,7 @@ class Library:
             encoder = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
         self._encoders = Encoders(encoder, precision)
         for width in (document_width, query_width):
-            self._encoders.check(width)
+            self._encoders.require_width(width)
         # Searches and one change at a time, each on a connection of its own: neither waits for the other.
         self._reading, self._changing = RLock(), RLock()
         self._bits: BitCache | None = None
@@ -290,7 +290,7 @@ class Library:
         with self._changing:
             writer = self._writing()
             meant = sync.mirrored(paths, file_state.folders(writer), ignore, max_bytes)
-            folders.check(meant)
+            folders.require_patterns(meant)
             with Sandbox() as sandbox, self._taking_in(writer, width) as intake:
                 return sync.run(writer, intake, sandbox, meant, progress or (lambda _: None))
 
@@ -393,6 +393,6 @@ class Library:
         self, writer: Database, width: str | None = None, committed: Callable[[], None] = lambda: None
     ) -> AbstractContextManager[Intake]:
         """An intake that encodes at a width; None for the document width."""
-        self._encoders.check(width)
+        self._encoders.require_width(width)
         store_width(writer, self.document_width)
         return taking_in(writer, lambda: self._encoders.of(width or self.document_width), committed)

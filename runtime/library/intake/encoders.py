@@ -42,7 +42,7 @@ class Encoders:
         """The width of the encoder that was given; None where there is none."""
         return None if self._given is None else self._given.width
 
-    def check(self, width: str | None) -> None:
+    def require_width(self, width: str | None) -> None:
         """Raise BundleError where the bundle has no such width."""
         self.bundle.variant(width, None)
 

@@ -62,7 +62,7 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def check(folders: Sequence[MirroredFolder]) -> None:
+def require_patterns(folders: Sequence[MirroredFolder]) -> None:
     """Raise NestlingError where patterns that were given for a folder are none."""
     for folder in folders:
         if folder.ignored:

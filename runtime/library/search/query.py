@@ -61,7 +61,7 @@ def question(
         QueryError: the query is empty or too long, or an option is not one.
         TypeError: the query is no text.
     """
-    check(query, k, mode, by)
+    require_askable(query, k, mode, by)
     return Question(
         vector=None if mode == "lexical" else vector(query, encoder()),
         terms=[] if mode == "dense" else lexical.terms(query),
@@ -73,7 +73,7 @@ def question(
     )
 
 
-def check(query: str, k: int, mode: str, by: str) -> None:
+def require_askable(query: str, k: int, mode: str, by: str) -> None:
     """Raise QueryError where a query is empty or too long, or an option is none; TypeError where it is no text."""
     if not isinstance(query, str):
         raise TypeError(f"query is {type(query).__name__}, expected str")

@@ -12,7 +12,7 @@ import pytest
 
 from nestling import Encoder, Library, Report
 from nestling.errors import NestlingError
-from nestling.library.intake.folders import IGNORE_FILE, check
+from nestling.library.intake.folders import IGNORE_FILE, require_patterns
 from nestling.library.intake.sync import SyncPlan, mirrored, plan
 from nestling.library.store.file_state import FileState, MirroredFolder
 from nestling.readers import known_suffixes
@@ -289,9 +289,9 @@ def test_a_folder_whose_patterns_cannot_be_read_keeps_its_files(tree: Path, data
 
 
 def test_patterns_that_are_none_are_refused_before_anything_is_done(tree: Path) -> None:
-    check([MirroredFolder(str(tree), ("*.txt",))])
+    require_patterns([MirroredFolder(str(tree), ("*.txt",))])
     with pytest.raises(NestlingError, match=rf"^{re.escape(str(tree))}: .*expected patterns as in a \.gitignore$"):
-        check([MirroredFolder(str(tree), ("!",))])
+        require_patterns([MirroredFolder(str(tree), ("!",))])
 
 
 def test_a_folder_that_is_missing_is_named_and_keeps_its_files(tree: Path) -> None:
