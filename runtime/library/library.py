@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
 
+# What a search does without is imported where it is used: readers alone are a tenth of a process's start.
 from ..bundle.manifest import Bundle, read_bundle
 from ..document import Document, Hit, Report, Skip, distinct
 from ..errors import ChangedError, LibraryError, NestlingError
@@ -19,14 +20,14 @@ from .intake.refine import Background, RefineJob
 from .search import bit_cache, ranking
 from .search.bit_cache import BitCache
 from .search.query import By, Mode, Question, question
-from .store import audit, documents, file_state, full_text
+from .store import documents, file_state, full_text
 from .store.database import BUSY_MS, Database
 from .store.filters import Where
-from .store.info import LibraryInfo, library_info
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
     from .intake.sync import Progress
+    from .store.info import LibraryInfo
 
 _ATTEMPTS = 3  # of a search in a file that may only be read, and whose owner begins to write it meanwhile
 
@@ -41,9 +42,8 @@ class Library:
             library.sync("~/Documents")
             hits = library.search("how long do I cool a burn?")
 
-    Documents are encoded at the document width and queries at the query width, each by an encoder of the bundle that is
-    loaded when it is first needed; vectors of all widths of a bundle can be compared. A library remembers its document
-    width, and each passage the width that it was encoded at. A search changes nothing.
+    Documents are encoded at the document width and queries at the query width, by encoders that are loaded when first
+    needed; vectors of all widths of a bundle can be compared.
 
     Args:
         path: the library's file.
@@ -140,6 +140,8 @@ class Library:
 
     def info(self) -> LibraryInfo:
         """What the library holds and what made it."""
+        from .store.info import library_info
+
         with self._reading, self._db.reading():
             return library_info(self._db, self.dim, self.document_width)
 
@@ -154,6 +156,8 @@ class Library:
         Args:
             full: compare the codes of every passage with its text, instead of a sample of 2,000.
         """
+        from .store import audit
+
         self._encoders.require_open()
         with self._reading:
             return list(audit.damage(self._db, self.dim, full=full).sentences)
@@ -164,10 +168,11 @@ class Library:
         Of a text that is itself damaged what can be read is kept, which may be incomplete; the next `sync` reads its
         file again.
         """
+        from .store import audit
+
         with self._changing:
             writer = self._writing()
-            found = audit.damage(writer, self.dim, full=True)
-            if not found.sentences:
+            if not (found := audit.damage(writer, self.dim, full=True)).sentences:
                 return []
             with writer.writing():
                 audit.mend(writer)
@@ -281,7 +286,6 @@ class Library:
             NestlingError: a path does not exist, a pattern is invalid, or the bundle has no such width; nothing was
                 changed.
         """
-        # The readers and what they read with are a tenth of a process's start; a search does without.
         from ..readers.sandbox import Sandbox
         from .intake import folders, sync
 
@@ -302,9 +306,8 @@ class Library:
         """
         from .intake import folders, sync
 
-        named = str(folders.in_full(path))
         with self._changing:
-            writer = self._writing()
+            writer, named = self._writing(), str(folders.in_full(path))
             if not sync.is_known(writer, named):
                 raise NestlingError(f"{self.path}: knows no file at or below {named}; see: nestling info {self.path}")
             with writer.writing():
