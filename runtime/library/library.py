@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .store.info import LibraryInfo
 
 _ATTEMPTS = 3  # of a search in a file that may only be read, and whose owner begins to write it meanwhile
-
 Added = Callable[[int, int], None]
 Synced = Callable[["Progress"], None]
 
