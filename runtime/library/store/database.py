@@ -57,7 +57,7 @@ class Database:
 
     def _connect(self, create: bool) -> None:
         # SQLite needs its log beside the file to see what others write. Where there is none and none can be made, the
-        # file is read as one that nobody writes; that holds as long as it is what it was, see `_follow`.
+        # file is read as one that nobody writes; that holds as long as it is what it was, see `follow`.
         self._unchanging = self.read_only and not self._has_log()
         self._opened_as = self._identity()
         mode = "immutable=1" if self._unchanging else "mode=ro" if self.read_only else "mode=rwc"
@@ -96,9 +96,13 @@ class Database:
             LibraryError: another file is in its place.
         """
         if self._is_outdated:
-            before = self._opened_as
-            self._db.close()
-            self._connect(create=False)
+            before, old = self._opened_as, self._db
+            try:
+                self._connect(create=False)
+            except BaseException:  # tried again with the next question
+                self._db, self._unchanging, self._opened_as = old, True, before
+                raise
+            old.close()
             if before is None or self._opened_as is None or before[0] != self._opened_as[0]:
                 self.close()
                 raise LibraryError(f"{self.path}: was replaced by another file; open it again")

@@ -113,3 +113,12 @@ def test_damage_that_came_after_the_opening_is_found_by_who_may_only_read(reader
     with opened(reader.path) as db:
         db.execute("DELETE FROM fine")
     assert "2 passages have no fine code" in reader.problems()
+
+
+def test_a_reader_who_cannot_follow_once_follows_the_next_time(reader: Library) -> None:
+    whole = reader.path.read_bytes()
+    reader.path.write_bytes(b"no library at this moment, as while a copy is written over it" * 99)
+    with pytest.raises(LibraryError, match=r"is not a Nestling library; expected a file that nestling made$"):
+        reader.search("owls")
+    reader.path.write_bytes(whole)
+    assert reader.search("owls", k=1)[0].id == "owl"
