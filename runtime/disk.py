@@ -62,12 +62,18 @@ def replacing(path: Path) -> Iterator[Path]:
         put_in_place(unfinished, path)
 
 
+def beside(path: Path, ending: str) -> Iterator[Path]:
+    """The files beside one whose names are its own and a regular expression."""
+    pattern = re.compile(re.escape(path.name) + ending)
+    if path.parent.is_dir():
+        yield from (file for file in path.parent.iterdir() if pattern.fullmatch(file.name) and file.is_file())
+
+
 def _remove_abandoned(path: Path) -> None:
     """Remove what writers that were killed left beside a file; a living one touches its own all the time."""
-    unfinished = re.compile(re.escape(path.name) + r"\.[0-9a-f]{8}\.tmp")
-    for left in path.parent.iterdir() if path.parent.is_dir() else ():
+    for left in beside(path, r"\.[0-9a-f]{8}\.tmp"):
         try:
-            if unfinished.fullmatch(left.name) and time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
                 left.unlink()
         except OSError:  # another process was faster, or may do it where this one may not
             continue

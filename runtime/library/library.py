@@ -157,7 +157,6 @@ class Library:
         """
         from .store import audit
 
-        self._encoders.require_open()
         with self._reading:
             return list(audit.damage(self._db, self.dim, full=full).sentences)
 

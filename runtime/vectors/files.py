@@ -14,7 +14,6 @@ import json
 import math
 import mmap
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -152,13 +151,6 @@ def write(
             fingerprint = _write(stream, header, columns)
         before(fingerprint)
     return fingerprint
-
-
-def beside(path: Path, ending: str) -> Iterator[Path]:
-    """The files beside one whose names are its own and a regular expression."""
-    pattern = re.compile(re.escape(path.name) + ending)
-    if path.parent.is_dir():
-        yield from (file for file in path.parent.iterdir() if pattern.fullmatch(file.name) and file.is_file())
 
 
 def is_index(path: Path) -> bool:

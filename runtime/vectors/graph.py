@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Bytes, Rows
-from ..disk import hash_file, put_in_place, unfinished_beside
-from .files import beside
+from ..disk import beside, hash_file, put_in_place, unfinished_beside
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128

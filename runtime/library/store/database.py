@@ -27,6 +27,7 @@ _GIVEN_BACK_PAGES = 4096
 _INCREMENTAL = 2
 _WRITER = "writer"
 GENERATION = "generation"
+_CLOSED = "the library is closed; open it again"
 
 
 class Database:
@@ -93,8 +94,10 @@ class Database:
         """Open a file anew that was opened as one that nobody writes, and that was written since.
 
         Raises:
-            LibraryError: another file is in its place.
+            LibraryError: it is closed, or another file is in its place.
         """
+        if self._closed:
+            raise LibraryError(_CLOSED)
         if self._is_outdated:
             before, old = self._opened_as, self._db
             try:
@@ -285,7 +288,7 @@ class Database:
         if not isinstance(error, sqlite3.Error):
             return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
         if "closed database" in text:
-            return LibraryError("the library is closed; open it again")
+            return LibraryError(_CLOSED)
         if "locked" in text:
             return BusyError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
         if "not a database" in text:

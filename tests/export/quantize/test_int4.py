@@ -198,6 +198,16 @@ def test_the_matrices_give_way_to_rounded_ones(model: Any) -> None:
     assert not arrays & {tensor.name for tensor in model.graph.initializer}
 
 
+def assert_computes_with(model: Any, rounded: Any, texts: list[Ids]) -> None:
+    """A graph that is given rounded matrices computes what the same values give in float32."""
+    expected = vectors(with_values(model, rounded), texts)
+    with_blocks(model, rounded)
+    cosines = (vectors(model, texts) * expected).sum(axis=1)
+    assert cosines.mean() > 0.999
+    assert cosines.min() > 0.99
+    assert ((vectors(in_float(model), texts) * expected).sum(axis=1) > 0.999999).all()
+
+
 @pytest.mark.parametrize("grid", [COARSEST, Grid(4, 128, False), Grid(4, 16, False), Grid(8, 128, True)], ids=str)
 def test_the_graph_computes_with_the_rounded_values(model: Any, texts: list[Ids], grid: Grid) -> None:
     for tensor in model.graph.initializer:
@@ -205,12 +215,7 @@ def test_the_graph_computes_with_the_rounded_values(model: Any, texts: list[Ids]
             bias = np.random.default_rng(0).normal(size=tensor.dims).astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(bias, tensor.name))
     rounded = {one.name: nearest(one.weights, grid) for one in found_matrices(model)}
-    expected = vectors(with_values(model, rounded), texts)
-    with_blocks(model, rounded)
-    cosines = (vectors(model, texts) * expected).sum(axis=1)
-    assert cosines.mean() > 0.999
-    assert cosines.min() > 0.99
-    assert ((vectors(in_float(model), texts) * expected).sum(axis=1) > 0.999999).all()
+    assert_computes_with(model, rounded, texts)
 
 
 def test_matrices_of_one_graph_may_have_grids_of_their_own(model: Any, texts: list[Ids]) -> None:
@@ -220,12 +225,7 @@ def test_matrices_of_one_graph_may_have_grids_of_their_own(model: Any, texts: li
         one.name: compensated(one.weights, second[one.activation], GRIDS[index % len(GRIDS)])
         for index, one in enumerate(found)
     }
-    expected = vectors(with_values(model, rounded), texts)
-    with_blocks(model, rounded)
-    cosines = (vectors(model, texts) * expected).sum(axis=1)
-    assert cosines.mean() > 0.999
-    assert cosines.min() > 0.99
-    assert ((vectors(in_float(model), texts) * expected).sum(axis=1) > 0.999999).all()
+    assert_computes_with(model, rounded, texts)
 
 
 def test_a_sensitivity_is_how_far_the_vectors_move_by_loss(model: Any, texts: list[Ids]) -> None:
