@@ -73,6 +73,7 @@ class Hit:
         marks: offsets of the query's words in `text`, `(start, stop)` each.
         dense_rank: its rank by meaning, 1 for the best; None if dense search did not find it.
         lexical_rank: its rank by words; None if lexical search did not find it.
+        copies: the other files with the same content, which are searched as this one.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Hit:
     marks: tuple[tuple[int, int], ...]
     dense_rank: int | None
     lexical_rank: int | None
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Report:
         added, changed, unchanged, removed: numbers of documents.
         skipped: what could not be taken in, in the order of reading.
         refined: passages that were encoded again at the library's document width.
+        copies: files that hold what another file does, whose documents stand for them.
     """
 
     added: int = 0
@@ -129,6 +132,7 @@ class Report:
     removed: int = 0
     skipped: tuple[Skip, ...] = ()
     refined: int = 0
+    copies: int = 0
 
     def __add__(self, other: Report) -> Report:
         return Report(
@@ -138,6 +142,7 @@ class Report:
             self.removed + other.removed,
             self.skipped + other.skipped,
             self.refined + other.refined,
+            self.copies + other.copies,
         )
 
 

@@ -1,4 +1,4 @@
-"""The page, slide or heading of a passage, found in the document's text.
+"""The pages, slides and headings of passages, found in the document's text.
 
 Readers leave form feeds between pages and slides, and headings as Markdown writes them.
 """
@@ -6,31 +6,42 @@ Readers leave form feeds between pages and slides, and headings as Markdown writ
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 PAGE_BREAK = "\f"
 HEADING_MARK = r"#{1,6}[ \t]"  # a pattern: what the line of a heading begins with, as Markdown writes it
 
 _HEADING = re.compile(rf"^[ \t]*{HEADING_MARK}[ \t]*(\S.*)$", re.MULTILINE)
-_SLIDES = (".pptx", ".odp")
+_CLOSING = re.compile(r"[ \t]+#+[ \t]*$")
+_TEXT = re.compile(r"\S")
+_SLIDES = (".pptx", ".ppsx", ".pptm", ".ppt", ".odp", ".fodp")
 _MAX_HEADING = 80
 
 
-def place_of(text: str, start: int, source: str) -> str:
-    """What a person would call the place of a passage, as `page 12, Dosage`; empty where nothing tells.
+def places_of(text: str, starts: Sequence[int], source: str) -> list[str]:
+    """What a person would call the place of each passage, as `page 12, Dosage`; empty where nothing tells.
 
     Args:
-        text: of the document, up to the passage's end.
-        start: where the passage begins in it.
+        text: of the document.
+        starts: where each passage begins in it.
         source: the file it came from, whose suffix tells slides from pages.
     """
-    start += len(text[start:]) - len(text[start:].lstrip())
-    parts = []
-    if PAGE_BREAK in text:
-        kind = "slide" if source.lower().endswith(_SLIDES) else "page"
-        parts.append(f"{kind} {text.count(PAGE_BREAK, 0, start) + 1}")
-    own = _HEADING.match(text, start)
-    heading = own or next(reversed(list(_HEADING.finditer(text, 0, start))), None)
-    if heading is not None:
-        words = " ".join(heading[1].rstrip(" \t#").split())
-        parts.append(words if len(words) <= _MAX_HEADING else f"{words[: _MAX_HEADING - 1]}…")
-    return ", ".join(parts)
+    kind = "slide" if source.lower().endswith(_SLIDES) else "page"
+    breaks = [offset for offset, char in enumerate(text) if char == PAGE_BREAK] if PAGE_BREAK in text else []
+    headings = list(_HEADING.finditer(text))
+    heading_starts = [heading.start() for heading in headings]
+    places = []
+    for start in starts:
+        first = _TEXT.search(text, start)
+        begin = start if first is None else first.start()
+        parts = [f"{kind} {bisect_left(breaks, begin) + 1}"] if breaks else []
+        if above := bisect_right(heading_starts, begin):
+            parts.append(_shortened(headings[above - 1][1]))
+        places.append(", ".join(parts))
+    return places
+
+
+def _shortened(heading: str) -> str:
+    words = " ".join(_CLOSING.sub("", heading).split())
+    return words if len(words) <= _MAX_HEADING else f"{words[: _MAX_HEADING - 1]}…"

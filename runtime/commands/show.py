@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..tuning.width_plan import Choice
 
 _SPACE = 8  # of the name of a vector space, as error messages have it
+_COPIES = 5  # of those that are shown
 _UNITS = ("kB", "MB", "GB", "TB")
 _SAID_EVERY_SECONDS = 10.0
 _TERMINAL_BOLD = ("\x1b[1m", "\x1b[0m")
@@ -149,23 +150,27 @@ def report(made: Report, as_json: bool) -> None:
     for skip in made.skipped:
         skipped("skipped", skip)
     counts = f"{made.added} added, {made.changed} changed, {made.unchanged} unchanged, {made.removed} removed"
-    say(f"{counts}, {len(made.skipped)} skipped")
+    copies = f", {made.copies} copies of other files" if made.copies else ""
+    say(f"{counts}, {len(made.skipped)} skipped{copies}")
 
 
 def hit(number: int, found: Hit) -> str:
-    """An answer in three lines: where it stands, why, and what it says."""
+    """An answer in three lines: where it stands, why, and what it says; and one for other files that say the same."""
     from ..library.search.snippet import BOLD
 
     ranks = f"meaning {rank(found.dense_rank)}, words {rank(found.lexical_rank)}"
     title, id = _one_line(found.title), _one_line(found.id)
     heading = f"{number:>2}. {title}  [{id}]" if title else f"{number:>2}. {id}"
     place = f", {found.place}" if found.place else ""
+    places = f"\n    also {', '.join(map(_one_line, found.copies[:_COPIES]))}" if found.copies else ""
+    if (more := len(found.copies) - _COPIES) > 0:
+        places += f" and {more} more"
     text = _one_line(found.snippet)
     if sys.stdout.isatty():
         parts = text.split(BOLD[0])
         if len(parts) % 2:  # a text with asterisks of its own may have an odd one
             text = "".join(part.join(_TERMINAL_BOLD) if number % 2 else part for number, part in enumerate(parts))
-    return f"{heading}{place}\n    {found.score:.3f} ({ranks})\n    {text}"
+    return f"{heading}{place}\n    {found.score:.3f} ({ranks})\n    {text}{places}"
 
 
 def rank(found: int | None) -> str:

@@ -17,12 +17,13 @@ from .intake.document_width import resolve_document_width, store_width
 from .intake.encoders import Encoders
 from .intake.intake import Intake, taking_in
 from .intake.refine import Background, RefineJob
-from .search import bit_cache, ranking
-from .search.bit_cache import BitCache
+from .search import ranking
+from .search.bit_cache import SharedBits
 from .search.query import By, Mode, Question, question
-from .store import documents, file_state, full_text
+from .store import documents, file_state, full_text, migration, passage_codes
 from .store.database import BUSY_MS, Database
 from .store.filters import Where
+from .store.readers import Readers
 
 if TYPE_CHECKING:
     from ..encoding.encoder import Encoder
@@ -78,17 +79,18 @@ class Library:
         self._encoders = Encoders(encoder, precision)
         for width in (document_width, query_width):
             self._encoders.require_width(width)
-        # Searches and one change at a time, each on a connection of its own: neither waits for the other.
-        self._reading, self._changing = RLock(), RLock()
-        self._bits: BitCache | None = None
+        # Searches, each on a connection of its own, and one change at a time: none waits for another.
+        self._changing = RLock()
         self._writer: Database | None = None
         self._background: Background | None = None
         self.dim = self._encoders.dim
-        self._db = Database(Path(path), create)
+        self._bits = SharedBits(self.dim)
+        db = migration.opened(Path(path), create)
+        self._readers = Readers(db)
         try:
-            self.document_width = resolve_document_width(self._db, self._encoders, document_width)
+            self.document_width = resolve_document_width(db, self._encoders, document_width)
         except BaseException:
-            self._db.close()
+            self._readers.close()
             raise
         self.query_width = query_width or self.document_width
 
@@ -99,17 +101,17 @@ class Library:
         self.close()
 
     def __len__(self) -> int:
-        with self._reading:
-            return documents.count(self._db, "documents")
+        with self._readers.one() as db:
+            return documents.count(db, "documents")
 
     def __contains__(self, id: str) -> bool:
-        with self._reading:
-            return documents.source_of(self._db, id) is not None
+        with self._readers.one() as db:
+            return documents.source_of(db, id) is not None
 
     @property
     def path(self) -> Path:
         """The library's file."""
-        return self._db.path
+        return self._readers.path
 
     @property
     def encoder(self) -> Encoder:
@@ -119,35 +121,36 @@ class Library:
     @property
     def unrefined(self) -> dict[str, int]:
         """Number of passages still encoded at another width than the document width, by width."""
-        with self._reading:
-            return {width: count for width, count in documents.widths(self._db).items() if width != self.document_width}
+        with self._readers.one() as db:
+            widths = passage_codes.widths(db)
+        return {width: count for width, count in widths.items() if width != self.document_width}
 
     def close(self) -> None:
         """Close the file, and the encoders that were made for it; every later call raises LibraryError."""
         if (background := self._background) is not None:
             background.stop()
-        with self._changing, self._reading:
+        with self._changing:
             if self._writer is not None:
                 self._writer.close()
-            self._db.close()
+            self._readers.close()
             self._encoders.close()
 
     def get(self, id: str) -> Document | None:
         """The document of this id, or None."""
-        with self._reading:
-            return documents.document(self._db, id)
+        with self._readers.one() as db:
+            return documents.document(db, id)
 
     def info(self) -> LibraryInfo:
         """What the library holds and what made it."""
         from .store.info import library_info
 
-        with self._reading, self._db.reading():
-            return library_info(self._db, self.dim, self.document_width)
+        with self._readers.one() as db, db.reading():
+            return library_info(db, self.dim, self.document_width)
 
     def failures(self) -> list[Skip]:
         """Files, and parts of files, that could not be read at the last sync."""
-        with self._reading:
-            return file_state.failures(self._db)
+        with self._readers.one() as db:
+            return file_state.failures(db)
 
     def problems(self, *, full: bool = False) -> list[str]:
         """What is wrong with the file, a sentence each; empty for a sound library.
@@ -157,8 +160,8 @@ class Library:
         """
         from .store import audit
 
-        with self._reading:
-            return list(audit.damage(self._db, self.dim, full=full).sentences)
+        with self._readers.one() as db:
+            return list(audit.damage(db, self.dim, full=full).sentences)
 
     def repair(self) -> list[str]:
         """Rebuild damaged derived data (codes, full text, filters) from the documents; returns what is still wrong.
@@ -219,6 +222,7 @@ class Library:
             writer = self._writing()
             with writer.writing():
                 for id in ids:
+                    file_state.set_removed(writer, documents.source_of(writer, id) or "")
                     if not documents.remove(writer, id):
                         raise NestlingError(f"{self.path}: has no document {id!r}; nothing was removed")
                 full_text.purge(writer)
@@ -254,11 +258,8 @@ class Library:
         return self._answered(asked)
 
     def _answered(self, asked: Question) -> list[Hit]:
-        with self._reading, self._db.reading():
-            if asked.vector is None:
-                return ranking.rank(self._db, None, asked)
-            self._bits = bit_cache.current(self._db, self.dim, self._bits)
-            return ranking.rank(self._db, self._bits, asked)
+        with self._readers.one() as db, self._bits.snapshot(db, asked.vector is not None) as bits:
+            return ranking.rank(db, bits, asked)
 
     def sync(
         self,
@@ -294,7 +295,7 @@ class Library:
             meant = sync.mirrored(paths, file_state.folders(writer), ignore, max_bytes)
             folders.require_patterns(meant)
             with Sandbox() as sandbox, self._taking_in(writer, width) as intake:
-                return sync.run(writer, intake, sandbox, meant, progress or (lambda _: None))
+                return sync.run(writer, intake, sandbox, meant, progress or (lambda _: None), named=bool(paths))
 
     def forget(self, path: str | Path) -> Report:
         """Stop following a file or folder, and remove the documents of all files at or below it.
@@ -373,7 +374,7 @@ class Library:
         """The connection that changes are made on."""
         self._encoders.require_open()
         if self._writer is None:
-            if self._db.read_only:
+            if self._readers.read_only:
                 raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")
             self._writer = Database(self.path, create=False)
         return self._writer

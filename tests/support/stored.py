@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from nestling import Document
-from nestling.library.store import documents, full_text
+from nestling.library.store import full_text, passage_codes
 from nestling.library.store.database import Database
-from nestling.library.store.documents import Codes, Stale
+from nestling.library.store.passage_codes import Codes, Stale
 from nestling.vectors.codes import to_bits, to_fine
 from tiny import VOCABULARY
 
@@ -76,7 +76,12 @@ def bytes_of(path: Path) -> bytes:
 
 def stale_of(store: Database, width: str, id: str) -> list[Stale]:
     """Passages of a document of `coded`, among the newest, that are of other widths than one; the first first."""
-    return [one for one in documents.stale(store, width, 2**63 - 1, 1000) if one.title == f"title {id}"][::-1]
+    return [one for one in passage_codes.stale(store, width, 2**63 - 1, 1000) if one.title == f"title {id}"][::-1]
+
+
+def codes_of(store: Database, id: str) -> list[Codes]:
+    """The codes of a document's passages, in their order; of sound ones alone."""
+    return [codes for _, _, codes, intact in passage_codes.passages(store, "id = ?", (id,)) if intact]
 
 
 def words(store: Database, match: str) -> list[int]:

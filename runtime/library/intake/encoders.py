@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...bundle.manifest import STATIC, Bundle, read_bundle
 from ...errors import BundleError, LibraryError
 from ...vectors.codes import to_bits, to_fine
-from ..store.documents import Codes
+from ..store.passage_codes import Codes
 
 if TYPE_CHECKING:
     from ...encoding.encoder import Encoder

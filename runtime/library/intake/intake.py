@@ -1,14 +1,14 @@
 """Documents on their way into a library: cut into passages, encoded, and committed in groups.
 
-A passage whose text was encoded before, in the document that it replaces or in one that it is told of, keeps its
-codes, of whatever width they are. Groups grow with what was committed: the first document can be searched at once, and
-a large collection is not written several times over.
+A passage whose text is in the library already, in whatever document, or comes twice, is not encoded again: it has the
+codes that are there, of whatever width they are. Groups grow with what was committed: the first document can be
+searched at once, and a large collection is not written several times over.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from ...bundle.manifest import STATIC
 from ...document import Document, Report
 from ...errors import LibraryError
-from ..store import documents, full_text
+from ..store import documents, full_text, passage_codes
 from ..store.database import Database
-from ..store.documents import Codes
+from ..store.passage_codes import Codes
 from .chunk import Passage, passages_of
 from .encoders import encoded
 
@@ -74,7 +74,9 @@ class Intake:
         self._encoder = encoder
         self._committed = committed
         self._queue: deque[_Waiting | Work] = deque()
-        self._missing: deque[tuple[_Waiting, int]] = deque()
+        # What is to be encoded: by hash, the passages that wait for it. What is, until all is committed.
+        self._missing: dict[bytes, list[tuple[_Waiting, int]]] = {}
+        self._encoded: dict[bytes, Codes] = {}
         self._sources: dict[str, str] = {}
         self._committed_size = 0
         self._size = 0
@@ -91,11 +93,10 @@ class Intake:
         """How many documents are not committed yet."""
         return len(self._sources)
 
-    def add(self, document: Document, same_passages: Iterable[str] = (), *, again: bool = False) -> None:
+    def add(self, document: Document, *, again: bool = False) -> None:
         """Take in a document.
 
         Args:
-            same_passages: ids of documents that may have passages of the same text.
             again: encode it whatever is there.
         """
         if document.id in self._sources:
@@ -105,8 +106,7 @@ class Intake:
             size = 1 + len(document.text) // _CHARS_A_PASSAGE
             waiting = _Waiting(document, size, unchanged=before == document)
         else:
-            others = [documents.document(self._db, id) for id in same_passages]
-            waiting = self._cut(document, [one for one in (before, *others) if one is not None])
+            waiting = self._cut(document, again)
         self._sources[document.id] = document.source
         self.taken += 1
         self._enqueue(waiting)
@@ -139,6 +139,8 @@ class Intake:
             self._committed_size += _size(one)
             if isinstance(one, _Waiting):
                 del self._sources[one.document.id]
+        if not self._queue:
+            self._encoded.clear()
         self.report += report
         self._committed()
 
@@ -154,31 +156,30 @@ class Intake:
         if self._size >= min(max(_FIRST_GROUP, self._committed_size // _GROWTH), _LARGEST_GROUP):
             self.flush()
 
-    def _cut(self, document: Document, others: list[Document]) -> _Waiting:
-        """A document cut into passages, with the codes of those that are in other documents of the library."""
-        tokens, width = self._encoder().tokens, self._encoder().width
-        passages = passages_of(document, tokens)
-        known: dict[str, Codes] = {}
-        for other in others:
-            codes_of = documents.codes_of(self._db, other.id)
-            for passage in passages_of(other, tokens):
-                codes = codes_of.get((passage.start, passage.stop))
-                if codes is not None and (passage.text not in known or codes.width == width):
-                    known[passage.text] = codes
-        found = [known.get(passage.text) for passage in passages]
+    def _cut(self, document: Document, again: bool) -> _Waiting:
+        """A document cut into passages, with the codes that are there for them."""
+        passages = passages_of(document, self._encoder().tokens)
+        hashes = [
+            passage_codes.hash_of(document.title, document.source, document.text[passage.start : passage.stop])
+            for passage in passages
+        ]
+        known = {} if again else passage_codes.by_hash(self._db, hashes, self._encoder().width)
+        found = [self._encoded.get(hash) or known.get(hash) for hash in hashes]
         waiting = _Waiting(document, len(passages), passages=passages, codes=found, missing=found.count(None))
-        self._missing += [(waiting, number) for number, codes in enumerate(found) if codes is None]
+        for number, (hash, codes) in enumerate(zip(hashes, found, strict=True)):
+            if codes is None:
+                self._missing.setdefault(hash, []).append((waiting, number))
         return waiting
 
     def _encode(self) -> None:
         """Encode the passages that have waited longest."""
-        batch = list(islice(self._missing, self._at_once))
-        texts = [(waiting.passages or [])[number].text for waiting, number in batch]
-        for (waiting, number), codes in zip(batch, encoded(self._encoder(), texts), strict=True):
-            waiting.codes[number] = codes
-            waiting.missing -= 1
-        for _ in batch:
-            self._missing.popleft()
+        batch = dict(islice(self._missing.items(), self._at_once))
+        texts = [(waiting.passages or [])[number].text for (waiting, number), *_ in batch.values()]
+        for hash, codes in zip(batch, encoded(self._encoder(), texts), strict=True):
+            self._encoded[hash] = codes
+            for waiting, number in self._missing.pop(hash):
+                waiting.codes[number] = codes
+                waiting.missing -= 1
         self.passages += len(batch)
 
     def _write(self, waiting: _Waiting) -> Report:
@@ -212,7 +213,8 @@ def taking_in(db: Database, encoder: Callable[[], Encoder], committed: Callable[
         yield intake
     except BaseException as error:
         if not isinstance(error, LibraryError):
-            intake.commit()
+            with suppress(LibraryError):  # what stopped it is to be told
+                intake.commit()
         raise
     if full_text.has_removed_words(db):
         with db.writing():

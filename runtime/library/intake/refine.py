@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ...checks import as_whole
 from ...errors import BusyError, LibraryError, NestlingError
-from ..store import documents
+from ..store import passage_codes
 from ..store.database import Database
-from ..store.documents import Codes, Stale
+from ..store.passage_codes import Codes, Stale
 from .chunk import heading_of, with_heading
 from .document_width import stored_width
 from .encoders import encoded
@@ -66,7 +66,7 @@ def run(job: RefineJob, limit: int | None = None, progress: Refined | None = Non
     Args:
         progress: called after each commit with the passages done and the passages there were to do.
     """
-    stale = sum(count for width, count in documents.widths(job.db).items() if width != job.width)
+    stale = sum(count for width, count in passage_codes.widths(job.db).items() if width != job.width)
     total = stale if limit is None else min(stale, limit)
     done = 0
     for batch in _batches(job):
@@ -120,7 +120,7 @@ class Background:
 def _batches(job: RefineJob) -> Iterator[list[Stale]]:
     """Passages of other widths, some at a time, from the newest down."""
     below = _BEYOND
-    while found := documents.stale(job.db, job.width, below, _WRITTEN_AT_ONCE):
+    while found := passage_codes.stale(job.db, job.width, below, _WRITTEN_AT_ONCE):
         yield found
         below = found[-1].key
 
@@ -155,7 +155,7 @@ def _refined(job: RefineJob, batch: list[Stale], stopped: Stopped, *, patient: b
                         f"{job.db.path}: its document width is {aimed_at} by now, not {job.width}, as another "
                         "process has said; open it again to refine at that"
                     )
-                return sum(documents.recode(job.db, one, code) for one, code in zip(batch, codes, strict=True))
+                return sum(passage_codes.recode(job.db, one, code) for one, code in zip(batch, codes, strict=True))
         except BusyError:
             if not patient:
                 raise

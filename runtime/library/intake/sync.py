@@ -1,18 +1,20 @@
 """Bring a library up to date with files and folders: what is new, changed, moved, gone.
 
 A file whose size and modification time are as they were is not opened; one whose bytes are as they were is not read;
-one that moved, or changed in part, is not encoded again where its passages are the same. A file that was read and
+one that moved, or changed in part, is not encoded again where its passages are the same; one that holds what another
+does is named with that. A file that was read and
 cannot be read now keeps its documents: a cable pulled out must not empty a library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from ...checks import as_whole
 from ...document import Report, Skip, clean, plain
@@ -23,12 +25,14 @@ from ...readers.text import MAX_PACKED_BYTES
 from ..store import documents, file_state
 from ..store.database import Database
 from ..store.file_state import READ_AGAIN, FileState, MirroredFolder
+from .copies import Copies
 from .folders import FoundFile, existing, is_below, walk
 from .intake import Intake
 
 SYNCED = "synced"
 
 _HASHED_AT_ONCE = 1 << 20
+_MAX_INTEGER = 2**63 - 1  # of SQLite
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,10 @@ class SyncPlan:
 
 
 def plan(
-    folders: Sequence[MirroredFolder], known: Mapping[str, FileState], others: Sequence[MirroredFolder] = ()
+    folders: Sequence[MirroredFolder],
+    known: Mapping[str, FileState],
+    others: Sequence[MirroredFolder] = (),
+    again: Collection[str] = (),
 ) -> SyncPlan:
     """Compare folders with what is known of their files; nothing is read but names and times.
 
@@ -79,12 +86,13 @@ def plan(
     Args:
         others: folders that are mirrored as well; what lies in one of them that is inside of a given one, and is
             passed over there, is left to it.
+        again: paths of files to be read though they are as they were.
     """
     within = [one.path for one in others if any(is_below(one.path, folder.path) for folder in folders)]
     found: dict[str, FoundFile] = {}
     skipped: dict[str, Skip] = {}
     for folder in folders:
-        for item in walk(folder) if Path(folder.path).exists() else [_missing(folder)]:
+        for item in _found_in(folder, known):
             if isinstance(item, Skip):
                 skipped[item.source] = item
             elif clean(str(item.path)) != str(item.path):
@@ -92,7 +100,11 @@ def plan(
                 skipped[name] = Skip(name, "its name is not text; rename it", transient=True)
             else:
                 found[str(item.path)] = item
-    same = {path: None for path, file in found.items() if path in known and _as_known(file, known[path])}
+    same = {
+        path: None
+        for path, file in found.items()
+        if path in known and path not in again and _as_known(file, known[path])
+    }
     return SyncPlan(
         read=tuple(file for path, file in sorted(found.items()) if path not in same),
         same=tuple(same),
@@ -119,8 +131,8 @@ def mirrored(
     if max_bytes is not None and (as_whole(max_bytes) is None or max_bytes < 0):
         raise NestlingError(f"max_bytes is {max_bytes!r}, expected a whole number of 0 or more, or None")
     before = {folder.path: folder for folder in known}
-    named = [str(existing(path)) for path in paths] or list(before)
-    folders = [before.get(path, MirroredFolder(path)) for path in named]
+    given = [str(existing(path)) for path in paths]
+    folders = [replace(before.get(path, MirroredFolder(path)), device=_device_of(path)) for path in given] or [*known]
     if ignored is not None:
         folders = [replace(folder, ignored=tuple(ignored)) for folder in folders]
     if max_bytes is not None:
@@ -134,33 +146,51 @@ def run(
     sandbox: Sandbox,
     folders: Sequence[MirroredFolder],
     progress: Callable[[Progress], None],
+    *,
+    named: bool = False,
 ) -> Report:
     """Take in what is new or changed, then remove what is gone.
 
     Args:
         progress: called before each file and after the last.
+        named: whether a caller named them: a file among them whose documents were removed is read again.
     """
     known = file_state.files(db)
-    named = {folder.path for folder in folders}
-    todo = plan(folders, known, [folder for folder in file_state.folders(db) if folder.path not in named])
-    intake.then(partial(_remember_folders, db, folders))
+    paths = {folder.path for folder in folders}
+    others = [folder for folder in file_state.folders(db) if folder.path not in paths]
+    again = {path for path in paths & known.keys() if named and _lacks_documents(known[path], known)}
+    todo = plan(folders, known, others, again)
+    intake.then(partial(_remember_folders, db, [folder for folder in folders if folder.path not in todo.gone]))
     counts = documents.source_counts(db)
     same = Report(unchanged=sum(counts.get(path, 0) for path in todo.same))
     skipped = [*todo.skipped, *(skip for path in todo.same for skip in known[path].skips)]
-    vanished = {digest: path for path in todo.gone if (digest := known[path].digest) is not None}
+    copies = Copies(db, known, counts)
+    # Copies first: what is gone as well can be handed nothing.
+    for path in sorted(todo.gone, key=lambda path: not known[path].copy_of):
+        if (work := copies.leaves(path)) is not None:
+            intake.then(work)
     total, done = sum(file.size for file in todo.read), 0
 
     def say(number: int, path: str) -> None:
         progress(Progress(path, number, len(todo.read), done, total, intake.passages, intake.report))
 
     def take(file: FoundFile, only: set[str] | None = None) -> tuple[list[Skip], set[str]]:
-        before, digest = known.get(str(file.path)), _digest_of(file)
-        if before is not None and before.size != READ_AGAIN and digest is not None and digest == before.digest:
+        path = str(file.path)
+        before, digest = known.get(path), _digest_of(file)
+        is_same = before is not None and before.size != READ_AGAIN and digest is not None and digest == before.digest
+        if before is not None and is_same and path not in again:
             intake.then(partial(_note_time, db, file, before))
             return list(before.skips), set()
-        moved_from = vanished.get(digest) if digest is not None else None
-        others = [] if moved_from is None else documents.ids_of_source(db, moved_from)
-        return _take_file(db, intake, sandbox, file, digest, others, only)
+        if before is not None and only is None and (work := copies.leaves(path)) is not None:
+            intake.then(work)
+        if (original := copies.original_of(path, digest)) is not None and Path(original).exists():
+            state = FileState(file.size, file.mtime_ns, digest, copy_of=original)
+            intake.then(copies.joins(path, original, state))
+            return [], set()
+        taken = _take_file(db, intake, sandbox, file, digest, only)
+        if taken.seen and not taken.denied:
+            copies.stands(path, digest)
+        return taken.skips, taken.denied
 
     denied: list[tuple[FoundFile, set[str]]] = []
     for number, file in enumerate(todo.read):
@@ -185,9 +215,13 @@ def run(
 def forget(db: Database, path: str) -> Report:
     """Remove the documents of all files at or below a path, and mirror it no more; inside `writing`."""
     report = Report()
-    for one in file_state.files(db):
-        if is_below(one, path):
-            report += _remove_file(db, one)
+    known = file_state.files(db)
+    copies = Copies(db, known, documents.source_counts(db))
+    below = [one for one in known if is_below(one, path)]
+    for one in sorted(below, key=lambda one: not known[one].copy_of):
+        if (work := copies.leaves(one)) is not None:
+            work()
+        report += _remove_file(db, one)
     for folder in file_state.folders(db):
         if is_below(folder.path, path):
             file_state.forget_folder(db, folder.path)
@@ -200,28 +234,32 @@ def is_known(db: Database, path: str) -> bool:
     return any(is_below(one, path) for one in known)
 
 
+class _Taken(NamedTuple):
+    """What came of reading a file: what could not be taken in, of very much the first, the ids of its documents, and
+    the ids that belong to documents of other files."""
+
+    skips: list[Skip]
+    seen: set[str]
+    denied: set[str]
+
+
 def _take_file(
     db: Database,
     intake: Intake,
     sandbox: Sandbox,
     file: FoundFile,
     digest: bytes | None,
-    same_passages: Sequence[str],
     only: set[str] | None,
-) -> tuple[list[Skip], set[str]]:
+) -> _Taken:
     """Read a file and take in its documents.
 
     Where documents are denied, as another file has their ids, it is not remembered as read, nor where something was
     skipped that may be otherwise the next time. Documents that it had and that are not seen any more are removed where
-    every part of it was read.
+    every part of it was read, also where that are none.
 
     Args:
         digest: of its bytes.
-        same_passages: ids of documents that may have passages of the same text.
         only: ids of the documents to take in, where the others were before.
-
-    Returns:
-        What could not be taken in, of very much the first, and the ids that belong to documents of other files.
     """
     source = str(file.path)
     own = {"path": source, "modified": _modified(file.mtime_ns)}
@@ -240,7 +278,7 @@ def _take_file(
         else:
             seen.add(item.id)
             if only is None or item.id in only:
-                intake.add(replace(item, metadata={**own, **item.metadata}), same_passages)
+                intake.add(replace(item, metadata={**own, **item.metadata}))
             continue
         again |= skip.transient
         if len(skips) < MAX_SKIPS:
@@ -249,10 +287,9 @@ def _take_file(
             unnamed += 1
     if unnamed:
         skips.append(Skip(source, f"{unnamed} more of its parts cannot be taken in"))
-    kept = seen if whole and (seen or denied) else None
     state = FileState(READ_AGAIN if again else file.size, file.mtime_ns, digest, tuple(skips))
-    intake.then(partial(_note_file, db, source, state, kept))
-    return skips, denied
+    intake.then(partial(_note_file, db, source, state, seen if whole else None))
+    return _Taken(skips, seen, denied)
 
 
 def _owner(intake: Intake, id: str, source: str) -> str | None:
@@ -282,6 +319,7 @@ def _note_time(db: Database, file: FoundFile, before: FileState) -> Report:
 def _remove_file(db: Database, path: str) -> Report:
     removed = _remove(db, path, keep=set())
     file_state.forget_file(db, path)
+    file_state.forget_folder(db, path)
     return Report(removed=removed)
 
 
@@ -300,8 +338,34 @@ def _note_sync(db: Database) -> Report:
     return Report()
 
 
-def _missing(folder: MirroredFolder) -> Skip:
-    return Skip(folder.path, "is not there; its documents are kept until it is forgotten", transient=True)
+def _found_in(folder: MirroredFolder, known: Mapping[str, FileState]) -> Iterable[FoundFile | Skip]:
+    """What is in a folder now; nothing where it is a file that was deleted."""
+    if Path(folder.path).exists():
+        return walk(folder)
+    if folder.path in known and _is_deleted(folder):
+        return []
+    return [Skip(folder.path, "is not there; its documents are kept until it is forgotten", transient=True)]
+
+
+def _is_deleted(file: MirroredFolder) -> bool:
+    """Whether a file that is not there was deleted, rather than that its drive is not there: that leaves no folder, or
+    an empty one that is on another drive."""
+    try:
+        return any(Path(file.path).parent.iterdir()) or _device_of(file.path) == file.device is not None
+    except OSError:
+        return False
+
+
+def _device_of(path: str) -> int | None:
+    """The number of the drive that holds the folder in which something lies."""
+    try:
+        return Path(path).parent.stat().st_dev & _MAX_INTEGER
+    except OSError:
+        return None
+
+
+def _lacks_documents(state: FileState, known: Mapping[str, FileState]) -> bool:
+    return state.removed or (state.copy_of in known and known[state.copy_of].removed)
 
 
 def _as_known(file: FoundFile, known: FileState) -> bool:

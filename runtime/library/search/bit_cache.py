@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,33 @@ class BitCache:
     documents: Keys
     bits: Bytes
     blocks: list[Any]
+
+
+class SharedBits:
+    """The bits of a library as several searches at once use them.
+
+    Args:
+        dim: of the vectors.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self._dim = dim
+        self._held: BitCache | None = None
+        self._lock = Lock()
+
+    @contextmanager
+    def snapshot(self, db: Database, wanted: bool) -> Iterator[BitCache | None]:
+        """A snapshot of the file, and the bits as they are in it, where they are wanted.
+
+        One after the other, so that none has an older snapshot than those bits that the next begins with.
+        """
+        with ExitStack() as stack:
+            with self._lock:
+                stack.enter_context(db.reading())
+                if wanted:
+                    self._held = current(db, self._dim, self._held)
+                bits = self._held
+            yield bits if wanted else None
 
 
 def current(db: Database, dim: int, held: BitCache | None) -> BitCache:

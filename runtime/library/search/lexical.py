@@ -1,9 +1,11 @@
 """A query's words to FTS5 expressions: any word may match, BM25 weighs them.
 
-Words are quoted, so nothing that a person types is read as FTS5 syntax. A chunk with marks inside it, as
-`CR-7891234` or `T63.4`, is searched as its parts and once more as a phrase, so that the exact code wins; so are
-neighbours that may be one code written with a space, as in `CR 7891234` or `type 2`. Words that
-carry no content are left out where others remain: they say nothing, and reading all their passages takes time.
+Words are cut as those of the index are, see `store.words`, and quoted, so nothing that a person types is read as FTS5
+syntax. A chunk with marks inside it, as `CR-7891234` or `T63.4`, is searched as its parts and once more as a phrase, so
+that the exact code wins; so are neighbours that may be one code written with a space, as in `CR 7891234` or `type 2`.
+Of scripts without spaces pairs of characters are searched, of Thai and its neighbours threes. Words that carry no
+content are left out where others remain: they say nothing, and reading all their passages takes time. Long words also
+match by their beginnings, which finds other endings and longer compounds; English ones do so by their stems already.
 """
 
 from __future__ import annotations
@@ -12,48 +14,111 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from ..store.words import Run, cut
+
 MAX_WORDS = 2000
 MAX_CHARS = 20_000
 
 _CODE_LETTERS = 4
+_LONGEST_PHRASE = 12  # of pairs, in words: longer runs are sentences
+_LONGEST_NAME = 8  # in characters of scripts without spaces
+# A word of so many letters or more also matches by all but its last two: in a query with other letters than English
+# has, and in one that may be English, or in another language. Measured on twelve languages.
+_LETTERS_OF_LONG = 6
+_LETTERS_OF_LONG_ASCII = 8
+_ENDING = 2
 
-_WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
 _PHRASE = re.compile(r'["“„”]([^"“„”]+)["“”]')
+_SPACED_NAME = re.compile(r"(?<!\S)(\w{1,2}) & (\w{1,2})(?!\S)")
 _EMPTY_WORDS = frozenset(
     "a about am an and any are as at be been but by can could did do does for from had has have how i if in into is it "
     "its me my of on or our s should so t than that the their them then there these they this those to us was we were "
     "what when where which who whose why will with would you your".split()
 )
+_ENGLISH_WORDS = frozenset("the of and what which who how does do is are with from that this these your their".split())
 
 
-def words(text: str) -> list[str]:
-    """The words of a text, as they stand."""
-    return _WORD.findall(text)
+def word_count(text: str) -> int:
+    """How many words of a text are searched."""
+    return sum(len(run.words) for run in cut(text))
 
 
 def terms(query: str) -> list[str]:
     """What a query is searched by: its words and its phrases, each an FTS5 expression, none twice."""
+    query = _SPACED_NAME.sub(r"\1&\2", query)
+    chunks = [list(cut(chunk)) for chunk in query.split()]
+    if len(chunks) == 1 and len(chunks[0]) == 1 and chunks[0][0].kind == "name":
+        return [_phrase(chunks[0][0].words[-1:])]
     found: dict[str, None] = {}
-    for chunk in [*query.lower().split(), *_PHRASE.findall(query.lower())]:
-        parts = words(chunk)
-        found |= dict.fromkeys(f'"{part}"' for part in parts)
-        if len(parts) > 1:
-            found['"' + " ".join(parts) + '"'] = None
-    for pair in pairwise(words(query.lower())):
+    for runs in [*chunks, *(list(cut(phrase)) for phrase in _PHRASE.findall(query))]:
+        for run in runs:
+            found |= dict.fromkeys(_terms_of(run))
+        if sum(len(run.words) for run in runs) > 1 and (whole := _whole(runs)):
+            found[whole] = None
+    single = [word for run in cut(query) for word in run.words if not run.paired]
+    for pair in pairwise(single):
         if _DIGIT.search("".join(pair)) and all(map(_may_be_of_a_code, pair)):
-            found['"' + " ".join(pair) + '"'] = None
+            found[_phrase(pair)] = None
     content = [term for term in found if term.strip('"') not in _EMPTY_WORDS]
-    return content or list(found)
-
-
-def _may_be_of_a_code(word: str) -> bool:
-    return _DIGIT.search(word) is not None or (len(word) <= _CODE_LETTERS and word not in _EMPTY_WORDS)
+    long = _letters_of_long(query, single)
+    return list(dict.fromkeys([*(content or found), *(_beginning(word) for word in single if _is_long(word, long))]))
 
 
 def is_name(query: str) -> bool:
     """Whether a query is one word, one code or one quoted phrase."""
-    return len(query.split()) == 1 or _PHRASE.fullmatch(query.strip()) is not None
+    if _PHRASE.fullmatch(query.strip()) is not None:
+        return True
+    return len(query.split()) == 1 and sum(len(run.words) for run in cut(query) if run.paired) <= _LONGEST_NAME
+
+
+def _terms_of(run: Run) -> list[str]:
+    """What a run of a chunk is searched by, by itself."""
+    if not run.paired:
+        return [_phrase([word]) for word in run.words]
+    pairs = run.words[:-1]
+    if not pairs:
+        return [f"{_phrase(run.words)} *"]
+    if run.kind == "t" and len(pairs) > 1:
+        return [_phrase(two) for two in pairwise(pairs)]
+    return [_phrase([pair]) for pair in pairs]
+
+
+def _whole(runs: Sequence[Run]) -> str:
+    """A chunk as one phrase; nothing for a long run without spaces. What follows the chunk in a text may be written to
+    it, so its last character stands for all pairs that begin with it."""
+    words = [word for run in runs for word in run.words]
+    if not any(run.paired for run in runs):
+        return _phrase(words)
+    if len(words) > _LONGEST_PHRASE:
+        return ""
+    if not runs[-1].paired:
+        return _phrase(words)
+    return f"{_phrase(words)} *" if len(runs[-1].words) == 1 else _phrase(words[:-1])
+
+
+def _phrase(words: Sequence[str]) -> str:
+    return '"' + " ".join(words) + '"'
+
+
+def _letters_of_long(query: str, words: Sequence[str]) -> int | None:
+    """From how many letters on a word of a query also matches by its beginning; None for none."""
+    if any(char.isalpha() and not char.isascii() for char in query):
+        return _LETTERS_OF_LONG
+    return None if _ENGLISH_WORDS.intersection(words) else _LETTERS_OF_LONG_ASCII
+
+
+def _is_long(word: str, letters: int | None) -> bool:
+    return letters is not None and len(word) >= letters and _DIGIT.search(word) is None
+
+
+def _beginning(word: str) -> str:
+    """The FTS5 expression for the beginning of a long word."""
+    return f"{_phrase([word[:-_ENDING]])} *"
+
+
+def _may_be_of_a_code(word: str) -> bool:
+    return _DIGIT.search(word) is not None or (len(word) <= _CODE_LETTERS and word not in _EMPTY_WORDS)
 
 
 def any_of(terms: Sequence[str]) -> str:

@@ -83,7 +83,7 @@ def require_askable(query: str, k: int, mode: str, by: str) -> None:
         raise QueryError("the query is empty; give a question or a few words")
     if len(query) > lexical.MAX_CHARS:
         raise QueryError(f"the query has {len(query)} characters, at most {lexical.MAX_CHARS} are searched; shorten it")
-    if (count := len(lexical.words(query))) > lexical.MAX_WORDS:
+    if (count := lexical.word_count(query)) > lexical.MAX_WORDS:
         raise QueryError(f"the query has {count} words, at most {lexical.MAX_WORDS} are searched; shorten it")
     if (as_whole(k) or 0) < 1:
         raise QueryError(f"k is {k!r}, expected a whole number of 1 or more")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ...arrays import Doubles, Keys, Rows
 from ...document import Hit
-from ...place import place_of
 from ...vectors import flat
 from ...vectors.codes import FineCodes
 from ..store import full_text
 from ..store import passages as stored
 from ..store.database import Database
+from ..store.words import indexed, located
 from . import lexical, snippet
 from .bit_cache import BitCache
 from .fuse import Fused, Scores, best_of_groups, fuse
 from .query import Question
 
-_MIN_DEPTH = 400
+_FIRST_DEPTH = 400
+_DEEPER = 4
 _DEPTH_A_HIT = 4
 _CANDIDATES_A_ROW = 2
 # BM25 takes about 2 microseconds a passage that shares a word: so many for each passage that is looked for.
@@ -40,20 +42,39 @@ class Candidates:
     complete: bool
 
 
+class _Ranked(NamedTuple):
+    """A hit that is not read yet.
+
+    Attributes:
+        passage: its key.
+        score, dense_rank, lexical_rank: see `Hit`.
+    """
+
+    passage: int
+    score: float
+    dense_rank: int | None
+    lexical_rank: int | None
+
+
 def rank(db: Database, cache: BitCache | None, question: Question) -> list[Hit]:
     """The k best hits, best first, equal scores by the document's id; inside `Database.reading`.
+
+    They are the first of a longer list: of each depth of both lists a share is taken, whatever k is, and behind it what
+    the next depth has besides, with scores no higher.
 
     Args:
         cache: may be None where the question has no vector.
     """
-    depth = max(_MIN_DEPTH, _DEPTH_A_HIT * question.k)
     allowed = None if question.condition is None else stored.allow(db, question.condition)
+    depth, best = _FIRST_DEPTH, dict[int, _Ranked]()
     while True:
         found = candidates(db, cache, question, depth, allowed)
         order, passages = _ordered(found, owners(db, cache, found.scores.keys), question)
-        if len(passages) >= question.k or found.complete:
-            return _hits(db, order, passages, question)
-        depth *= 4
+        wanted = question.k if found.complete else min(question.k, depth // _DEPTH_A_HIT)
+        best |= _behind(db, best, order, passages, wanted)
+        if len(best) >= question.k or found.complete:
+            return _hits(db, list(best.values()), question)
+        depth *= _DEEPER
 
 
 def candidates(
@@ -128,35 +149,57 @@ def _values(scores: dict[int, float], keys: Keys) -> Doubles:
     return np.array([scores.get(key, np.nan) for key in keys.tolist()], dtype=np.float64)
 
 
-def _hits(db: Database, order: Fused, passages: Keys, question: Question) -> list[Hit]:
-    """The k best as they are shown; of equal scores those of smaller ids, whatever the order of adding was."""
-    k = question.k
-    # All that tie with the last are looked at.
-    count = len(order.keys) if len(order.keys) <= k else int(np.count_nonzero(order.scores >= order.scores[k - 1]))
-    ids = stored.ids(db, owners := stored.owners(db, passages[:count]))
-    best = sorted(range(count), key=lambda row: (-order.scores[row], ids[int(owners[row])], int(passages[row])))[:k]
-    keys = passages[best]
-    shown = stored.shown(db, keys)
-    texts = {key: one.text[one.start :] for key, one in shown.items()}
+def _behind(db: Database, best: dict[int, _Ranked], order: Fused, passages: Keys, wanted: int) -> dict[int, _Ranked]:
+    """What an order has behind those that are the best already, by key, up to so many in all; of equal scores those of
+    smaller ids first, whatever the order of adding was."""
+    if (room := wanted - len(best)) <= 0:
+        return {}
+    rows = np.flatnonzero(~np.isin(order.keys, list(best)))
+    if len(rows) > room:  # all that tie with the last are looked at
+        rows = rows[order.scores[rows] >= order.scores[rows[room - 1]]]
+    owner = stored.owners(db, passages[rows]).tolist()
+    ids = stored.ids(db, np.array(owner, dtype=np.int64))
+    ranked = sorted(
+        zip(rows.tolist(), owner, strict=True),
+        key=lambda one: (-order.scores[one[0]], ids[one[1]], int(passages[one[0]])),
+    )
+    highest = min((one.score for one in best.values()), default=np.inf)
+    return {
+        int(order.keys[row]): _Ranked(
+            int(passages[row]),
+            min(float(order.scores[row]), highest),
+            int(order.dense_ranks[row]) or None,
+            int(order.lexical_ranks[row]) or None,
+        )
+        for row, _ in ranked[:room]
+    }
+
+
+def _hits(db: Database, best: list[_Ranked], question: Question) -> list[Hit]:
+    """The best as they are shown."""
+    shown = stored.shown(db, np.array([one.passage for one in best], dtype=np.int64))
+    texts = {key: one.text for key, one in shown.items()}
     marked = full_text.marked(db, lexical.any_of(question.terms), texts, *snippet.MARKS) if question.terms else {}
     hits = []
-    for row, key in zip(best, keys.tolist(), strict=True):
-        passage, text = shown[key], texts[key]
-        marks = snippet.marks_of(text, marked.get(key, text))
+    for one in best:
+        passage, text = shown[one.passage], texts[one.passage]
+        words = marked.get(one.passage)
+        marks = () if words is None else located(text, snippet.marks_of(indexed(text), words))
         hits.append(
             Hit(
                 id=passage.document.id,
-                score=float(order.scores[row]),
+                score=one.score,
                 title=passage.document.title,
                 text=text,
                 source=passage.document.source,
                 metadata=dict(passage.document.metadata),
                 passage=passage.number,
-                place=place_of(passage.text, passage.start, passage.document.source),
+                place=passage.place,
+                copies=passage.copies,
                 snippet=snippet.snippet_of(text, marks),
                 marks=marks,
-                dense_rank=int(order.dense_ranks[row]) or None,
-                lexical_rank=int(order.lexical_ranks[row]) or None,
+                dense_rank=one.dense_rank,
+                lexical_rank=one.lexical_rank,
             )
         )
     return hits

@@ -16,7 +16,7 @@ import numpy as np
 from ...arrays import Bytes
 from ...errors import BusyError, LibraryError
 from ...vectors.codes import FineCodes, record_bytes
-from . import documents, file_state, full_text, passages, schema
+from . import documents, file_state, full_text, passage_codes, passages, schema
 from .database import Database
 
 _AT_ONCE = 512
@@ -50,7 +50,7 @@ def damage(db: Database, dim: int, *, full: bool = False, sampled: int = 2000) -
     db.follow()
     sentences: list[str] = []
     ids: dict[str, None] = {}
-    lost: dict[str, str] = {}
+    lost: list[str] = []
     sizes = {"bits": dim // 8, "record": record_bytes("int8", dim)}
     try:
         rotten = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
@@ -93,10 +93,11 @@ def mend(db: Database) -> None:
     """Make again what is derived from the documents, codes aside, and drop what belongs to none; inside `writing`."""
     db.execute("DELETE FROM passages WHERE document NOT IN (SELECT key FROM documents)")
     db.execute("DELETE FROM fine WHERE key NOT IN (SELECT key FROM passages)")
+    db.execute("DELETE FROM texts WHERE document NOT IN (SELECT key FROM documents)")
     db.execute(f"UPDATE documents SET metadata = '{{}}' WHERE NOT {_IS_OBJECT}")
-    for id, text in documents.damaged_texts(db).items():
+    for id in documents.damaged_texts(db):
         file_state.read_again(db, documents.source_of(db, id) or "")
-        documents.replace_text(db, id, text)
+    documents.salvage(db)
     db.execute("DELETE FROM metadata")
     db.execute(f"INSERT INTO metadata {schema.METADATA_VALUES}")
     full_text.rebuild(db)
@@ -116,7 +117,7 @@ def _compared(db: Database, dim: int, sampled: int | None) -> dict[str, list[str
     foreign: list[str] = []
     for begin in range(0, len(keys), _AT_ONCE):
         some = str(keys[begin : begin + _AT_ONCE].tolist())
-        found = list(documents.coded_passages(db, _READABLE, (some, dim // 8, record_bytes("int8", dim))))
+        found = list(passage_codes.passages(db, _READABLE, (some, dim // 8, record_bytes("int8", dim))))
         if not found:
             continue
         bits = _rows([codes.bits for _, _, codes, _ in found])
@@ -146,6 +147,9 @@ _DOCUMENTS = {
     "passages are of a width without a name": "SELECT id, count(*) FROM passages JOIN documents"
     " ON documents.key = document WHERE width NOT IN"
     " (SELECT key FROM widths WHERE typeof(name) = 'text' AND name != '') GROUP BY id",
+    "passages are of a text that is not there": "SELECT id, count(*) FROM passages JOIN documents"
+    " ON documents.key = document WHERE NOT EXISTS"
+    " (SELECT 1 FROM texts WHERE texts.key = passages.text AND texts.document = passages.document) GROUP BY id",
     "documents have no passage": "SELECT id, 1 FROM documents"
     " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
 }

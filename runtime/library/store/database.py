@@ -37,12 +37,17 @@ class Database:
         path: the file.
         create: make the file where there is none.
         busy_ms: milliseconds to wait for another writer before that is an error.
+        older: open a file of an older format as well, for `migration`.
+
+    Attributes:
+        read_only: whether it may not be written.
+        file_number: what tells the file from another in its place.
 
     Raises:
         LibraryError: there is no file and `create` is false, or the file is no library, or of another format.
     """
 
-    def __init__(self, path: Path, create: bool, *, busy_ms: int = BUSY_MS) -> None:
+    def __init__(self, path: Path, create: bool, *, busy_ms: int = BUSY_MS, older: bool = False) -> None:
         self.path = path
         self._busy_ms = busy_ms
         if path.is_dir():
@@ -52,8 +57,10 @@ class Database:
         if not path.parent.is_dir():
             raise LibraryError(f"{path}: the folder {path.parent} does not exist; make it first")
         self.read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        self._oldest = schema.OLDEST if older else schema.VERSION
         self._announced = False
         self._closed = False
+        self._interrupt: BaseException | None = None
         self._connect(create)
 
     def _connect(self, create: bool) -> None:
@@ -72,6 +79,8 @@ class Database:
                 raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
+        identity = self._identity()
+        self.file_number = None if identity is None else identity[0]
 
     def _has_log(self) -> bool:
         return Path(f"{self.path}-wal").exists()
@@ -108,7 +117,7 @@ class Database:
             old.close()
             if before is None or self._opened_as is None or before[0] != self._opened_as[0]:
                 self.close()
-                raise LibraryError(f"{self.path}: was replaced by another file; open it again")
+                raise self.replaced()
 
     def require_unchanged(self) -> None:
         """Raise ChangedError where a file that was opened as one that nobody writes is being written."""
@@ -125,10 +134,9 @@ class Database:
             raise LibraryError(f"{self.path}: is an SQLite file of another program; expected a Nestling library")
         if not tables and not create:
             raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
-        if tables and version != schema.VERSION:
-            remedy = "update it" if version > schema.VERSION else "add its files to a new library"
-            raise LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; {remedy}")
-        schema.connected(self._db)
+        if tables and not self._oldest <= version <= schema.VERSION:
+            raise self.other_format(version)
+        schema.connected(self._db, self._uninterrupted)
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA temp_store = MEMORY")
         if self.read_only:
@@ -156,6 +164,41 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() > until:
                     raise
             time.sleep(0.01)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, by a caller or as another file is in its place."""
+        return self._closed
+
+    def replaced(self) -> LibraryError:
+        """What is said where another file is in the place of this one."""
+        return LibraryError(f"{self.path}: was replaced by another file; open it again")
+
+    @staticmethod
+    def closed() -> LibraryError:
+        """What is said of a file that was closed."""
+        return LibraryError(_CLOSED)
+
+    def other_format(self, version: int) -> LibraryError:
+        """What is wrong with a file of another format, and what to do."""
+        remedy = "open it once where it can be written, which brings it up to date"
+        if version > schema.VERSION:
+            remedy = "update it"
+        elif version < schema.OLDEST:
+            remedy = "add its files to a new library"
+        return LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; {remedy}")
+
+    def _uninterrupted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that SQL calls; SQLite would make a failed statement of an interrupt that is raised in it."""
+
+        def called(*values: Any) -> Any:
+            try:
+                return function(*values)
+            except (KeyboardInterrupt, SystemExit) as interrupt:
+                self._interrupt = interrupt
+                raise
+
+        return called
 
     def close(self) -> None:
         """Close the file; SQLite folds its write-ahead log into it."""
@@ -282,6 +325,9 @@ class Database:
         self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _error(self, error: Exception) -> LibraryError:
+        if (interrupt := self._interrupt) is not None:
+            self._interrupt = None
+            raise interrupt
         text = str(error)
         if self._is_outdated:
             return ChangedError(f"{self.path}: is being written by its owner; try again")

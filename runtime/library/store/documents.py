@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
 
 from ...document import Document
+from ...place import places_of
 from . import full_text, schema
 from .database import Database
-from .texts import PASSAGE, from_stored, is_whole, passage_rows, to_stored
-
-_FROM = "FROM passages JOIN documents ON documents.key = document"
-_STALE = (
-    f"SELECT passages.key, title, source, {PASSAGE} {_FROM} WHERE width NOT IN (SELECT key FROM widths WHERE name = ?)"
-)
-
-
-class Codes(NamedTuple):
-    """The codes of a passage.
-
-    Attributes:
-        bits: one a dimension.
-        record: the int8 code, see `FineCodes.records`.
-        width: of the encoder that the vector is of.
-    """
-
-    bits: bytes
-    record: bytes
-    width: str
-
-
-class Stale(NamedTuple):
-    """A passage whose codes are of another width than is wanted.
-
-    Attributes:
-        key: the passage's.
-        title, source: of its document.
-        text: its own.
-    """
-
-    key: int
-    title: str
-    source: str
-    text: str
+from .passage_codes import Codes, digest_of, hash_of, width_number
+from .texts import FROM, PASSAGE, from_stored, is_whole, joined, passage_rows, pieces, to_stored
+from .words import indexed_title
 
 
 def count(db: Database, table: str) -> int:
@@ -55,8 +24,11 @@ def count(db: Database, table: str) -> int:
 
 def document(db: Database, id: str) -> Document | None:
     """The document of this id, or None."""
-    rows = db.rows("SELECT text, title, metadata, source FROM documents WHERE id = ?", (id,))
-    return Document(id, from_stored(rows[0][0]), rows[0][1], json.loads(rows[0][2]), rows[0][3]) if rows else None
+    rows = db.rows("SELECT key, title, metadata, source FROM documents WHERE id = ?", (id,))
+    if not rows:
+        return None
+    key, title, metadata, source = rows[0]
+    return Document(id, _text(db, key), title, json.loads(metadata), source)
 
 
 def source_of(db: Database, id: str) -> str | None:
@@ -79,51 +51,73 @@ def put(db: Database, document: Document, ranges: Sequence[tuple[int, int]], cod
     """Write a document and its passages; true where one of the same id gave way; inside `writing`.
 
     Args:
-        ranges: where each passage lies in the document's text.
+        ranges: where each passage lies in the document's text, in reading order.
         codes: of each passage.
     """
-    replaced = remove(db, document.id)
-    values = (document.id, document.title, to_stored(document.text), _json(document.metadata), document.source)
-    insert = "INSERT INTO documents (id, title, text, metadata, source) VALUES (?, ?, ?, ?, ?)"
+    replaced = db.rows("SELECT copies FROM documents WHERE id = ?", (document.id,))
+    copies = replaced[0][0] if replaced and source_of(db, document.id) == document.source else "[]"
+    remove(db, document.id)
+    values = (document.id, document.title, _json(document.metadata), document.source, copies)
+    insert = "INSERT INTO documents (id, title, metadata, source, copies) VALUES (?, ?, ?, ?, ?)"
     key = db.execute(insert, values).lastrowid
     assert key is not None
     _put_metadata(db, document.metadata, key)
-    widths = {name: _width(db, name) for name in {one.width for one in codes}}
-    insert = "INSERT INTO passages (document, start, stop, bits, width) VALUES (?, ?, ?, ?, ?)"
-    for (start, stop), (bits, record, width) in zip(ranges, codes, strict=True):
-        passage = db.execute(insert, (key, start, stop, bits, widths[width])).lastrowid
-        assert passage is not None
-        title, body = document.title, document.text[start:stop]
-        digest = digest_of(title, body, bits, record)
-        db.execute("INSERT INTO fine (key, code, digest) VALUES (?, ?, ?)", (passage, record, digest))
-        full_text.insert(db, [(passage, title, body)])
-    return replaced
+    bodies = _put_passages(db, key, document, ranges, codes)
+    full_text.insert(db, indexed_title(document.title, document.source, copies), bodies)
+    return bool(replaced)
+
+
+def _put_passages(
+    db: Database, key: int, document: Document, ranges: Sequence[tuple[int, int]], codes: Sequence[Codes]
+) -> list[tuple[int, str]]:
+    """Write the text of a document that has a row, and its passages; returns the key and text of each."""
+    places = places_of(document.text, [start for start, _ in ranges], document.source)
+    widths = {name: width_number(db, name) for name in {one.width for one in codes}}
+    title, bodies = document.title, []
+    for piece in pieces(document.text, ranges):
+        statement = "INSERT INTO texts (document, start, text) VALUES (?, ?, ?)"
+        text = db.execute(statement, (key, piece.start, to_stored(piece.text))).lastrowid
+        for number in piece.passages:
+            (start, stop), (bits, record, width) = ranges[number], codes[number]
+            values = (key, number, text, start - piece.start, stop - piece.start, bits, widths[width])
+            passage = db.execute(_INSERT_PASSAGE, values).lastrowid
+            assert passage is not None
+            body = document.text[start:stop]
+            digest = digest_of(title, body, bits, record)
+            hash = hash_of(title, document.source, body)
+            db.execute(_INSERT_FINE, (passage, record, digest, hash, places[number]))
+            bodies.append((passage, body))
+    return bodies
+
+
+_INSERT_PASSAGE = "INSERT INTO passages (document, number, text, start, stop, bits, width) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_FINE = "INSERT INTO fine (key, code, digest, hash, place) VALUES (?, ?, ?, ?, ?)"
 
 
 def describe(db: Database, document: Document) -> bool:
     """Write the metadata and source of a document; false where none of this id, title and text is there; inside
     `writing`."""
-    select = "SELECT key, metadata, text FROM documents WHERE id = ? AND title = ?"
-    row = db.execute(select, (document.id, document.title)).fetchone()
-    if row is None or from_stored(row[2]) != document.text:
+    row = db.execute(
+        "SELECT key, metadata, source FROM documents WHERE id = ? AND title = ?", (document.id, document.title)
+    ).fetchone()
+    if row is None or _text(db, row[0]) != document.text:
         return False
-    _remove_metadata(db, row[1], row[0])
-    _put_metadata(db, document.metadata, row[0])
-    update = "UPDATE documents SET metadata = ?, source = ? WHERE key = ?"
-    db.execute(update, (_json(document.metadata), document.source, row[0]))
+    key, metadata, source = row
+    if source != document.source:
+        _set_origin(db, key, document.title, document.source, [])
+    _remove_metadata(db, metadata, key)
+    _put_metadata(db, document.metadata, key)
+    db.execute("UPDATE documents SET metadata = ? WHERE key = ?", (_json(document.metadata), key))
     return True
 
 
 def remove(db: Database, id: str) -> bool:
     """Remove a document and all that came of it; false where there is none; inside `writing`."""
-    row = db.execute("SELECT key, metadata, title, text FROM documents WHERE id = ?", (id,)).fetchone()
+    row = db.execute("SELECT key, metadata FROM documents WHERE id = ?", (id,)).fetchone()
     if row is None:
         return False
-    key, metadata, title, kept = row
-    if whole := is_whole(kept):
-        text = from_stored(kept)
-        select = "SELECT key, CAST(start AS INTEGER), CAST(stop AS INTEGER) FROM passages WHERE document = ?"
-        full_text.delete(db, [(passage, title, text[start:stop]) for passage, start, stop in db.rows(select, (key,))])
+    key, metadata = row
+    whole = _remove_words(db, key)
     _remove_metadata(db, metadata, key)
     db.execute("DELETE FROM documents WHERE key = ?", (key,))
     if not whole:  # FTS5 has to be told what it indexed, and all of that is not known any more
@@ -131,85 +125,94 @@ def remove(db: Database, id: str) -> bool:
     return True
 
 
-def damaged_texts(db: Database) -> dict[str, str]:
-    """What is left of the texts that are damaged, by document id."""
-    kept = db.execute("SELECT id, text FROM documents WHERE typeof(text) = 'blob'")
-    return {id: from_stored(text) for id, text in kept if not is_whole(text)}
+def set_copies(db: Database, source: str, copies: Sequence[str]) -> None:
+    """Name the other files that hold what a file does, whose documents are there; inside `writing`."""
+    for key, title in db.rows("SELECT key, title FROM documents WHERE source = ?", (source,)):
+        _set_origin(db, key, title, source, copies)
 
 
-def replace_text(db: Database, id: str, text: str) -> None:
-    """Write a document's text alone; what was derived of it has to be made anew; inside `writing`."""
-    db.execute("UPDATE documents SET text = ? WHERE id = ?", (to_stored(text), id))
+def copies_of(db: Database, source: str) -> list[str]:
+    """The other files that hold what a file does."""
+    rows = db.rows("SELECT copies FROM documents WHERE source = ? LIMIT 1", (source,))
+    return list(json.loads(rows[0][0])) if rows else []
 
 
-def coded_passages(
-    db: Database, condition: str, parameters: Sequence[Any]
-) -> Iterator[tuple[str, tuple[int, int], Codes, bool]]:
-    """Passages that meet a condition of this package's own, in the order of their keys.
+def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> int:
+    """Make the documents of a file those of another of the same content; returns how many; inside `writing`.
 
-    Yields:
-        The document's id, the range in its text, the codes, whose width is None where it has no name, and whether text
-        and codes are what their digest says.
+    Args:
+        copies: still other files of the same content.
     """
-    select = (
-        f"SELECT id, title, start, stop, bits, code, name, digest, {PASSAGE} {_FROM}"
-        " JOIN fine ON fine.key = passages.key LEFT JOIN widths ON widths.key = width"
-    )
-    rows = passage_rows(db.stream(f"{select} WHERE {condition} ORDER BY passages.key", parameters))
-    for id, title, start, stop, bits, record, width, digest, text in rows:
-        intact = digest is None or digest == digest_of(title, text, bits, record)
-        yield id, (start, stop), Codes(bits, record, width), intact
+    select = "SELECT key, id, title, metadata FROM documents WHERE source = ? ORDER BY key"
+    for key, id, title, metadata in (rows := db.rows(select, (source,))):
+        own = title == PurePath(source).stem
+        _set_origin(db, key, PurePath(heir).stem if own else title, heir, copies)
+        values = {**json.loads(metadata), "path": heir}
+        _remove_metadata(db, metadata, key)
+        _put_metadata(db, values, key)
+        name = heir + id[len(source) :] if id.startswith(source) else id
+        db.execute("UPDATE documents SET id = ?, metadata = ? WHERE key = ?", (name, _json(values), key))
+    return len(rows)
 
 
-def codes_of(db: Database, id: str) -> dict[tuple[int, int], Codes]:
-    """The codes of a document's passages by their range; without those that are not what their digest says, and those
-    of a width without a name."""
-    found = coded_passages(db, "id = ?", (id,))
-    return {span: codes for _, span, codes, intact in found if intact and codes.width is not None}
+def _set_origin(db: Database, key: int, title: str, source: str, copies: Sequence[str]) -> None:
+    """Give a document another title, source and copies, with the words and digests that come of them."""
+    before = db.rows("SELECT title, source, copies FROM documents WHERE key = ?", (key,))[0]
+    after = (title, source, _list(copies))
+    is_as_encoded = hash_of(before[0], before[1], "") == hash_of(title, source, "")
+    if is_as_encoded and indexed_title(*before) == indexed_title(*after) and before[0] == title:
+        db.execute("UPDATE documents SET source = ?, copies = ? WHERE key = ?", (source, after[2], key))
+        return
+    whole = _remove_words(db, key)
+    db.execute("UPDATE documents SET title = ?, source = ?, copies = ? WHERE key = ?", (*after, key))
+    select = f"SELECT passages.key, bits, code, digest, {PASSAGE} {FROM} JOIN fine ON fine.key = passages.key"
+    for passage, bits, record, digest, body in passage_rows(db.rows(f"{select} WHERE documents.key = ?", (key,))):
+        if digest == digest_of(before[0], body, bits, record):  # else it is damaged, and must not look sound
+            update = "UPDATE fine SET digest = ?, hash = ? WHERE key = ?"
+            db.execute(
+                update,
+                (
+                    digest_of(title, body, bits, record),
+                    hash_of(title, source, body),
+                    passage,
+                ),
+            )
+    if whole:
+        full_text.insert(db, *_words(db, key))
+    else:
+        full_text.rebuild(db)
 
 
-def widths(db: Database) -> dict[str, int]:
-    """How many passages are of each width."""
-    counts = "SELECT width, count(*) AS passages FROM passages GROUP BY width"
-    select = f"SELECT coalesce(name, 'no name'), passages FROM ({counts}) LEFT JOIN widths ON widths.key = width"
-    return dict(db.rows(f"{select} ORDER BY 1"))
+def damaged_texts(db: Database) -> list[str]:
+    """Ids of documents whose text is damaged."""
+    kept = db.execute("SELECT id, text FROM texts JOIN documents ON documents.key = document ORDER BY texts.key")
+    return list(dict.fromkeys(id for id, text in kept if not is_whole(text)))
 
 
-def stale(db: Database, width: str, below: int, limit: int) -> list[Stale]:
-    """Passages of other widths than one with keys below another, the newest first, so many at the most."""
-    select = f"{_STALE} AND passages.key < ? ORDER BY passages.key DESC LIMIT ?"
-    return [Stale(*row) for row in passage_rows(db.stream(select, (width, below, limit)))]
+def salvage(db: Database) -> None:
+    """Keep of damaged texts what can be read; what was derived of them has to be made anew; inside `writing`."""
+    for key, kept in db.rows("SELECT key, text FROM texts WHERE typeof(text) = 'blob'"):
+        if not is_whole(kept):
+            db.execute("UPDATE texts SET text = ? WHERE key = ?", (to_stored(from_stored(kept)), key))
 
 
-def recode(db: Database, stale: Stale, codes: Codes) -> bool:
-    """Write other codes for a passage; false where it is gone, reads otherwise than it did, or is of their width by
-    now; inside `writing`.
+def _words(db: Database, key: int) -> tuple[str, list[tuple[int, str]]]:
+    """What the full text has of a document: its title as words, and key and text of each passage."""
+    title = indexed_title(*db.rows("SELECT title, source, copies FROM documents WHERE key = ?", (key,))[0])
+    return title, list(passage_rows(db.rows(f"SELECT passages.key, {PASSAGE} {FROM} WHERE documents.key = ?", (key,))))
 
-    Its key and its words stay. That it has changed is seen by its revision: the generation that it is changed in.
-    """
-    now = passage_rows(db.stream(f"{_STALE} AND passages.key = ?", (codes.width, stale.key)))
-    if list(now) != [tuple(stale)]:
+
+def _remove_words(db: Database, key: int) -> bool:
+    """Take a document out of the full text; false where its text is damaged, so that this cannot be done."""
+    if not all(is_whole(kept) for (kept,) in db.rows("SELECT text FROM texts WHERE document = ?", (key,))):
         return False
-    update = "UPDATE passages SET bits = ?, width = ?, revision = ? WHERE key = ?"
-    db.execute(update, (codes.bits, _width(db, codes.width), db.generation + 1, stale.key))
-    digest = digest_of(stale.title, stale.text, codes.bits, codes.record)
-    db.execute("INSERT OR REPLACE INTO fine (key, code, digest) VALUES (?, ?, ?)", (stale.key, codes.record, digest))
+    full_text.delete(db, *_words(db, key))
     return True
 
 
-def digest_of(title: str, text: str, bits: bytes, record: bytes) -> bytes:
-    """8 bytes that tell whether a passage, its document's title and its codes still belong together."""
-    digest = blake2b(digest_size=8)
-    for part in (title.encode(), text.encode(), bits, record):
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
-
-
-def _width(db: Database, name: str) -> int:
-    """The number that stands for a width in the file; inside `writing`."""
-    db.execute("INSERT OR IGNORE INTO widths (name) VALUES (?)", (name,))
-    return int(db.execute("SELECT key FROM widths WHERE name = ?", (name,)).fetchone()[0])
+def _text(db: Database, key: int) -> str:
+    kept = db.rows("SELECT start, text FROM texts WHERE document = ? ORDER BY start", (key,))
+    return joined((start, from_stored(text)) for start, text in kept)
 
 
 def _put_metadata(db: Database, metadata: Mapping[str, Any], key: int) -> None:
@@ -224,3 +227,7 @@ def _remove_metadata(db: Database, metadata: str, key: int) -> None:
 
 def _json(metadata: Mapping[str, Any]) -> str:
     return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)
+
+
+def _list(paths: Sequence[str]) -> str:
+    return json.dumps(list(paths), ensure_ascii=False)

@@ -12,7 +12,6 @@ from typing import Any
 
 from ...disk import replacing
 from ...errors import NestlingError
-from ...place import place_of
 from . import passages
 from .database import Database
 
@@ -58,8 +57,8 @@ def _batches(db: Database, dim: int, progress: Callable[[int, int], None] | None
                 "document": row.document.id,
                 "passage": row.number,
                 "title": row.document.title,
-                "text": row.text[row.start :],
-                "place": place_of(row.text, row.start, row.document.source),
+                "text": row.text,
+                "place": row.place,
                 "source": row.document.source,
                 "metadata": dict(row.document.metadata),
                 "vector": [round(value, 6) for value in vector.tolist()],

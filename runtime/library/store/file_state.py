@@ -20,12 +20,16 @@ class FileState:
         size, mtime_ns: bytes, and time of modification in nanoseconds; a size of `READ_AGAIN` asks for that.
         digest: of its bytes; None where it could not be read, or is too large.
         skips: what of it could not be taken in.
+        copy_of: the file of the same content whose documents stand for it; empty where it has its own.
+        removed: whether documents of it were removed by their ids since.
     """
 
     size: int
     mtime_ns: int
     digest: bytes | None = None
     skips: tuple[Skip, ...] = ()
+    copy_of: str = ""
+    removed: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,26 +40,43 @@ class MirroredFolder:
         path: in full.
         ignored: patterns in the syntax of .gitignore, below it.
         max_bytes: larger files are passed over; None for no limit of its own.
+        device: the number of the drive that holds what it lies in; None where it is not known.
     """
 
     path: str
     ignored: tuple[str, ...] = ()
     max_bytes: int | None = None
+    device: int | None = None
 
 
 def files(db: Database) -> dict[str, FileState]:
     """All files that were read, by path."""
-    rows = db.rows("SELECT path, size, mtime_ns, digest, skips FROM files")
-    return {path: FileState(size, time, digest, _skips(skips)) for path, size, time, digest, skips in rows}
+    rows = db.rows("SELECT path, size, mtime_ns, digest, skips, copy_of, removed FROM files")
+    return {
+        path: FileState(size, time, digest, _skips(skips), copy_of, bool(removed))
+        for path, size, time, digest, skips, copy_of, removed in rows
+    }
 
 
 def set_file(db: Database, path: str, file: FileState) -> None:
     """Remember a file as read; inside `writing`."""
     skips = json.dumps([skip.to_json() for skip in file.skips])
     db.execute(
-        "INSERT OR REPLACE INTO files (path, size, mtime_ns, digest, skips) VALUES (?, ?, ?, ?, ?)",
-        (path, file.size, file.mtime_ns, file.digest, skips),
+        "INSERT OR REPLACE INTO files (path, size, mtime_ns, digest, skips, copy_of, removed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (path, file.size, file.mtime_ns, file.digest, skips, file.copy_of, file.removed),
     )
+
+
+def set_removed(db: Database, path: str) -> None:
+    """Remember that documents of a file were removed by their ids; inside `writing`."""
+    db.execute("UPDATE files SET removed = 1 WHERE path = ?", (path,))
+
+
+def hand_over(db: Database, path: str, heir: str) -> None:
+    """Remember that the documents of a file are those of a copy of it from now on; inside `writing`."""
+    db.execute("UPDATE files SET copy_of = ? WHERE copy_of = ?", (heir, path))
+    db.execute("UPDATE files SET copy_of = '' WHERE path = ?", (heir,))
 
 
 def read_again(db: Database, path: str) -> None:
@@ -70,15 +91,15 @@ def forget_file(db: Database, path: str) -> None:
 
 def folders(db: Database) -> list[MirroredFolder]:
     """What the library mirrors, in the order of the paths."""
-    rows = db.rows("SELECT path, ignored, max_bytes FROM folders ORDER BY path")
-    return [MirroredFolder(path, tuple(json.loads(ignored)), most) for path, ignored, most in rows]
+    rows = db.rows("SELECT path, ignored, max_bytes, device FROM folders ORDER BY path")
+    return [MirroredFolder(path, tuple(json.loads(ignored)), most, device) for path, ignored, most, device in rows]
 
 
 def set_folders(db: Database, mirrored: Sequence[MirroredFolder]) -> None:
     """Remember what the library mirrors, beside what it did before; inside `writing`."""
     for folder in mirrored:
-        values = (folder.path, json.dumps(folder.ignored), folder.max_bytes)
-        db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", values)
+        values = (folder.path, json.dumps(folder.ignored), folder.max_bytes, folder.device)
+        db.execute("INSERT OR REPLACE INTO folders (path, ignored, max_bytes, device) VALUES (?, ?, ?, ?)", values)
 
 
 def forget_folder(db: Database, path: str) -> None:

@@ -6,11 +6,11 @@ FTS5 keeps the words of what was removed until its parts are merged, and has to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from .database import Database
-from .schema import TOKENIZER
-from .texts import PASSAGE, passage_rows
+from .schema import WORDS
+from .texts import FROM, PASSAGE, passage_rows
+from .words import TOKENIZER, VERSION, indexed, indexed_title
 
 _WEIGHTS = {"title": 2.0, "body": 1.0}
 _MAX_ROWS = 2**62
@@ -22,23 +22,31 @@ _MOST_MERGED = 100_000
 _PURGES_A_REBUILD = 500
 
 
-def insert(db: Database, passages: Iterable[tuple[Any, ...]]) -> None:
-    """Index passages, each a key, its document's title and its text; inside `writing`."""
-    db.executemany("INSERT INTO full_text (rowid, title, body) VALUES (?, ?, ?)", passages)
+def insert(db: Database, title: str, passages: Iterable[tuple[int, str]]) -> None:
+    """Index passages of a document, each a key and its text; inside `writing`.
+
+    Args:
+        title: the document's, as `words.indexed_title` gives it.
+    """
+    rows = ((key, title, indexed(body)) for key, body in passages)
+    db.executemany("INSERT INTO full_text (rowid, title, body) VALUES (?, ?, ?)", rows)
 
 
-def delete(db: Database, passages: Iterable[tuple[Any, ...]]) -> None:
+def delete(db: Database, title: str, passages: Iterable[tuple[int, str]]) -> None:
     """Take passages out, given as they were inserted; their words stay in the file until `purge`; inside `writing`."""
     statement = "INSERT INTO full_text (full_text, rowid, title, body) VALUES ('delete', ?, ?, ?)"
-    db.executemany(statement, passages)
+    db.executemany(statement, ((key, title, indexed(body)) for key, body in passages))
     db.set_meta(_HAS_REMOVED_WORDS, "1")
 
 
 def rebuild(db: Database) -> None:
     """Make the index anew from the texts; inside `writing`. FTS5 can do so by itself, but stops at a damaged text."""
     db.execute("INSERT INTO full_text (full_text) VALUES ('delete-all')")
-    select = f"SELECT passages.key, title, {PASSAGE} FROM passages JOIN documents ON documents.key = document"
-    insert(db, passage_rows(db.execute(f"{select} ORDER BY passages.key")))
+    select = f"SELECT passages.key, title, source, copies, {PASSAGE} {FROM} ORDER BY passages.key"
+    rows = passage_rows(db.execute(select))
+    statement = "INSERT INTO full_text (rowid, title, body) VALUES (?, ?, ?)"
+    db.executemany(statement, ((key, indexed_title(*named), indexed(body)) for key, *named, body in rows))
+    db.set_meta(WORDS, VERSION)
 
 
 def purge(db: Database) -> None:
@@ -92,13 +100,14 @@ def ranked(db: Database, match: str, limit: int, *, allowed: bool) -> list[tuple
 
 
 def marked(db: Database, match: str, texts: Mapping[int, str], before: str, after: str) -> dict[int, str]:
-    """Those of some texts that match an FTS5 expression, with marks around what matched.
+    """Those of some texts that match an FTS5 expression, as `words.indexed` gives them, with marks around what matched.
 
     They are indexed by themselves, in memory: the large index would be asked for every word of every text.
     """
-    db.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.shown USING fts5 (body, tokenize = '{TOKENIZER}')")
+    db.execute(f'CREATE VIRTUAL TABLE IF NOT EXISTS temp.shown USING fts5 (body, tokenize = "{TOKENIZER}")')
     db.execute("DELETE FROM temp.shown")
-    db.executemany("INSERT INTO temp.shown (rowid, body) VALUES (?, ?)", texts.items())
+    rows = ((key, indexed(text)) for key, text in texts.items())
+    db.executemany("INSERT INTO temp.shown (rowid, body) VALUES (?, ?)", rows)
     select = "SELECT rowid, highlight(shown, 0, ?, ?) FROM temp.shown WHERE shown MATCH ?"
     return dict(db.execute(select, (before, after, match)))
 

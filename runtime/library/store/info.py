@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from . import documents, file_state
+from . import documents, file_state, passage_codes
 from .database import Database
 
 
@@ -57,7 +57,7 @@ class LibraryInfo:
 
 def library_info(db: Database, dim: int, document_width: str) -> LibraryInfo:
     """What a library holds; inside `reading`."""
-    widths = documents.widths(db)
+    widths = passage_codes.widths(db)
     return LibraryInfo(
         path=str(db.path),
         documents=documents.count(db, "documents"),
@@ -78,7 +78,8 @@ def library_info(db: Database, dim: int, document_width: str) -> LibraryInfo:
 
 
 _PARTS = {
-    "text": "SELECT sum(length(CAST(text AS BLOB)) + length(CAST(title AS BLOB))) FROM documents",
+    "text": "SELECT (SELECT sum(length(CAST(text AS BLOB))) FROM texts)"
+    " + sum(length(CAST(title AS BLOB))) FROM documents",
     "metadata": "SELECT sum(length(CAST(metadata AS BLOB))) FROM documents",
     "bits": "SELECT sum(length(bits)) FROM passages",
     "fine codes": "SELECT sum(length(code)) FROM fine",

@@ -16,7 +16,7 @@ from ...arrays import Bytes, Keys
 from ...document import Document
 from ...vectors.codes import FineCodes, record_bytes
 from .database import Database
-from .texts import PASSAGE_WITHIN, passage_rows
+from .texts import FROM, PASSAGE, passage_rows
 
 _ROWS_AT_ONCE = 4096
 
@@ -27,15 +27,17 @@ class PassageRow:
 
     Attributes:
         document: all of it but its text.
-        text: of the document, up to the passage's end.
-        start: where the passage begins in it.
+        text: the passage's own.
         number: the passage's number within the document, 0 for the first.
+        place: see `place.places_of`.
+        copies: the other files that hold what the document's does.
     """
 
     document: Document
     text: str
-    start: int
     number: int
+    place: str
+    copies: tuple[str, ...]
 
 
 def bits(db: Database, dim: int, after: int = 0) -> tuple[Keys, Keys, Bytes]:
@@ -99,17 +101,19 @@ def allow(db: Database, condition: tuple[str, list[Any]]) -> Keys:
 
 def shown(db: Database, keys: Keys) -> dict[int, PassageRow]:
     """Passages as they are shown, by key."""
-    rows = _by_keys(
-        db,
-        "SELECT p.key, id, title, metadata, source, CAST(start AS INTEGER),"
-        " (SELECT count(*) FROM passages AS other WHERE other.document = p.document AND other.key < p.key),"
-        f" {PASSAGE_WITHIN} FROM passages AS p JOIN documents ON documents.key = p.document WHERE p.key IN",
-        keys,
+    select = (
+        f"SELECT passages.key, id, title, metadata, source, copies, number, place, {PASSAGE} {FROM}"
+        " JOIN fine ON fine.key = passages.key WHERE passages.key IN"
     )
+    rows = passage_rows(_by_keys(db, select, keys))
     return {
-        key: PassageRow(Document(id, "", title, json.loads(metadata), source), text, start, number)
-        for key, id, title, metadata, source, start, number, text in passage_rows(rows)
+        key: PassageRow(Document(id, "", title, json.loads(metadata), source), text, number, place, _paths(copies))
+        for key, id, title, metadata, source, copies, number, place, text in rows
     }
+
+
+def _paths(copies: str) -> tuple[str, ...]:
+    return tuple(json.loads(copies)) if copies != "[]" else ()
 
 
 def _by_keys(db: Database, select: str, keys: Keys) -> Iterator[Any]:

@@ -1,37 +1,54 @@
-"""What stands in a library file of today's format, written whole; older ones were never released and are not read."""
+"""What stands in a library file of today's format, written whole; `migration` brings older files to it."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from . import words
 
 APPLICATION_ID = 0x4E455354  # "NEST"
-VERSION = 4
-# How FTS5 takes words apart: by their stems, without accents.
-TOKENIZER = "porter unicode61 remove_diacritics 2"
+VERSION = 5
+OLDEST = 4  # that `migration` knows
+WORDS = "words"  # in `meta`: the version of the rule that the full text was cut by
 
-# documents.text: see `texts`. passages.width: a number of `widths`, which is a byte a passage. passages.revision: the
-# generation in which a passage that was there was given other codes, see `documents.recode`; most have none, and are
-# not in the index. metadata: the values of documents.metadata once more, a row each, for filters; the truth is the
-# JSON. full_text: the title is last, since FTS5 takes two bytes more where a word stands in any column but the first;
-# `automerge` makes half as much be written while a library grows, for some more parts that a search reads.
+# documents.copies: a JSON list of the other files of the same content, of which nothing else is kept. texts: see
+# `texts`. passages.number: 0 for the first of its document. passages.text: the piece that it lies in; start and stop
+# are offsets of characters there. passages.width: a number of `widths`, which is a byte a passage.
+# passages.revision: the generation in which a passage that was there was given other codes, see
+# `passage_codes.recode`; most have none, and are not in the index. fine: what is read of a passage where it is a
+# candidate or is shown; hash tells what was encoded, see `passage_codes.hash_of`. metadata: the values of
+# documents.metadata once more, a row each, for filters; the truth is the JSON. files.copy_of: the file of the same
+# content whose documents are there; files.removed: documents of it were removed by their ids. folders.device: the
+# number of the drive that it was on. full_text: the title is last, since FTS5 takes two bytes more where a word
+# stands in any column but the first; `automerge` makes half as much be written while a library grows, for some more
+# parts that a search reads.
 _TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     title TEXT NOT NULL,
-    text TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    source TEXT NOT NULL
+    source TEXT NOT NULL,
+    copies TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX documents_source ON documents (source);
+CREATE TABLE texts (
+    key INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    start INTEGER NOT NULL,
+    text NOT NULL
+);
+CREATE INDEX texts_document ON texts (document);
 CREATE TABLE passages (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    text INTEGER NOT NULL,
     start INTEGER NOT NULL,
     stop INTEGER NOT NULL,
     bits BLOB NOT NULL,
@@ -40,7 +57,14 @@ CREATE TABLE passages (
 );
 CREATE INDEX passages_document ON passages (document);
 CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0;
-CREATE TABLE fine (key INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE, code BLOB NOT NULL, digest BLOB);
+CREATE TABLE fine (
+    key INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE,
+    code BLOB NOT NULL,
+    digest BLOB,
+    hash BLOB NOT NULL,
+    place TEXT NOT NULL
+);
+CREATE INDEX fine_hash ON fine (hash);
 CREATE TABLE widths (key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE metadata (
     name TEXT NOT NULL, kind TEXT NOT NULL, value NOT NULL, document INTEGER NOT NULL,
@@ -48,15 +72,20 @@ CREATE TABLE metadata (
 ) WITHOUT ROWID;
 CREATE TABLE files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB,
-    skips TEXT NOT NULL DEFAULT '[]'
+    skips TEXT NOT NULL DEFAULT '[]', copy_of TEXT NOT NULL DEFAULT '', removed INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE TABLE folders (path TEXT PRIMARY KEY, ignored TEXT NOT NULL, max_bytes INTEGER) WITHOUT ROWID;
+CREATE TABLE folders (
+    path TEXT PRIMARY KEY, ignored TEXT NOT NULL, max_bytes INTEGER, device INTEGER
+) WITHOUT ROWID;
 CREATE VIEW passage_text (key, document, title, body) AS
-    SELECT passages.key, document, title,
-        substr(CASE typeof(text) WHEN 'blob' THEN CAST(inflated(text) AS TEXT) ELSE text END, start + 1, stop - start)
-    FROM passages JOIN documents ON documents.key = document;
+    SELECT passages.key, passages.document, indexed_title(title, source, copies),
+        indexed(substr(
+            CASE typeof(texts.text) WHEN 'blob' THEN CAST(inflated(texts.text) AS TEXT) ELSE texts.text END,
+            passages.start + 1, passages.stop - passages.start
+        ))
+    FROM passages JOIN documents ON documents.key = passages.document JOIN texts ON texts.key = passages.text;
 CREATE VIRTUAL TABLE full_text USING fts5 (
-    body, title, content = 'passage_text', content_rowid = 'key', tokenize = '{TOKENIZER}'
+    body, title, content = 'passage_text', content_rowid = 'key', tokenize = "{words.TOKENIZER}"
 );
 INSERT INTO full_text (full_text, rank) VALUES ('automerge', 8);
 """
@@ -87,18 +116,30 @@ def stored_rows(metadata: str, document: int) -> list[tuple[str, str, Any, int]]
         return []
 
 
-def connected(db: sqlite3.Connection) -> None:
-    """Give a connection the function that the view of passages asks for, as FTS5 compares the full text with the texts.
+def connected(db: sqlite3.Connection, called: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Give a connection the functions that the view of passages asks for, as FTS5 compares the full text with the
+    texts in a check.
 
-    It is none of Python's own: an interrupt would be raised in it, and SQLite make a failed statement of that.
+    Args:
+        called: gives what is called in place of a function of Python.
     """
-    db.execute("PRAGMA trusted_schema = ON")  # SQLite's default; where it is built with another, no view may call it
+    db.execute("PRAGMA trusted_schema = ON")  # SQLite's default; where it is built with another, no view may call them
     db.create_function("inflated", 1, zlib.decompress, deterministic=True)
+    db.create_function("indexed", 1, called(words.indexed), deterministic=True)
+    db.create_function("indexed_title", 3, called(words.indexed_title), deterministic=True)
 
 
-def create(db: sqlite3.Connection) -> None:
+class Executes(Protocol):
+    """A connection, or what stands before one."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object:
+        """Run a statement."""
+
+
+def create(db: Executes) -> None:
     """Make the tables of a new library; inside a transaction."""
     for statement in _TABLES.strip().split(";\n"):
         db.execute(statement)
+    db.execute("INSERT INTO meta VALUES (?, ?)", (WORDS, words.VERSION))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {VERSION}")

@@ -40,6 +40,7 @@ def test_adding_again_reads_only_what_changed(nestling: Run, tmp_path: Path) -> 
         "removed": 1,
         "skipped": [],
         "refined": 0,
+        "copies": 0,
     }
 
 

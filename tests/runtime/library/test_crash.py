@@ -152,9 +152,9 @@ def half_documents(path: Path) -> list[str]:
     """Ids of documents with a character that lies in no passage, or with a passage that lacks a code or its words."""
     with sqlite3.connect(path) as db:
         rows = db.execute(
-            "SELECT documents.id, text, max(stop), count(*), count(code), count(full_text_docsize.id)"
-            " FROM documents"
-            " LEFT JOIN passages ON document = documents.key LEFT JOIN fine ON fine.key = passages.key"
+            "SELECT documents.id, texts.text, max(stop), count(*), count(code), count(full_text_docsize.id)"
+            " FROM documents LEFT JOIN texts ON texts.document = documents.key"
+            " LEFT JOIN passages ON passages.text = texts.key LEFT JOIN fine ON fine.key = passages.key"
             " LEFT JOIN full_text_docsize ON full_text_docsize.id = passages.key GROUP BY documents.key"
         ).fetchall()
     return [

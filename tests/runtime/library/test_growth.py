@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nestling import Document, Encoder, Library
 from nestling.library.intake.intake import taking_in
 from nestling.library.search import bit_cache, ranking
 from nestling.library.search.query import question
-from nestling.library.store import documents
+from nestling.library.store import passage_codes, passages
 from nestling.library.store.database import Database
-from nestling.library.store.documents import Codes
+from nestling.library.store.passage_codes import Codes
 
 SMALL, LARGE = 50, 1000
 
@@ -46,9 +49,9 @@ def replace_one(db: Database, encoder: Encoder) -> None:
 
 
 def recode_one(db: Database, encoder: Encoder) -> None:
-    (one,) = documents.stale(db, "other", 2**62, 1)
+    (one,) = passage_codes.stale(db, "other", 2**62, 1)
     with db.writing():
-        assert documents.recode(db, one, Codes(bytes(48), bytes(388), "other"))
+        assert passage_codes.recode(db, one, Codes(bytes(48), bytes(388), "other"))
 
 
 def search(db: Database, encoder: Encoder) -> None:
@@ -87,3 +90,61 @@ def test_statements_grow_with_what_is_added_and_no_faster(tmp_path: Path, encode
         db.close()
         counts.append(len([sql for sql in asked if not sql.startswith("--")]))
     assert counts[0] < counts[1] <= 4.2 * counts[0]
+
+
+def rows(order: list[int], name: str) -> list[Document]:
+    return [Document(f"{name} {place}", text(number), source=f"/{name}") for place, number in enumerate(order)]
+
+
+def test_what_moved_between_documents_is_looked_up_and_not_encoded(tmp_path: Path, encoder: Encoder) -> None:
+    counts = []
+    for size in (SMALL, 4 * SMALL):
+        asked: list[str] = []
+        with Library(tmp_path / f"{size}.nest", encoder=encoder) as library:
+            library.add(rows(list(range(size)), "old"))
+        db = Database(tmp_path / f"{size}.nest", create=False)
+        db.trace(asked.append)
+        with taking_in(db, lambda: encoder, lambda: None) as intake:
+            for document in rows(list(range(size))[::-1], "new"):
+                intake.add(document)
+            intake.flush()
+        assert intake.passages == 0
+        db.trace(None)
+        db.close()
+        counts.append(len([sql for sql in asked if not sql.startswith("--")]))
+    assert counts[0] < counts[1] <= 4.2 * counts[0]
+
+
+def long_text(count: int) -> str:
+    return "\n".join(f"# Part {number}\n\n{text(number) * 8}" for number in range(count))
+
+
+def test_a_passage_of_a_long_document_is_read_without_the_rest(tmp_path: Path, encoder: Encoder) -> None:
+    sizes = []
+    for count in (200, 1600):
+        with Library(tmp_path / f"{count}.nest", encoder=encoder) as library:
+            library.add([Document("long", long_text(count))])
+            hit = library.search(f"number {count - 2}", k=1, mode="lexical")[0]
+            assert (hit.place, hit.text in long_text(count)) == (f"Part {count - 2}", True)
+            assert library.get("long") == Document("long", long_text(count))
+        db = Database(tmp_path / f"{count}.nest", create=False)
+        with db.reading():
+            (key,) = passages.keys(db)[-1:]
+            tracemalloc.start()
+            passages.shown(db, np.array([key]))
+            sizes.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        db.close()
+    assert sizes[1] < 1.5 * sizes[0] < 1 << 20
+
+
+def test_a_dump_takes_time_in_proportion(tmp_path: Path, encoder: Encoder) -> None:
+    seconds = []
+    for count in (400, 3200):
+        with Library(tmp_path / f"{count}.nest", encoder=encoder) as library:
+            library.add([Document("long", long_text(count))])
+            begin = time.process_time()
+            written = library.dump(tmp_path / f"{count}.jsonl")
+            seconds.append(time.process_time() - begin)
+            assert written == library.info().passages
+    assert seconds[1] < 20 * seconds[0]  # eight times as much; it was sixty times as long

@@ -219,15 +219,15 @@ def test_what_is_remembered_is_synced_where_no_path_is_given(tmp_path: Path, lib
     notes, papers = tmp_path / "notes", tmp_path / "papers"
     for folder in (notes, papers):
         folder.mkdir()
-        (folder / "a.txt").write_text("The heron.")
-        (folder / "b.md").write_text("The otter.")
-        (folder / "large.txt").write_text("The stork. " * 90)
+        (folder / "a.txt").write_text(f"The heron of {folder.name}.")
+        (folder / "b.md").write_text(f"The otter of {folder.name}.")
+        (folder / "large.txt").write_text(f"The stork of {folder.name}. " * 90)
     library.sync(notes, ignore=["*.md"], max_bytes=500)
     library.sync(papers)
     for folder in (notes, papers):
-        (folder / "new.txt").write_text("The crane.")
-        (folder / "new.md").write_text("The swan.")
-        (folder / "larger.txt").write_text("The gull. " * 99)
+        (folder / "new.txt").write_text(f"The crane of {folder.name}.")
+        (folder / "new.md").write_text(f"The swan of {folder.name}.")
+        (folder / "larger.txt").write_text(f"The gull of {folder.name}. " * 99)
     assert library.sync() == Report(added=4, unchanged=4)
     assert [Path(path).name for path in library.info().folders] == ["notes", "papers"]
     assert str(notes / "new.md") not in library

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nestling.arrays import Floats
 from nestling.library.search.bit_cache import BitCache, current
-from nestling.library.store import documents, passages
+from nestling.library.store import documents, passage_codes, passages
 from nestling.library.store.database import Database
 from nestling.vectors import flat
 from nestling.vectors.hamming import BLOCK_ROWS
@@ -77,7 +77,7 @@ def recoded(store: Database, id: str, seed: int) -> None:
     """Give every other passage of a document other codes, of a width of its own; inside `writing`."""
     stale = stale_of(store, f"w{seed}", id)[::2]
     for one, other in zip(stale, codes(len(stale), seed, f"w{seed}"), strict=True):
-        assert documents.recode(store, one, other)
+        assert passage_codes.recode(store, one, other)
 
 
 def test_of_a_file_that_has_not_changed_the_same_is_held(store: Database) -> None:
@@ -115,11 +115,11 @@ def test_of_full_blocks_those_alone_are_made_again_in_which_codes_changed(tmp_pa
             documents.put(store, *many(f"d{number}", BLOCK_ROWS, number))
         documents.put(store, *coded("last", "x"))
     held = now(store, None)
-    middle = documents.stale(store, "other", 2 * BLOCK_ROWS, 2)
+    middle = passage_codes.stale(store, "other", 2 * BLOCK_ROWS, 2)
     for changed in (middle, stale_of(store, "other", "last")):
         with store.writing():
             for stale, other in zip(changed, codes(len(changed), 7, "other"), strict=True):
-                assert documents.recode(store, stale, other)
+                assert passage_codes.recode(store, stale, other)
         before, held = held, now(store, held)
         assert_fresh(store, held)
         kept = [old is new for old, new in zip(before.blocks[:3], held.blocks, strict=False)]

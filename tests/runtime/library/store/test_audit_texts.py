@@ -18,10 +18,11 @@ LOST = "The bittern booms in the fen. " * 3 + " ".join(f"It was heard {number} t
 def damage_text(path: Path, id: str, share: float) -> None:
     """Zeros in the place of what is stored behind a share of a text."""
     with opened(path) as db:
-        (stored,) = db.execute("SELECT text FROM documents WHERE id = ?", (id,)).fetchone()
+        select = "SELECT texts.key, text FROM texts JOIN documents ON documents.key = document WHERE id = ?"
+        key, stored = db.execute(select, (id,)).fetchone()
         assert isinstance(stored, bytes)
         kept = int(len(stored) * share)
-        db.execute("UPDATE documents SET text = ? WHERE id = ?", (stored[:kept] + bytes(len(stored) - kept), id))
+        db.execute("UPDATE texts SET text = ? WHERE key = ?", (stored[:kept] + bytes(len(stored) - kept), key))
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.9])
@@ -86,9 +87,9 @@ def test_whichever_bit_of_the_only_text_turns_it_can_be_removed(tmp_path: Path, 
         for place in range(0, 150, 7):
             library.add([Document("only", text)])
             with opened(library.path) as db:
-                stored = bytearray(db.execute("SELECT text FROM documents").fetchone()[0])
+                stored = bytearray(db.execute("SELECT text FROM texts").fetchone()[0])
                 stored[place % len(stored)] ^= 4
-                db.execute("UPDATE documents SET text = ?", (bytes(stored),))
+                db.execute("UPDATE texts SET text = ?", (bytes(stored),))
             assert library.remove(["only"]) == Report(removed=1)
         assert library.problems(full=True) == []
 
@@ -97,7 +98,7 @@ def test_a_text_that_would_fill_the_memory_is_not_inflated(tmp_path: Path, encod
     with Library(tmp_path / "a.nest", encoder=encoder) as library:
         library.add(DOCUMENTS)
         with opened(library.path) as db:
-            db.execute("UPDATE documents SET text = ? WHERE id = 'owl'", (zlib.compress(bytes(300 << 20)),))
+            db.execute("UPDATE texts SET text = ? WHERE document = 1", (zlib.compress(bytes(300 << 20)),))
         tracemalloc.start()
         assert any("'owl'" in one for one in library.problems(full=True))
         library.search("owl", k=9)

@@ -14,13 +14,13 @@ import pytest
 
 from nestling import Document
 from nestling.errors import LibraryError
-from nestling.library.store import documents, file_state, full_text, passages
+from nestling.library.store import documents, file_state, full_text, passage_codes, passages
 from nestling.library.store.audit import damage
 from nestling.library.store.database import Database
 from nestling.library.store.file_state import FileState
 from nestling.library.store.filters import to_sql
 from processes import guarded_environment
-from stored import DIM, coded, codes, opened, rows, stale_of, words
+from stored import DIM, coded, codes, codes_of, opened, rows, stale_of, words
 
 
 def test_what_was_put_can_be_read(store: Database) -> None:
@@ -35,7 +35,7 @@ def test_what_was_put_can_be_read(store: Database) -> None:
     assert [row.tobytes() for row in bits[:2]] == [one.bits for one in first]
     fine = passages.fine(store, np.array([2, 1]), DIM)
     assert [row.tobytes() for row in fine.records()] == [one.record for one in first[::-1]]
-    assert documents.codes_of(store, "owl") == {(0, 17): first[0], (10, 34): first[1]}
+    assert codes_of(store, "owl") == first
     assert passages.owners(store, np.array([3, 1, 2])).tolist() == [2, 1, 1]
     assert passages.ids(store, of) == {1: "owl", 2: "burn"}
 
@@ -49,19 +49,15 @@ def test_only_newer_passages_are_read_where_that_is_asked(store: Database) -> No
 
 def test_passages_are_shown_with_their_own_text_and_place(store: Database) -> None:
     shown = passages.shown(store, np.array([2, 3]))
-    assert (shown[2].text[shown[2].start :], shown[2].number, shown[2].document.id) == (
-        "at night over the fields",
-        1,
-        "owl",
-    )
-    assert (shown[3].text, shown[3].start, shown[3].number) == ("cool the burn with water", 0, 0)
+    assert (shown[2].text, shown[2].number, shown[2].document.id) == ("at night over the fields", 1, "owl")
+    assert (shown[3].text, shown[3].number, shown[3].place) == ("cool the burn with water", 0, "")
 
 
 def test_characters_beyond_the_basic_plane_keep_their_places(store: Database) -> None:
     with store.writing():
         documents.put(store, *coded("emoji", "😀😀 naïve 日本 end", [(3, 8), (9, 15)]))
     shown = passages.shown(store, passages.bits(store, DIM)[0][-2:])
-    assert [row.text[row.start :] for row in shown.values()] == ["naïve", "日本 end"]
+    assert [row.text for row in shown.values()] == ["naïve", "日本 end"]
 
 
 def test_words_find_stems_and_titles(store: Database) -> None:
@@ -299,7 +295,7 @@ def test_a_document_with_the_codes_of_another_length_is_a_known_error_when_it_is
 def test_words_are_marked_in_texts_that_are_not_in_the_library(store: Database) -> None:
     texts = {7: "Hunting owls", 8: "nothing", 9: "an ówl"}
     for _ in range(2):
-        assert full_text.marked(store, '"owl" OR "hunt"', texts, "<", ">") == {7: "<Hunting> <owls>", 9: "an <ówl>"}
+        assert full_text.marked(store, '"owl" OR "hunt"', texts, "<", ">") == {7: "<Hunting> <owls>", 9: "an <owl>"}
 
 
 def test_passages_that_match_are_counted_up_to_a_limit(store: Database) -> None:
@@ -318,20 +314,20 @@ def test_a_condition_picks_passages_for_either_half(store: Database) -> None:
 def test_a_passage_is_given_other_codes_in_its_place(store: Database, path: Path) -> None:
     before = store.generation
     keys, matching = passages.keys(store).tolist(), words(store, '"owls" OR "water"')
-    stale = documents.stale(store, "s", 2**63 - 1, 10)
+    stale = passage_codes.stale(store, "s", 2**63 - 1, 10)
     assert [(one.key, one.text) for one in stale] == [
         (3, "cool the burn with water"),
         (2, "at night over the fields"),
         (1, "owls hunt at night"[:17]),
     ]
-    assert documents.stale(store, "s", 3, 1) == stale[1:2]
+    assert passage_codes.stale(store, "s", 3, 1) == stale[1:2]
     assert stale_of(store, "s", "owl") == stale[:0:-1]
-    assert documents.stale(store, "xl", 2**63 - 1, 10) == []
+    assert passage_codes.stale(store, "xl", 2**63 - 1, 10) == []
     (other,) = codes(1, 9, "s")
     with store.writing():
-        assert documents.recode(store, stale[1], other)
-    assert documents.widths(store) == {"s": 1, "xl": 2}
-    assert documents.codes_of(store, "owl")[10, 34] == other
+        assert passage_codes.recode(store, stale[1], other)
+    assert passage_codes.widths(store) == {"s": 1, "xl": 2}
+    assert codes_of(store, "owl")[1] == other
     revised, bits = passages.revised(store, DIM, before, 3)
     assert (revised.tolist(), bits[0].tobytes()) == ([2], other.bits)
     assert (
@@ -344,9 +340,9 @@ def test_a_passage_is_given_other_codes_in_its_place(store: Database, path: Path
 
 
 def test_a_passage_that_is_not_as_it_was_read_keeps_its_codes(store: Database) -> None:
-    stale = documents.stale(store, "s", 2**63 - 1, 10)
+    stale = passage_codes.stale(store, "s", 2**63 - 1, 10)
     (other,) = codes(1, 9, "s")
-    before = documents.codes_of(store, "owl")
+    before = codes_of(store, "owl")
     with store.writing():
         documents.remove(store, "burn")
         for one in (
@@ -355,10 +351,10 @@ def test_a_passage_that_is_not_as_it_was_read_keeps_its_codes(store: Database) -
             stale[1]._replace(title="x"),
             stale[1]._replace(key=9),
         ):
-            assert not documents.recode(store, one, other)
-        assert documents.recode(store, stale[1], other)
-        assert not documents.recode(store, stale[1], other)  # is of this width by now
-    assert documents.codes_of(store, "owl") == before | {(10, 34): other}
+            assert not passage_codes.recode(store, one, other)
+        assert passage_codes.recode(store, stale[1], other)
+        assert not passage_codes.recode(store, stale[1], other)  # is of this width by now
+    assert codes_of(store, "owl") == [before[0], other]
 
 
 def test_a_transaction_that_is_taken_back_leaves_no_width_behind(store: Database, path: Path) -> None:
@@ -368,7 +364,7 @@ def test_a_transaction_that_is_taken_back_leaves_no_width_behind(store: Database
     assert rows(path, "widths") == 1
     with store.writing():
         documents.put(store, *coded("new", "text", width="s"))
-    assert documents.widths(store) == {"s": 1, "xl": 3}
+    assert passage_codes.widths(store) == {"s": 1, "xl": 3}
 
 
 def test_what_was_revised_is_looked_up_and_not_looked_for(store: Database) -> None:

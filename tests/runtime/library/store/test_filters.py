@@ -50,7 +50,8 @@ def matching(rows: list[dict[str, Any]], where: Any) -> list[int]:
     """Positions of the rows that real SQLite finds."""
     db = sqlite3.connect(":memory:")
     schema.create(db)
-    db.executemany("INSERT INTO documents VALUES (?, ?, '', '', '', '')", ((n, str(n)) for n in range(len(rows))))
+    rows_of = "INSERT INTO documents (key, id, title, metadata, source) VALUES (?, ?, '', '', '')"
+    db.executemany(rows_of, ((n, str(n)) for n in range(len(rows))))
     for n, row in enumerate(rows):
         db.executemany("INSERT INTO metadata VALUES (?, ?, ?, ?)", schema.metadata_rows(row, n))
     sql, parameters = to_sql(where) or ("1", [])

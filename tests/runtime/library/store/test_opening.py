@@ -42,7 +42,7 @@ def test_a_newer_library_is_refused(store: Database, path: Path) -> None:
     store.close()
     with opened(path) as db:
         db.execute("PRAGMA user_version = 7")
-    with pytest.raises(LibraryError, match=r"has format 7, this Nestling reads 4; update it$"):
+    with pytest.raises(LibraryError, match=r"has format 7, this Nestling reads 5; update it$"):
         Database(path, create=False)
 
 
@@ -74,7 +74,7 @@ def test_a_new_file_says_what_it_is(store: Database, path: Path) -> None:
     with opened(path) as db:
         names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
         assert db.execute("PRAGMA application_id").fetchone()[0] == int.from_bytes(b"NEST", "big")
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 4
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 5
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert {
         "meta",

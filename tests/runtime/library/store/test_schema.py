@@ -12,12 +12,14 @@ import pytest
 
 from bundles import FORMATS
 from nestling.errors import LibraryError
+from nestling.library.store import migration
 from nestling.library.store.database import Database
 from stored import opened
 
 TABLES = (
     "meta",
     "documents",
+    "texts",
     "passages",
     "fine",
     "widths",
@@ -57,7 +59,7 @@ def described(db: sqlite3.Connection) -> dict[str, Any]:
 def test_a_new_file_equals_one_that_was_brought_up_to_this_format(tmp_path: Path) -> None:
     Database(tmp_path / "new.nest", create=True).close()
     frozen = Path(shutil.copy(FORMATS / "v4" / "library.nest", tmp_path / "frozen.nest"))
-    Database(frozen, create=False).close()
+    migration.opened(frozen, create=False).close()
     with opened(tmp_path / "new.nest") as new, opened(frozen) as old:
         assert described(new) == described(old)
 
@@ -67,7 +69,7 @@ def test_files_of_formats_that_were_never_released_are_refused_and_kept(tmp_path
     with opened(frozen) as db:
         db.execute("PRAGMA user_version = 3")
     before = frozen.read_bytes()
-    message = f"{frozen}: has format 3, this Nestling reads 4; add its files to a new library"
+    message = f"{frozen}: has format 3, this Nestling reads 5; add its files to a new library"
     with pytest.raises(LibraryError, match=f"^{re.escape(message)}$"):
         Database(frozen, create=False)
     assert frozen.read_bytes() == before

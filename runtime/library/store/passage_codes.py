@@ -1,0 +1,138 @@
+"""The codes of a library's passages, with what tells whose they are: found by the text that they are of, replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from .database import Database
+from .texts import FROM, PASSAGE, passage_rows
+
+_AT_ONCE = 500
+_STALE = (
+    f"SELECT passages.key, title, source, {PASSAGE} {FROM} WHERE width NOT IN (SELECT key FROM widths WHERE name = ?)"
+)
+
+
+class Codes(NamedTuple):
+    """The codes of a passage.
+
+    Attributes:
+        bits: one a dimension.
+        record: the int8 code, see `FineCodes.records`.
+        width: of the encoder that the vector is of.
+    """
+
+    bits: bytes
+    record: bytes
+    width: str
+
+
+class Stale(NamedTuple):
+    """A passage whose codes are of another width than is wanted.
+
+    Attributes:
+        key: the passage's.
+        title, source: of its document.
+        text: its own.
+    """
+
+    key: int
+    title: str
+    source: str
+    text: str
+
+
+def passages(db: Database, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[str, bytes, Codes, bool]]:
+    """Passages that meet a condition of this package's own, in the order of their keys.
+
+    Yields:
+        The document's id, the hash of what was encoded, the codes, whose width is None where it has no name, and
+        whether text and codes are what their digest says.
+    """
+    select = (
+        f"SELECT id, title, source, hash, bits, code, name, digest, {PASSAGE} {FROM}"
+        " JOIN fine ON fine.key = passages.key LEFT JOIN widths ON widths.key = width"
+    )
+    rows = passage_rows(db.stream(f"{select} WHERE {condition} ORDER BY passages.key", parameters))
+    for id, title, source, hash, bits, record, width, digest, text in rows:
+        intact = (digest is None or digest == digest_of(title, text, bits, record)) and hash == hash_of(
+            title, source, text
+        )
+        yield id, hash, Codes(bits, record, width), intact
+
+
+def by_hash(db: Database, hashes: Sequence[bytes], width: str) -> dict[bytes, Codes]:
+    """The codes of passages of the same text, by what `hash_of` gives for it; of several those of a width, else any.
+
+    Without those that are not what their digest says, and those of a width without a name.
+    """
+    found: dict[bytes, Codes] = {}
+    distinct = list(dict.fromkeys(hashes))
+    for begin in range(0, len(distinct), _AT_ONCE):
+        wanted = distinct[begin : begin + _AT_ONCE]
+        # Of each hash one passage of each width is enough.
+        same = (
+            "passages.key IN (SELECT min(fine.key) FROM fine JOIN passages ON passages.key = fine.key"
+            f" WHERE hash IN ({', '.join('?' * len(wanted))}) GROUP BY hash, width)"
+        )
+        for _, hash, codes, intact in passages(db, same, wanted):
+            if intact and codes.width is not None and (hash not in found or codes.width == width):
+                found[hash] = codes
+    return found
+
+
+def widths(db: Database) -> dict[str, int]:
+    """How many passages are of each width."""
+    counts = "SELECT width, count(*) AS passages FROM passages GROUP BY width"
+    select = f"SELECT coalesce(name, 'no name'), passages FROM ({counts}) LEFT JOIN widths ON widths.key = width"
+    return dict(db.rows(f"{select} ORDER BY 1"))
+
+
+def stale(db: Database, width: str, below: int, limit: int) -> list[Stale]:
+    """Passages of other widths than one with keys below another, the newest first, so many at the most."""
+    select = f"{_STALE} AND passages.key < ? ORDER BY passages.key DESC LIMIT ?"
+    return [Stale(*row) for row in passage_rows(db.stream(select, (width, below, limit)))]
+
+
+def recode(db: Database, stale: Stale, codes: Codes) -> bool:
+    """Write other codes for a passage; false where it is gone, reads otherwise than it did, or is of their width by
+    now; inside `writing`.
+
+    Its key and its words stay. That it has changed is seen by its revision: the generation that it is changed in.
+    """
+    now = passage_rows(db.stream(f"{_STALE} AND passages.key = ?", (codes.width, stale.key)))
+    if list(now) != [tuple(stale)]:
+        return False
+    update = "UPDATE passages SET bits = ?, width = ?, revision = ? WHERE key = ?"
+    db.execute(update, (codes.bits, width_number(db, codes.width), db.generation + 1, stale.key))
+    digest = digest_of(stale.title, stale.text, codes.bits, codes.record)
+    db.execute("UPDATE fine SET code = ?, digest = ? WHERE key = ?", (codes.record, digest, stale.key))
+    return True
+
+
+def width_number(db: Database, name: str) -> int:
+    """The number that stands for a width in the file; inside `writing`."""
+    db.execute("INSERT OR IGNORE INTO widths (name) VALUES (?)", (name,))
+    return int(db.execute("SELECT key FROM widths WHERE name = ?", (name,)).fetchone()[0])
+
+
+def digest_of(title: str, text: str, bits: bytes, record: bytes) -> bytes:
+    """8 bytes that tell whether a passage, its document's title and its codes still belong together."""
+    return _digest(8, title.encode(), text.encode(), bits, record)
+
+
+def hash_of(title: str, source: str, text: str) -> bytes:
+    """12 bytes that tell what was encoded for a passage: its text, and its document's title where that is more than
+    the name of the file."""
+    return _digest(12, b"" if title == PurePath(source).stem else title.encode(), text.encode())
+
+
+def _digest(size: int, *parts: bytes) -> bytes:
+    digest = blake2b(digest_size=size)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()

@@ -1,0 +1,58 @@
+"""Connections that read a library's file, as many as read at once: a search waits for no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from .database import Database
+
+
+class Readers:
+    """Connections that read, opened when they are needed and kept for the next.
+
+    Args:
+        first: one of them.
+    """
+
+    def __init__(self, first: Database) -> None:
+        self.path = first.path
+        self.read_only = first.read_only
+        self._file = first.file_number
+        self._idle: list[Database] | None = [first]
+        self._lock = Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[Database]:
+        """A connection that nobody else uses meanwhile.
+
+        Raises:
+            LibraryError: these are closed, or another file is in the place of theirs.
+        """
+        with self._lock:
+            if self._idle is None:
+                raise Database.closed()
+            db = self._idle.pop() if self._idle else None
+        if db is None:
+            db = Database(self.path, create=False)
+            if db.file_number != self._file:
+                db.close()
+                raise db.replaced()
+        try:
+            yield db
+        finally:
+            with self._lock:
+                if kept := self._idle is not None and not db.is_closed:
+                    self._idle.append(db)
+            if not kept:
+                db.close()
+            if db.is_closed:  # another file is in its place
+                self.close()
+
+    def close(self) -> None:
+        """Close those that nobody uses, and the others when they come back."""
+        with self._lock:
+            idle, self._idle = self._idle or [], None
+        for db in idle:
+            db.close()
