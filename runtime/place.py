@@ -27,6 +27,8 @@ def places_of(text: str, starts: Sequence[int], source: str) -> list[str]:
         starts: where each passage begins in it.
         source: the file it came from, whose suffix tells slides from pages.
     """
+    if PAGE_BREAK not in text and "#" not in text:
+        return [""] * len(starts)
     kind = "slide" if source.lower().endswith(_SLIDES) else "page"
     breaks = [offset for offset, char in enumerate(text) if char == PAGE_BREAK] if PAGE_BREAK in text else []
     headings = list(_HEADING.finditer(text))

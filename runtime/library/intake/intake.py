@@ -19,7 +19,7 @@ from ...document import Document, Report
 from ...errors import LibraryError
 from ..store import documents, full_text, passage_codes
 from ..store.database import Database
-from ..store.passage_codes import Codes
+from ..store.passage_codes import Codes, Encoded
 from .chunk import Passage, passages_of
 from .encoders import encoded
 
@@ -74,9 +74,9 @@ class Intake:
         self._encoder = encoder
         self._committed = committed
         self._queue: deque[_Waiting | Work] = deque()
-        # What is to be encoded: by hash, the passages that wait for it. What is, until all is committed.
-        self._missing: dict[bytes, list[tuple[_Waiting, int]]] = {}
-        self._encoded: dict[bytes, Codes] = {}
+        # What is to be encoded, with the passages that wait for it. What is, until all is committed.
+        self._missing: dict[Encoded, list[tuple[_Waiting, int]]] = {}
+        self._encoded: dict[Encoded, Codes] = {}
         self._sources: dict[str, str] = {}
         self._committed_size = 0
         self._size = 0
@@ -159,25 +159,25 @@ class Intake:
     def _cut(self, document: Document, again: bool) -> _Waiting:
         """A document cut into passages, with the codes that are there for them."""
         passages = passages_of(document, self._encoder().tokens)
-        hashes = [
-            passage_codes.hash_of(document.title, document.source, document.text[passage.start : passage.stop])
+        texts = [
+            passage_codes.encoded_text(document.title, document.source, document.text[passage.start : passage.stop])
             for passage in passages
         ]
-        known = {} if again else passage_codes.by_hash(self._db, hashes, self._encoder().width)
-        found = [self._encoded.get(hash) or known.get(hash) for hash in hashes]
+        known = {} if again else passage_codes.of_texts(self._db, texts, self._encoder().width)
+        found = [self._encoded.get(text) or known.get(text) for text in texts]
         waiting = _Waiting(document, len(passages), passages=passages, codes=found, missing=found.count(None))
-        for number, (hash, codes) in enumerate(zip(hashes, found, strict=True)):
+        for number, (text, codes) in enumerate(zip(texts, found, strict=True)):
             if codes is None:
-                self._missing.setdefault(hash, []).append((waiting, number))
+                self._missing.setdefault(text, []).append((waiting, number))
         return waiting
 
     def _encode(self) -> None:
         """Encode the passages that have waited longest."""
         batch = dict(islice(self._missing.items(), self._at_once))
         texts = [(waiting.passages or [])[number].text for (waiting, number), *_ in batch.values()]
-        for hash, codes in zip(batch, encoded(self._encoder(), texts), strict=True):
-            self._encoded[hash] = codes
-            for waiting, number in self._missing.pop(hash):
+        for text, codes in zip(batch, encoded(self._encoder(), texts), strict=True):
+            self._encoded[text] = codes
+            for waiting, number in self._missing.pop(text):
                 waiting.codes[number] = codes
                 waiting.missing -= 1
         self.passages += len(batch)

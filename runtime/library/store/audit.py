@@ -18,6 +18,7 @@ from ...errors import BusyError, LibraryError
 from ...vectors.codes import FineCodes, record_bytes
 from . import documents, file_state, full_text, passage_codes, passages, schema
 from .database import Database
+from .texts import DOCUMENT
 
 _AT_ONCE = 512
 _NAMED = 5
@@ -93,13 +94,14 @@ def mend(db: Database) -> None:
     """Make again what is derived from the documents, codes aside, and drop what belongs to none; inside `writing`."""
     db.execute("DELETE FROM passages WHERE document NOT IN (SELECT key FROM documents)")
     db.execute("DELETE FROM fine WHERE key NOT IN (SELECT key FROM passages)")
-    db.execute("DELETE FROM texts WHERE document NOT IN (SELECT key FROM documents)")
+    db.execute(f"DELETE FROM texts WHERE {DOCUMENT} NOT IN (SELECT key FROM documents)")
     db.execute(f"UPDATE documents SET metadata = '{{}}' WHERE NOT {_IS_OBJECT}")
     for id in documents.damaged_texts(db):
         file_state.read_again(db, documents.source_of(db, id) or "")
     documents.salvage(db)
     db.execute("DELETE FROM metadata")
     db.execute(f"INSERT INTO metadata {schema.METADATA_VALUES}")
+    documents.hash_anew(db)
     full_text.rebuild(db)
 
 
@@ -149,7 +151,7 @@ _DOCUMENTS = {
     " (SELECT key FROM widths WHERE typeof(name) = 'text' AND name != '') GROUP BY id",
     "passages are of a text that is not there": "SELECT id, count(*) FROM passages JOIN documents"
     " ON documents.key = document WHERE NOT EXISTS"
-    " (SELECT 1 FROM texts WHERE texts.key = passages.text AND texts.document = passages.document) GROUP BY id",
+    f" (SELECT 1 FROM texts WHERE texts.key = passages.text AND {DOCUMENT} = passages.document) GROUP BY id",
     "documents have no passage": "SELECT id, 1 FROM documents"
     " WHERE NOT EXISTS (SELECT 1 FROM passages WHERE document = documents.key)",
 }
@@ -157,6 +159,10 @@ _IS_OBJECT = "CASE WHEN json_valid(documents.metadata) THEN json_type(documents.
 _VALUES = f"{schema.METADATA_VALUES} WHERE {_IS_OBJECT}"
 _FILTERED = "SELECT name, kind, value, document FROM metadata"
 _DERIVED = {
+    "passages are not found by what was encoded": "SELECT (SELECT count(*) FROM passages)"
+    " - (SELECT count(*) FROM hashes JOIN passages ON passages.key = passage)",
+    "places or texts belong to no passage": "SELECT (SELECT count(*) FROM hashes WHERE passage NOT IN"
+    f" (SELECT key FROM passages)) + (SELECT count(*) FROM texts WHERE {DOCUMENT} NOT IN (SELECT key FROM documents))",
     "documents have metadata that is not JSON": f"SELECT count(*) FROM documents WHERE NOT {_IS_OBJECT}",
     "values of metadata are not those that filters read": f"SELECT count(*) FROM ("
     f" SELECT * FROM ({_VALUES} EXCEPT {_FILTERED}) UNION ALL SELECT * FROM ({_FILTERED} EXCEPT {_VALUES}))",

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from ...document import Document
 from ...place import places_of
 from . import full_text, schema
 from .database import Database
-from .passage_codes import Codes, digest_of, hash_of, width_number
-from .texts import FROM, PASSAGE, from_stored, is_whole, joined, passage_rows, pieces, to_stored
-from .words import indexed_title
+from .passage_codes import Codes, digest_of, encoded_text, hash_of, width_number
+from .texts import (
+    DOCUMENT,
+    FROM,
+    PASSAGE,
+    from_stored,
+    is_whole,
+    joined,
+    keys_of,
+    passage_rows,
+    piece_key,
+    pieces,
+    to_stored,
+)
+from .words import indexed_title, stem
 
 
 def count(db: Database, table: str) -> int:
@@ -54,9 +65,11 @@ def put(db: Database, document: Document, ranges: Sequence[tuple[int, int]], cod
         ranges: where each passage lies in the document's text, in reading order.
         codes: of each passage.
     """
-    replaced = db.rows("SELECT copies FROM documents WHERE id = ?", (document.id,))
-    copies = replaced[0][0] if replaced and source_of(db, document.id) == document.source else "[]"
-    remove(db, document.id)
+    replaced = db.rows("SELECT key, metadata, source, copies FROM documents WHERE id = ?", (document.id,))
+    copies = "[]"
+    for key, metadata, source, others in replaced:
+        copies = others if source == document.source else copies
+        _remove(db, key, metadata)
     values = (document.id, document.title, _json(document.metadata), document.source, copies)
     insert = "INSERT INTO documents (id, title, metadata, source, copies) VALUES (?, ?, ?, ?, ?)"
     key = db.execute(insert, values).lastrowid
@@ -73,25 +86,32 @@ def _put_passages(
     """Write the text of a document that has a row, and its passages; returns the key and text of each."""
     places = places_of(document.text, [start for start, _ in ranges], document.source)
     widths = {name: width_number(db, name) for name in {one.width for one in codes}}
-    title, bodies = document.title, []
-    for piece in pieces(document.text, ranges):
-        statement = "INSERT INTO texts (document, start, text) VALUES (?, ?, ?)"
-        text = db.execute(statement, (key, piece.start, to_stored(piece.text))).lastrowid
+    bodies = []
+    for count, piece in enumerate(pieces(document.text, ranges)):
+        text = piece_key(key, count)
+        db.execute("INSERT INTO texts (key, start, text) VALUES (?, ?, ?)", (text, piece.start, to_stored(piece.text)))
         for number in piece.passages:
             (start, stop), (bits, record, width) = ranges[number], codes[number]
             values = (key, number, text, start - piece.start, stop - piece.start, bits, widths[width])
             passage = db.execute(_INSERT_PASSAGE, values).lastrowid
             assert passage is not None
             body = document.text[start:stop]
-            digest = digest_of(title, body, bits, record)
-            hash = hash_of(title, document.source, body)
-            db.execute(_INSERT_FINE, (passage, record, digest, hash, places[number]))
+            digest = digest_of(document.title, body, bits, record)
+            db.execute("INSERT INTO fine (key, code, digest) VALUES (?, ?, ?)", (passage, record, digest))
+            if places[number]:
+                db.execute("INSERT INTO places (key, place) VALUES (?, ?)", (passage, places[number]))
             bodies.append((passage, body))
+    _hash(db, document.title, document.source, bodies)
     return bodies
 
 
 _INSERT_PASSAGE = "INSERT INTO passages (document, number, text, start, stop, bits, width) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_INSERT_FINE = "INSERT INTO fine (key, code, digest, hash, place) VALUES (?, ?, ?, ?, ?)"
+
+
+def _hash(db: Database, title: str, source: str, bodies: Sequence[tuple[int, str]]) -> None:
+    """Have passages found by what was encoded for them."""
+    rows = ((hash_of(encoded_text(title, source, body)), passage) for passage, body in bodies)
+    db.executemany("INSERT OR IGNORE INTO hashes (hash, passage) VALUES (?, ?)", rows)
 
 
 def describe(db: Database, document: Document) -> bool:
@@ -116,25 +136,23 @@ def remove(db: Database, id: str) -> bool:
     row = db.execute("SELECT key, metadata FROM documents WHERE id = ?", (id,)).fetchone()
     if row is None:
         return False
-    key, metadata = row
+    _remove(db, *row)
+    return True
+
+
+def _remove(db: Database, key: int, metadata: str) -> None:
     whole = _remove_words(db, key)
     _remove_metadata(db, metadata, key)
+    db.execute("DELETE FROM texts WHERE key BETWEEN ? AND ?", keys_of(key))
     db.execute("DELETE FROM documents WHERE key = ?", (key,))
     if not whole:  # FTS5 has to be told what it indexed, and all of that is not known any more
         full_text.rebuild(db)
-    return True
 
 
 def set_copies(db: Database, source: str, copies: Sequence[str]) -> None:
     """Name the other files that hold what a file does, whose documents are there; inside `writing`."""
     for key, title in db.rows("SELECT key, title FROM documents WHERE source = ?", (source,)):
         _set_origin(db, key, title, source, copies)
-
-
-def copies_of(db: Database, source: str) -> list[str]:
-    """The other files that hold what a file does."""
-    rows = db.rows("SELECT copies FROM documents WHERE source = ? LIMIT 1", (source,))
-    return list(json.loads(rows[0][0])) if rows else []
 
 
 def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> int:
@@ -145,8 +163,8 @@ def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> in
     """
     select = "SELECT key, id, title, metadata FROM documents WHERE source = ? ORDER BY key"
     for key, id, title, metadata in (rows := db.rows(select, (source,))):
-        own = title == PurePath(source).stem
-        _set_origin(db, key, PurePath(heir).stem if own else title, heir, copies)
+        own = title == stem(source)
+        _set_origin(db, key, stem(heir) if own else title, heir, copies)
         values = {**json.loads(metadata), "path": heir}
         _remove_metadata(db, metadata, key)
         _put_metadata(db, values, key)
@@ -159,7 +177,7 @@ def _set_origin(db: Database, key: int, title: str, source: str, copies: Sequenc
     """Give a document another title, source and copies, with the words and digests that come of them."""
     before = db.rows("SELECT title, source, copies FROM documents WHERE key = ?", (key,))[0]
     after = (title, source, _list(copies))
-    is_as_encoded = hash_of(before[0], before[1], "") == hash_of(title, source, "")
+    is_as_encoded = encoded_text(before[0], before[1], "") == encoded_text(title, source, "")
     if is_as_encoded and indexed_title(*before) == indexed_title(*after) and before[0] == title:
         db.execute("UPDATE documents SET source = ?, copies = ? WHERE key = ?", (source, after[2], key))
         return
@@ -168,24 +186,19 @@ def _set_origin(db: Database, key: int, title: str, source: str, copies: Sequenc
     select = f"SELECT passages.key, bits, code, digest, {PASSAGE} {FROM} JOIN fine ON fine.key = passages.key"
     for passage, bits, record, digest, body in passage_rows(db.rows(f"{select} WHERE documents.key = ?", (key,))):
         if digest == digest_of(before[0], body, bits, record):  # else it is damaged, and must not look sound
-            update = "UPDATE fine SET digest = ?, hash = ? WHERE key = ?"
-            db.execute(
-                update,
-                (
-                    digest_of(title, body, bits, record),
-                    hash_of(title, source, body),
-                    passage,
-                ),
-            )
+            values = (digest_of(title, body, bits, record), passage)
+            db.execute("UPDATE fine SET digest = ? WHERE key = ?", values)
+    words, bodies = _words(db, key)
+    _hash(db, title, source, bodies)
     if whole:
-        full_text.insert(db, *_words(db, key))
+        full_text.insert(db, words, bodies)
     else:
         full_text.rebuild(db)
 
 
 def damaged_texts(db: Database) -> list[str]:
     """Ids of documents whose text is damaged."""
-    kept = db.execute("SELECT id, text FROM texts JOIN documents ON documents.key = document ORDER BY texts.key")
+    kept = db.execute(f"SELECT id, text FROM texts JOIN documents ON documents.key = {DOCUMENT} ORDER BY texts.key")
     return list(dict.fromkeys(id for id, text in kept if not is_whole(text)))
 
 
@@ -196,6 +209,13 @@ def salvage(db: Database) -> None:
             db.execute("UPDATE texts SET text = ? WHERE key = ?", (to_stored(from_stored(kept)), key))
 
 
+def hash_anew(db: Database) -> None:
+    """Write anew what passages are found by; inside `writing`."""
+    db.execute("DELETE FROM hashes")
+    for key, title, source in db.rows("SELECT key, title, source FROM documents"):
+        _hash(db, title, source, _words(db, key)[1])
+
+
 def _words(db: Database, key: int) -> tuple[str, list[tuple[int, str]]]:
     """What the full text has of a document: its title as words, and key and text of each passage."""
     title = indexed_title(*db.rows("SELECT title, source, copies FROM documents WHERE key = ?", (key,))[0])
@@ -203,16 +223,26 @@ def _words(db: Database, key: int) -> tuple[str, list[tuple[int, str]]]:
 
 
 def _remove_words(db: Database, key: int) -> bool:
-    """Take a document out of the full text; false where its text is damaged, so that this cannot be done."""
-    if not all(is_whole(kept) for (kept,) in db.rows("SELECT text FROM texts WHERE document = ?", (key,))):
+    """Take a document out of the full text, and out of what its passages are found by; false where its text is damaged,
+    so that the first cannot be done."""
+    if not all(is_whole(text) for _, text in _kept(db, key)):
+        db.execute("DELETE FROM hashes WHERE passage IN (SELECT key FROM passages WHERE document = ?)", (key,))
         return False
-    full_text.delete(db, *_words(db, key))
+    words, bodies = _words(db, key)
+    full_text.delete(db, words, bodies)
+    title, source = db.rows("SELECT title, source FROM documents WHERE key = ?", (key,))[0]
+    rows = ((hash_of(encoded_text(title, source, body)), passage) for passage, body in bodies)
+    db.executemany("DELETE FROM hashes WHERE hash = ? AND passage = ?", rows)
     return True
 
 
 def _text(db: Database, key: int) -> str:
-    kept = db.rows("SELECT start, text FROM texts WHERE document = ? ORDER BY start", (key,))
-    return joined((start, from_stored(text)) for start, text in kept)
+    return joined((start, from_stored(text)) for start, text in _kept(db, key))
+
+
+def _kept(db: Database, key: int) -> list[tuple[int, str | bytes]]:
+    """The pieces of a document's text, as they are kept."""
+    return db.rows("SELECT start, text FROM texts WHERE key BETWEEN ? AND ? ORDER BY key", keys_of(key))
 
 
 def _put_metadata(db: Database, metadata: Mapping[str, Any], key: int) -> None:

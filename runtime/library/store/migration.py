@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ...errors import LibraryError
 from ...place import places_of
-from . import full_text, passage_codes, schema, words
+from . import documents, full_text, schema, words
 from .database import Database
-from .texts import from_stored, pieces, to_stored
+from .texts import from_stored, piece_key, pieces, to_stored
 
 _SAME = ("meta", "widths", "metadata", "files", "folders")  # whose columns stay; new ones have their defaults
 _OTHERS = ("documents", "passages", "fine")
@@ -65,6 +65,7 @@ def _renew(db: Database) -> None:
             db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
         for table in (*_SAME, *_OTHERS):
             db.execute(f"DROP TABLE old_{table}")
+        documents.hash_anew(db)
         full_text.rebuild(db)
     with suppress(LibraryError):  # gives back the room of what was; it is not needed
         db.rows("VACUUM")
@@ -85,17 +86,19 @@ def _renew_document(db: Database, key: int) -> None:
     )
     ranges = [(start, stop) for _, start, stop, *_ in passages]
     places = places_of(text, [start for start, _ in ranges], source)
-    for piece in pieces(text, ranges):
-        statement = "INSERT INTO texts (document, start, text) VALUES (?, ?, ?)"
-        within = db.execute(statement, (key, piece.start, to_stored(piece.text))).lastrowid
+    for count, piece in enumerate(pieces(text, ranges)):
+        within = piece_key(key, count)
+        db.execute(
+            "INSERT INTO texts (key, start, text) VALUES (?, ?, ?)", (within, piece.start, to_stored(piece.text))
+        )
         for number in piece.passages:
             passage, start, stop, bits, width, revision, fine, code, digest = passages[number]
             values = (passage, key, number, within, start - piece.start, stop - piece.start, bits, width, revision)
             db.execute(f"INSERT INTO passages ({_PASSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             if fine is not None:
-                hash = passage_codes.hash_of(title, source, text[start:stop])
-                statement = "INSERT INTO fine (key, code, digest, hash, place) VALUES (?, ?, ?, ?, ?)"
-                db.execute(statement, (fine, code, digest, hash, places[number]))
+                db.execute("INSERT INTO fine (key, code, digest) VALUES (?, ?, ?)", (fine, code, digest))
+            if places[number]:
+                db.execute("INSERT INTO places (key, place) VALUES (?, ?)", (passage, places[number]))
 
 
 _PASSAGE = "key, document, number, text, start, stop, bits, width, revision"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from .database import Database
 from .texts import FROM, PASSAGE, passage_rows
+from .words import stem
 
 _AT_ONCE = 500
 _STALE = (
     f"SELECT passages.key, title, source, {PASSAGE} {FROM} WHERE width NOT IN (SELECT key FROM widths WHERE name = ?)"
 )
+
+
+Encoded = tuple[str, str]
 
 
 class Codes(NamedTuple):
@@ -45,43 +48,58 @@ class Stale(NamedTuple):
     text: str
 
 
-def passages(db: Database, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[str, bytes, Codes, bool]]:
-    """Passages that meet a condition of this package's own, in the order of their keys.
+class Passage(NamedTuple):
+    """A passage with its codes.
 
-    Yields:
-        The document's id, the hash of what was encoded, the codes, whose width is None where it has no name, and
-        whether text and codes are what their digest says.
+    Attributes:
+        id: its document's.
+        encoded: what was encoded for it, see `encoded_text`.
+        codes: its own; the width is None where it has no name.
+        intact: whether title, text and codes are what their digest says.
     """
+
+    id: str
+    encoded: Encoded
+    codes: Codes
+    intact: bool
+
+
+def passages(db: Database, condition: str, parameters: Sequence[Any]) -> Iterator[Passage]:
+    """Passages that meet a condition of this package's own, in the order of their keys."""
     select = (
-        f"SELECT id, title, source, hash, bits, code, name, digest, {PASSAGE} {FROM}"
+        f"SELECT id, title, source, bits, code, name, digest, {PASSAGE} {FROM}"
         " JOIN fine ON fine.key = passages.key LEFT JOIN widths ON widths.key = width"
     )
     rows = passage_rows(db.stream(f"{select} WHERE {condition} ORDER BY passages.key", parameters))
-    for id, title, source, hash, bits, record, width, digest, text in rows:
-        intact = (digest is None or digest == digest_of(title, text, bits, record)) and hash == hash_of(
-            title, source, text
-        )
-        yield id, hash, Codes(bits, record, width), intact
+    for id, title, source, bits, record, width, digest, text in rows:
+        intact = digest is None or digest == digest_of(title, text, bits, record)
+        yield Passage(id, encoded_text(title, source, text), Codes(bits, record, width), intact)
 
 
-def by_hash(db: Database, hashes: Sequence[bytes], width: str) -> dict[bytes, Codes]:
-    """The codes of passages of the same text, by what `hash_of` gives for it; of several those of a width, else any.
+def of_texts(db: Database, texts: Sequence[Encoded], width: str) -> dict[Encoded, Codes]:
+    """The codes of passages for which the same was encoded, where there are any; of several those of a width, else any.
 
     Without those that are not what their digest says, and those of a width without a name.
     """
-    found: dict[bytes, Codes] = {}
-    distinct = list(dict.fromkeys(hashes))
-    for begin in range(0, len(distinct), _AT_ONCE):
-        wanted = distinct[begin : begin + _AT_ONCE]
+    found: dict[Encoded, Codes] = {}
+    wanted = {hash_of(text): text for text in texts}
+    hashes = list(wanted)
+    for begin in range(0, len(hashes), _AT_ONCE):
+        some = hashes[begin : begin + _AT_ONCE]
         # Of each hash one passage of each width is enough.
         same = (
-            "passages.key IN (SELECT min(fine.key) FROM fine JOIN passages ON passages.key = fine.key"
-            f" WHERE hash IN ({', '.join('?' * len(wanted))}) GROUP BY hash, width)"
+            "SELECT min(passages.key) FROM hashes JOIN passages ON passages.key = passage"
+            f" WHERE hash IN ({_marks(some)}) GROUP BY hash, width"
         )
-        for _, hash, codes, intact in passages(db, same, wanted):
-            if intact and codes.width is not None and (hash not in found or codes.width == width):
-                found[hash] = codes
+        if keys := [key for (key,) in db.rows(same, some)]:
+            for _, text, codes, intact in passages(db, f"passages.key IN ({_marks(keys)})", keys):
+                if intact and codes.width is not None and (text not in found or codes.width == width):
+                    found[text] = codes
     return found
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def widths(db: Database) -> dict[str, int]:
@@ -115,8 +133,8 @@ def recode(db: Database, stale: Stale, codes: Codes) -> bool:
 
 def width_number(db: Database, name: str) -> int:
     """The number that stands for a width in the file; inside `writing`."""
-    db.execute("INSERT OR IGNORE INTO widths (name) VALUES (?)", (name,))
-    return int(db.execute("SELECT key FROM widths WHERE name = ?", (name,)).fetchone()[0])
+    row = db.execute("SELECT key FROM widths WHERE name = ?", (name,)).fetchone()
+    return int(row[0] if row else db.execute("INSERT INTO widths (name) VALUES (?)", (name,)).lastrowid or 0)
 
 
 def digest_of(title: str, text: str, bits: bytes, record: bytes) -> bytes:
@@ -124,10 +142,14 @@ def digest_of(title: str, text: str, bits: bytes, record: bytes) -> bytes:
     return _digest(8, title.encode(), text.encode(), bits, record)
 
 
-def hash_of(title: str, source: str, text: str) -> bytes:
-    """12 bytes that tell what was encoded for a passage: its text, and its document's title where that is more than
-    the name of the file."""
-    return _digest(12, b"" if title == PurePath(source).stem else title.encode(), text.encode())
+def encoded_text(title: str, source: str, text: str) -> Encoded:
+    """What is encoded for a passage: its document's title where that is not the name of the file, and its text."""
+    return ("" if title == stem(source) else title, text)
+
+
+def hash_of(encoded: Encoded) -> int:
+    """64 bits by which passages for which the same was encoded are found; others may have the same."""
+    return int.from_bytes(_digest(8, *(part.encode() for part in encoded)), "little", signed=True)
 
 
 def _digest(size: int, *parts: bytes) -> bytes:

@@ -102,8 +102,8 @@ def allow(db: Database, condition: tuple[str, list[Any]]) -> Keys:
 def shown(db: Database, keys: Keys) -> dict[int, PassageRow]:
     """Passages as they are shown, by key."""
     select = (
-        f"SELECT passages.key, id, title, metadata, source, copies, number, place, {PASSAGE} {FROM}"
-        " JOIN fine ON fine.key = passages.key WHERE passages.key IN"
+        f"SELECT passages.key, id, title, metadata, source, copies, number, coalesce(place, ''), {PASSAGE} {FROM}"
+        " LEFT JOIN places ON places.key = passages.key WHERE passages.key IN"
     )
     rows = passage_rows(_by_keys(db, select, keys))
     return {

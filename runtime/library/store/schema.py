@@ -15,17 +15,18 @@ VERSION = 5
 OLDEST = 4  # that `migration` knows
 WORDS = "words"  # in `meta`: the version of the rule that the full text was cut by
 
-# documents.copies: a JSON list of the other files of the same content, of which nothing else is kept. texts: see
-# `texts`. passages.number: 0 for the first of its document. passages.text: the piece that it lies in; start and stop
-# are offsets of characters there. passages.width: a number of `widths`, which is a byte a passage.
-# passages.revision: the generation in which a passage that was there was given other codes, see
-# `passage_codes.recode`; most have none, and are not in the index. fine: what is read of a passage where it is a
-# candidate or is shown; hash tells what was encoded, see `passage_codes.hash_of`. metadata: the values of
-# documents.metadata once more, a row each, for filters; the truth is the JSON. files.copy_of: the file of the same
-# content whose documents are there; files.removed: documents of it were removed by their ids. folders.device: the
-# number of the drive that it was on. full_text: the title is last, since FTS5 takes two bytes more where a word
-# stands in any column but the first; `automerge` makes half as much be written while a library grows, for some more
-# parts that a search reads.
+# documents.copies: a JSON list of the other files of the same content, of which nothing else is kept. texts: the
+# pieces of a document's text, see `texts`; their keys are the document's and their number, see `texts.piece_key`.
+# passages.number: 0 for the first of its document. passages.text: the piece that it lies in; start and stop are
+# offsets of characters there. passages.width: a number of `widths`, which is a byte a passage. passages.revision:
+# the generation in which a passage that was there was given other codes, see `passage_codes.recode`; most have none,
+# and are not in the index. fine: ten rows fill a page, and one more byte in each would leave it at nine. places: of
+# passages that have one. hashes: of what was encoded for each passage, see `passage_codes.hash_of`. metadata: the
+# values of documents.metadata once more, a row each, for filters; the truth is the JSON. files.copy_of: the file of
+# the same content whose documents are there; files.removed: documents of it were removed by their ids.
+# folders.device: the number of the drive that it was on. full_text: the title is last, since FTS5 takes two bytes
+# more where a word stands in any column but the first; `automerge` makes half as much be written while a library
+# grows, for some more parts that a search reads.
 _TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
@@ -37,13 +38,7 @@ CREATE TABLE documents (
     copies TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX documents_source ON documents (source);
-CREATE TABLE texts (
-    key INTEGER PRIMARY KEY,
-    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
-    start INTEGER NOT NULL,
-    text NOT NULL
-);
-CREATE INDEX texts_document ON texts (document);
+CREATE TABLE texts (key INTEGER PRIMARY KEY, start INTEGER NOT NULL, text NOT NULL);
 CREATE TABLE passages (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
@@ -57,14 +52,9 @@ CREATE TABLE passages (
 );
 CREATE INDEX passages_document ON passages (document);
 CREATE INDEX passages_revision ON passages (revision) WHERE revision > 0;
-CREATE TABLE fine (
-    key INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE,
-    code BLOB NOT NULL,
-    digest BLOB,
-    hash BLOB NOT NULL,
-    place TEXT NOT NULL
-);
-CREATE INDEX fine_hash ON fine (hash);
+CREATE TABLE fine (key INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE, code BLOB NOT NULL, digest BLOB);
+CREATE TABLE places (key INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE, place TEXT NOT NULL);
+CREATE TABLE hashes (hash INTEGER NOT NULL, passage INTEGER NOT NULL, PRIMARY KEY (hash, passage)) WITHOUT ROWID;
 CREATE TABLE widths (key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE metadata (
     name TEXT NOT NULL, kind TEXT NOT NULL, value NOT NULL, document INTEGER NOT NULL,

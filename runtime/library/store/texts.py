@@ -22,8 +22,13 @@ PASSAGE = (
     " ELSE substr(texts.text, passages.start + 1, passages.stop - passages.start) END,"
     " CAST(passages.start AS INTEGER), CAST(passages.stop AS INTEGER)"
 )
+# The document's key in SQL, of `texts.key`.
+DOCUMENT = f"texts.key / {1 << 20}"
 # Where a passage's text and its document are.
 FROM = "FROM passages JOIN documents ON documents.key = passages.document JOIN texts ON texts.key = passages.text"
+
+
+_MOST_PIECES = 1 << 20  # of a document
 
 
 class Piece(NamedTuple):
@@ -58,6 +63,16 @@ def pieces(text: str, ranges: Sequence[tuple[int, int]]) -> list[Piece]:
         stop = max([begins[place + 1], *(one for _, one in ranges[first:last])])
         found.append(Piece(begins[place], text[begins[place] : stop], range(first, last)))
     return found
+
+
+def piece_key(document: int, number: int) -> int:
+    """The key of a piece: the document's key and the piece's number in one, so that no index is needed."""
+    return document * _MOST_PIECES + number
+
+
+def keys_of(document: int) -> tuple[int, int]:
+    """The least and the largest key that pieces of a document may have."""
+    return piece_key(document, 0), piece_key(document + 1, 0) - 1
 
 
 def joined(kept: Iterable[tuple[int, str]]) -> str:

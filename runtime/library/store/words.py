@@ -60,8 +60,14 @@ def indexed_title(title: str, source: str, copies: str) -> str:
     Args:
         copies: the paths of these files, as JSON.
     """
-    named = title == PurePath(source).stem and copies != "[]"
-    return indexed(" ".join([title, *(PurePath(path).stem for path in json.loads(copies))]) if named else title)
+    named = copies != "[]" and title == stem(source)
+    return indexed(" ".join([title, *map(stem, json.loads(copies))]) if named else title)
+
+
+@lru_cache(maxsize=16)  # asked for each passage of a document
+def stem(path: str) -> str:
+    """The name of a file without its folder and suffix."""
+    return PurePath(path).stem
 
 
 def located(text: str, ranges: Sequence[Span]) -> tuple[Span, ...]:

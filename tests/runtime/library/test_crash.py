@@ -153,7 +153,7 @@ def half_documents(path: Path) -> list[str]:
     with sqlite3.connect(path) as db:
         rows = db.execute(
             "SELECT documents.id, texts.text, max(stop), count(*), count(code), count(full_text_docsize.id)"
-            " FROM documents LEFT JOIN texts ON texts.document = documents.key"
+            " FROM documents LEFT JOIN texts ON texts.key >> 20 = documents.key"
             " LEFT JOIN passages ON passages.text = texts.key LEFT JOIN fine ON fine.key = passages.key"
             " LEFT JOIN full_text_docsize ON full_text_docsize.id = passages.key GROUP BY documents.key"
         ).fetchall()

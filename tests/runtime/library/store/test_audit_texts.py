@@ -18,7 +18,7 @@ LOST = "The bittern booms in the fen. " * 3 + " ".join(f"It was heard {number} t
 def damage_text(path: Path, id: str, share: float) -> None:
     """Zeros in the place of what is stored behind a share of a text."""
     with opened(path) as db:
-        select = "SELECT texts.key, text FROM texts JOIN documents ON documents.key = document WHERE id = ?"
+        select = "SELECT texts.key, text FROM texts JOIN documents ON documents.key = texts.key >> 20 WHERE id = ?"
         key, stored = db.execute(select, (id,)).fetchone()
         assert isinstance(stored, bytes)
         kept = int(len(stored) * share)
@@ -98,7 +98,7 @@ def test_a_text_that_would_fill_the_memory_is_not_inflated(tmp_path: Path, encod
     with Library(tmp_path / "a.nest", encoder=encoder) as library:
         library.add(DOCUMENTS)
         with opened(library.path) as db:
-            db.execute("UPDATE texts SET text = ? WHERE document = 1", (zlib.compress(bytes(300 << 20)),))
+            db.execute("UPDATE texts SET text = ? WHERE key >> 20 = 1", (zlib.compress(bytes(300 << 20)),))
         tracemalloc.start()
         assert any("'owl'" in one for one in library.problems(full=True))
         library.search("owl", k=9)

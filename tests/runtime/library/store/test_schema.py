@@ -20,6 +20,8 @@ TABLES = (
     "meta",
     "documents",
     "texts",
+    "places",
+    "hashes",
     "passages",
     "fine",
     "widths",
