@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..document import Document, Skip, clean
+from .docx import read_docx
 from .epub import read_epub
 from .html import read_html
 from .mail import read_eml, read_mbox
-from .office import read_docx, read_odf, read_pptx, read_xlsx
+from .odf import read_flat_odf, read_odf
+from .office import read_pptx, read_xlsx
 from .pdf import read_pdf
 from .plain import read_markdown, read_text
 from .sandbox import Sandbox
@@ -36,9 +38,19 @@ _HERE: dict[str, Reader] = {
 _IN_SANDBOX: dict[str, Reader] = {
     ".pdf": read_pdf,
     ".docx": read_docx,
+    ".docm": read_docx,
+    ".dotx": read_docx,
+    ".dotm": read_docx,
     ".pptx": read_pptx,
     ".xlsx": read_xlsx,
     ".odt": read_odf,
+    ".ott": read_odf,
+    ".otp": read_odf,
+    ".odg": read_odf,
+    ".fodt": read_flat_odf,
+    ".fodp": read_flat_odf,
+    ".fodg": read_flat_odf,
+    ".fods": read_flat_odf,
     ".odp": read_odf,
     ".ods": read_odf,
     ".epub": read_epub,

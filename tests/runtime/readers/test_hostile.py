@@ -80,7 +80,9 @@ def test_hostile_files_harm_nothing_and_hide_no_good_one(tmp_path: Path, encoder
     assert [skip for skip in skips if skip["reason"].startswith("takes over")] == []
     with sqlite3.connect(path) as db:
         taken = {source for (source,) in db.execute("SELECT DISTINCT source FROM documents")}
-        texts = [from_stored(text) for (text,) in db.execute("SELECT text FROM documents")]
+        copies = [path for (paths,) in db.execute("SELECT copies FROM documents") for path in json.loads(paths)]
+        taken |= set(copies)
+        texts = [from_stored(text) for (text,) in db.execute("SELECT text FROM texts")]
     assert [text for text in texts if "tamarind" in text or "root:x:" in text] == []
     reasons = {skip["source"] for skip in skips}
     reasons |= {source.rpartition(":")[0] for source in reasons}

@@ -1,0 +1,306 @@
+"""Word files: all text that Word shows, headings as Markdown writes them, notes and comments behind their paragraphs.
+
+The parts of the file are read as XML (ECMA-376, its strict form as well): libraries for Word files leave out text
+boxes, content controls, notes or fields, and take what was deleted with changes tracked for text.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..document import Document, Skip
+from .symbols import symbol
+from .text import Unreadable, document_of, joined
+from .zipped import checked_zip, member, parsed
+
+_MAIN = "word/document.xml"
+_HIDDEN = frozenset(("del", "moveFrom", "delText", "instrText", "delInstrText", "pPr", "rPr", "sectPr", "tblPr", "rt"))
+_CHARS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes", "commentReference": "comments"}
+_NAMES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}
+_MARGINS = {"header": "Header", "footer": "Footer"}
+_DRAWN = ("chart", "diagramData")
+_LEVELS = 6
+
+
+def read_docx(path: Path) -> Iterator[Document | Skip]:
+    """A Word document: paragraphs, headings, tables a line a row; notes, comments, text boxes and charts behind the
+    paragraph that they belong to, headers and footers at the end."""
+    with checked_zip(path) as archive:
+        word = _Word(archive)
+        text = joined(word.lines(), "\n")
+        title = _title(archive)
+    yield document_of(path, text, title)
+    for what in dict.fromkeys(word.unread):
+        yield Skip(str(path), what)
+
+
+@dataclass
+class _Behind:
+    """What a paragraph refers to: ids of notes with their part, text boxes, drawn parts, readings of characters."""
+
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    boxes: list[Any] = field(default_factory=list)
+    drawn: list[str] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)
+
+
+class _Word:
+    """A Word file that is being read.
+
+    Attributes:
+        unread: what could not be read of it.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._names = frozenset(archive.namelist())
+        self._main = next((target for kind, target in self._related("").values() if kind == "officeDocument"), _MAIN)
+        self._parts = self._related(self._main)
+        self.unread: list[str] = []
+        self._levels = self._heading_levels()
+        self._fields: list[bool] = []  # of those that are open, whether their result has begun
+        self._notes = {kind: self._notes_of(kind) for kind in _NAMES}
+
+    def lines(self) -> Iterator[str]:
+        """The lines of the document."""
+        yield from self._blocks(parsed(member(self._archive, self._main)))
+        for notes in self._notes.values():  # that nothing refers to
+            yield from notes.values()
+        for kind, name in _MARGINS.items():
+            texts = (self._flat(root) for root in self._roots(kind))
+            for text in dict.fromkeys(filter(None, texts)):
+                yield f"\n{name}: {text}"
+
+    def _blocks(self, element: Any) -> Iterator[str]:
+        for child in element:
+            name = _name(child)
+            if name == "p":
+                yield from self._paragraph(child)
+            elif name == "tbl":
+                yield from self._rows(child)
+            elif name == "AlternateContent":
+                yield from self._blocks(_chosen(child))
+            elif name == "altChunk":
+                self.unread.append("a document that is embedded in it is not read")
+            elif name not in _HIDDEN:
+                yield from self._blocks(child)
+
+    def _paragraph(self, paragraph: Any) -> Iterator[str]:
+        behind = _Behind()
+        text = self._inline(paragraph, behind).strip()
+        if behind.readings:
+            text = f"{text} ({' '.join(behind.readings)})"
+        level = self._level(paragraph)
+        yield f"\n{'#' * level} {' '.join(text.split())}\n" if text and level else text
+        for box in behind.boxes:
+            yield from self._blocks(box)
+        for part in behind.drawn:
+            yield from self._drawn(part)
+        for kind, id in behind.notes:
+            if note := self._notes[kind].pop(id, ""):  # once, however often it is referred to
+                yield note
+
+    def _inline(self, element: Any, behind: _Behind) -> str:
+        """The text of a paragraph or a part of one."""
+        parts: list[str] = []
+        for child in element:
+            name = _name(child)
+            if name in _HIDDEN or (name == "r" and _is_hidden(child)):
+                continue
+            if name == "fldChar":
+                parts.append(self._field(child))
+            elif name == "ruby":
+                behind.readings += [text for one in child if _name(one) == "rt" and (text := self._inline(one, behind))]
+                parts += [self._inline(one, behind) for one in child if _name(one) == "rubyBase"]
+            elif name == "AlternateContent":
+                parts.append(self._inline(_chosen(child), behind))
+            elif name == "txbxContent":
+                behind.boxes.append(child)
+            elif name in _NOTES:
+                behind.notes.append((_NOTES[name], _value(child, "id")))
+            elif name in ("chart", "relIds"):
+                behind.drawn.append(_value(child, "id") or _value(child, "dm"))
+            elif self._fields and not all(self._fields):
+                parts.append(self._inline(child, behind) if len(child) else "")
+            elif name == "t":
+                parts.append(child.text or "")
+            elif name == "sym":
+                parts.append(symbol(_value(child, "font"), _value(child, "char")))
+            elif name in _CHARS:
+                parts.append(_CHARS[name])
+            else:
+                parts.append(self._inline(child, behind))
+        return "".join(parts)
+
+    def _field(self, mark: Any) -> str:
+        """Follow the parts of a field, of which the result alone is shown; a list to choose from has none."""
+        kind = _value(mark, "fldCharType")
+        if kind == "begin":
+            self._fields.append(False)
+            for chosen in (one for one in mark.iter() if _name(one) == "ddList"):
+                entries = [_value(one, "val") for one in chosen if _name(one) == "listEntry"]
+                number = next((_value(one, "val") for one in chosen if _name(one) == "result"), "0")
+                return entries[int(number)] if number.isdecimal() and int(number) < len(entries) else ""
+        elif self._fields and kind == "separate":
+            self._fields[-1] = True
+        elif self._fields and kind == "end":
+            self._fields.pop()
+        return ""
+
+    def _rows(self, table: Any) -> Iterator[str]:
+        for row in _within(table, "tr"):
+            if any(_name(mark) == "del" for mark in _properties(row)):
+                continue
+            cells = [" ".join(" ".join(self._blocks(cell)).split()) for cell in _within(row, "tc") if _is_first(cell)]
+            if line := " | ".join(filter(None, cells)):
+                yield line
+
+    def _flat(self, element: Any) -> str:
+        return " ".join(" ".join(self._blocks(element)).split())
+
+    def _drawn(self, id: str) -> Iterator[str]:
+        """The texts of a chart or a diagram."""
+        kind, name = self._parts.get(id, ("", ""))
+        if kind not in _DRAWN:
+            return
+        try:
+            root = parsed(member(self._archive, name))
+        except Unreadable as reason:
+            self.unread.append(f"a drawing in it cannot be read ({reason})")
+            return
+        yield from drawn_texts(root)
+
+    def _notes_of(self, kind: str) -> dict[str, str]:
+        """Notes or comments by their id, with what they are before them."""
+        notes = {}
+        for root in self._roots(kind):
+            for note in root:
+                author = _value(note, "author")
+                what = f"{_NAMES[kind]} ({author})" if author else _NAMES[kind]
+                if text := self._flat(note):
+                    notes[_value(note, "id")] = f"{what}: {text}"
+        return notes
+
+    def _roots(self, kind: str) -> Iterator[Any]:
+        """The parts of one kind that the document refers to."""
+        for name in dict.fromkeys(target for found, target in self._parts.values() if found == kind):
+            try:
+                yield parsed(member(self._archive, name))
+            except Unreadable as reason:
+                self.unread.append(f"its {name.rpartition('/')[2].removesuffix('.xml')} cannot be read ({reason})")
+
+    def _related(self, part: str) -> Mapping[str, tuple[str, str]]:
+        """What a part refers to inside of the file: kind and name, by id."""
+        folder, name = posixpath.split(part)
+        relations = posixpath.join(folder, "_rels", f"{name}.rels")
+        if relations not in self._names:
+            return {}
+        found = {}
+        for one in parsed(member(self._archive, relations)):
+            if one.get("TargetMode") != "External":
+                target = posixpath.normpath(posixpath.join("/", folder, one.get("Target", ""))).lstrip("/")
+                found[one.get("Id", "")] = (one.get("Type", "").rpartition("/")[2], target)
+        return found
+
+    def _heading_levels(self) -> dict[str, int]:
+        """The level of a heading by the id of a style; those of text are not there."""
+        styles = {}
+        for root in self._roots("styles"):
+            for style in root:
+                values = {_name(one): _value(one, "val") for one in style.iter()}
+                styles[_value(style, "styleId")] = values
+        levels: dict[str, int] = {}
+        for id in styles:
+            one, seen = id, set[str]()
+            while one in styles and one not in seen:
+                seen.add(one)
+                name, outline = styles[one].get("name", "").lower(), styles[one].get("outlineLvl", "")
+                if name == "title":
+                    levels[id] = 1
+                elif name.startswith("heading ") and name[8:].isdecimal():
+                    levels[id] = min(int(name[8:]), _LEVELS)
+                elif outline.isdecimal() and int(outline) < 9:
+                    levels[id] = min(int(outline) + 1, _LEVELS)
+                else:
+                    one = styles[one].get("basedOn", "")
+                    continue
+                break
+        return levels
+
+    def _level(self, paragraph: Any) -> int:
+        """The level of a heading; 0 for text."""
+        values = {_name(one): _value(one, "val") for one in _properties(paragraph)}
+        outline = values.get("outlineLvl", "")
+        if outline.isdecimal():
+            return min(int(outline) + 1, _LEVELS) if int(outline) < 9 else 0
+        return self._levels.get(values.get("pStyle", ""), 0)
+
+
+def drawn_texts(root: Any) -> Iterator[str]:
+    """The texts of a chart or a diagram (DrawingML), each once: titles, names of series and categories, labels."""
+    texts = (
+        " ".join((one.text or "").split())
+        for one in root.iter()
+        if _name(one) == "t" or (_name(one) == "v" and _name(one.getparent().getparent()) == "strCache")
+    )
+    yield from dict.fromkeys(filter(None, texts))
+
+
+def _title(archive: zipfile.ZipFile) -> str | None:
+    if "docProps/core.xml" not in archive.namelist():
+        return None
+    return next(
+        (one.text for one in parsed(member(archive, "docProps/core.xml")).iter() if _name(one) == "title"), None
+    )
+
+
+def _name(element: Any) -> str:
+    """The name of an element without its namespace; comments and instructions have none."""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def _value(element: Any, name: str) -> str:
+    """An attribute, of whatever namespace; empty where there is none."""
+    return next((str(value) for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
+
+
+def _properties(element: Any) -> Iterator[Any]:
+    for child in element:
+        if _name(child) in ("pPr", "rPr", "trPr", "tcPr"):
+            yield from child
+
+
+def _is_on(mark: Any) -> bool:
+    return _value(mark, "val") not in ("0", "false", "off")
+
+
+def _is_hidden(run: Any) -> bool:
+    return any(_name(mark) == "vanish" and _is_on(mark) for mark in _properties(run))
+
+
+def _is_first(cell: Any) -> bool:
+    """Whether a cell stands for itself: it was not deleted, and is no further part of a merged one."""
+    marks = {_name(mark): mark for mark in _properties(cell)}
+    merged = [marks[name] for name in ("vMerge", "hMerge") if name in marks]
+    return "cellDel" not in marks and all(_value(mark, "val") == "restart" for mark in merged)
+
+
+def _within(element: Any, name: str) -> Iterator[Any]:
+    """Rows of a table or cells of a row, also those that something is put around."""
+    for child in element:
+        if _name(child) == name:
+            yield child
+        elif _name(child) not in _HIDDEN and _name(child) not in ("p", "tbl", "tr", "tc"):
+            yield from _within(child, name)
+
+
+def _chosen(alternatives: Any) -> Any:
+    """Of two forms of the same, that which is for today's Word, unless it is empty."""
+    forms = sorted(alternatives, key=lambda one: _name(one) != "Choice")
+    return next((form for form in forms if any(_name(one) == "t" for one in form.iter())), forms[0] if forms else [])
