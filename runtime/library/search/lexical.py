@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from ..store.words import Run, cut
+from ..store.words import Run, cut, folded
 
 MAX_WORDS = 2000
 MAX_CHARS = 20_000
@@ -22,8 +22,8 @@ MAX_CHARS = 20_000
 _CODE_LETTERS = 4
 _LONGEST_PHRASE = 12  # of pairs, in words: longer runs are sentences
 _LONGEST_NAME = 8  # in characters of scripts without spaces
-# A word of so many letters or more also matches by all but its last two: in a query with other letters than English
-# has, and in one that may be English, or in another language. Measured on twelve languages.
+# A word of so many letters or more also matches by all but its last two: one of another script, or in a query with
+# accents; and one in a query that other words tell to be of another language. Measured on twelve languages.
 _LETTERS_OF_LONG = 6
 _LETTERS_OF_LONG_ASCII = 8
 _ENDING = 2
@@ -37,6 +37,15 @@ _EMPTY_WORDS = frozenset(
     "what when where which who whose why will with would you your".split()
 )
 _ENGLISH_WORDS = frozenset("the of and what which who how does do is are with from that this these your their".split())
+# Of German, Spanish, French, Italian, Portuguese, Dutch, Romanian, Polish, Turkish and Indonesian; none is English too.
+_OTHER_WORDS = frozenset(
+    "aber auch aus bei beim dem der das ein eine einen einer eines fur ist kann mein mit nach nicht oder und vom "
+    "von welche wenn wer werden wie wird zum zur como cual cuando donde el ella los las muy que quien sin sobre una "
+    "unos avec dans elle est il les leur mais nous ou par pas pour quand quel quelle qui sont sur une vous che chi "
+    "cosa degli della delle gli nel nella non perche sono com ela ele foi mais nao onde quais qual quem uma een het "
+    "hoe naar niet waar wanneer welke zijn care este cum din este pentru sau sunt czy dla jak jest kto oraz gdzie "
+    "bir bu icin kim nasil nedir neden nerede ve veya yang dan untuk dengan apa adalah dari pada bagaimana".split()
+)
 
 
 def word_count(text: str) -> int:
@@ -101,15 +110,18 @@ def _phrase(words: Sequence[str]) -> str:
     return '"' + " ".join(words) + '"'
 
 
-def _letters_of_long(query: str, words: Sequence[str]) -> int | None:
-    """From how many letters on a word of a query also matches by its beginning; None for none."""
-    if any(char.isalpha() and not char.isascii() for char in query):
+def _letters_of_long(query: str, words: Sequence[str]) -> int:
+    """From how many letters on a word in Latin letters also matches by its beginning: where the query tells that it is
+    of another language than English, whose words have their stems already."""
+    if _ENGLISH_WORDS.intersection(words):
+        return MAX_CHARS
+    if any(char.isalpha() and not char.isascii() and folded(char).isascii() for char in query):
         return _LETTERS_OF_LONG
-    return None if _ENGLISH_WORDS.intersection(words) else _LETTERS_OF_LONG_ASCII
+    return _LETTERS_OF_LONG_ASCII if _OTHER_WORDS.intersection(words) else MAX_CHARS
 
 
-def _is_long(word: str, letters: int | None) -> bool:
-    return letters is not None and len(word) >= letters and _DIGIT.search(word) is None
+def _is_long(word: str, letters: int) -> bool:
+    return len(word) >= (letters if word.isascii() else _LETTERS_OF_LONG) and _DIGIT.search(word) is None
 
 
 def _beginning(word: str) -> str:

@@ -179,12 +179,15 @@ def _hits(db: Database, best: list[_Ranked], question: Question) -> list[Hit]:
     """The best as they are shown."""
     shown = stored.shown(db, np.array([one.passage for one in best], dtype=np.int64))
     texts = {key: one.text for key, one in shown.items()}
-    marked = full_text.marked(db, lexical.any_of(question.terms), texts, *snippet.MARKS) if question.terms else {}
+    words = {key: indexed(text) for key, text in texts.items()} if question.terms else {}
+    marked = full_text.marked(db, lexical.any_of(question.terms), words, *snippet.MARKS) if question.terms else {}
     hits = []
     for one in best:
         passage, text = shown[one.passage], texts[one.passage]
-        words = marked.get(one.passage)
-        marks = () if words is None else located(text, snippet.marks_of(indexed(text), words))
+        marks: tuple[snippet.Range, ...] = ()
+        if (found := marked.get(one.passage)) is not None:
+            of_words = words[one.passage]
+            marks = located(text, of_words, snippet.marks_of(of_words, found))
         hits.append(
             Hit(
                 id=passage.document.id,

@@ -100,14 +100,14 @@ def ranked(db: Database, match: str, limit: int, *, allowed: bool) -> list[tuple
 
 
 def marked(db: Database, match: str, texts: Mapping[int, str], before: str, after: str) -> dict[int, str]:
-    """Those of some texts that match an FTS5 expression, as `words.indexed` gives them, with marks around what matched.
+    """Those of some texts, given as `words.indexed` gives them, that match an FTS5 expression, with marks around what
+    matched.
 
     They are indexed by themselves, in memory: the large index would be asked for every word of every text.
     """
     db.execute(f'CREATE VIRTUAL TABLE IF NOT EXISTS temp.shown USING fts5 (body, tokenize = "{TOKENIZER}")')
     db.execute("DELETE FROM temp.shown")
-    rows = ((key, indexed(text)) for key, text in texts.items())
-    db.executemany("INSERT INTO temp.shown (rowid, body) VALUES (?, ?)", rows)
+    db.executemany("INSERT INTO temp.shown (rowid, body) VALUES (?, ?)", texts.items())
     select = "SELECT rowid, highlight(shown, 0, ?, ?) FROM temp.shown WHERE shown MATCH ?"
     return dict(db.execute(select, (before, after, match)))
 

@@ -49,9 +49,13 @@ class Run(NamedTuple):
 
 def indexed(text: str) -> str:
     """What FTS5 is given for a text: its words, with spaces between."""
-    if _IS_PLAIN.fullmatch(text) and not _MAY_BE_NAME.search(text):
+    if (text.isascii() or _IS_PLAIN.fullmatch(text)) and not _may_hold_names(text):
         return text  # FTS5 cuts it into the same words
     return " ".join([word for run in cut(text) for word in run.words])
+
+
+def _may_hold_names(text: str) -> bool:
+    return any(sign in text for sign in ("&", "@", "#", "++")) or _DOT.search(text) is not None
 
 
 def indexed_title(title: str, source: str, copies: str) -> str:
@@ -70,9 +74,13 @@ def stem(path: str) -> str:
     return PurePath(path).stem
 
 
-def located(text: str, ranges: Sequence[Span]) -> tuple[Span, ...]:
-    """Ranges of `indexed(text)` as ranges of the text, in their order, those that overlap as one."""
-    if indexed(text) is text:
+def located(text: str, words: str, ranges: Sequence[Span]) -> tuple[Span, ...]:
+    """Ranges of a text's words as ranges of the text, in their order, those that overlap as one.
+
+    Args:
+        words: as `indexed` gives them for the text.
+    """
+    if words is text or not ranges:
         return tuple(ranges)
     begin, offsets, spans = 0, [], []
     for run in cut(text):
@@ -272,4 +280,4 @@ _IS_PLAIN = re.compile(
     "[\x00-\x7f\u00a0-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7"
     "\u2010-\u2027\u2030-\u205e\u20a0-\u20c0]*"
 )
-_MAY_BE_NAME = re.compile(r"&|@|\+\+|[A-Za-z0-9]#|(?:^|[^\w.)\]])\.[A-Za-z0-9]{2}")
+_DOT = re.compile(r"\.[A-Za-z0-9](?<![\w.)\]].[A-Za-z0-9])[A-Za-z0-9]")  # begins with a sign: it is sought sooner

@@ -295,7 +295,7 @@ def test_a_document_with_the_codes_of_another_length_is_a_known_error_when_it_is
 def test_words_are_marked_in_texts_that_are_not_in_the_library(store: Database) -> None:
     texts = {7: "Hunting owls", 8: "nothing", 9: "an ówl"}
     for _ in range(2):
-        assert full_text.marked(store, '"owl" OR "hunt"', texts, "<", ">") == {7: "<Hunting> <owls>", 9: "an <owl>"}
+        assert full_text.marked(store, '"owl" OR "hunt"', texts, "<", ">") == {7: "<Hunting> <owls>"}
 
 
 def test_passages_that_match_are_counted_up_to_a_limit(store: Database) -> None:
