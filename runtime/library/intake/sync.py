@@ -341,10 +341,22 @@ def _note_sync(db: Database) -> Report:
 def _found_in(folder: MirroredFolder, known: Mapping[str, FileState]) -> Iterable[FoundFile | Skip]:
     """What is in a folder now; nothing where it is a file that was deleted."""
     if Path(folder.path).exists():
-        return walk(folder)
+        return [_away(folder)] if _is_bare_mount(folder) else walk(folder)
     if folder.path in known and _is_deleted(folder):
         return []
-    return [Skip(folder.path, "is not there; its documents are kept until it is forgotten", transient=True)]
+    return [_away(folder)]
+
+
+def _away(folder: MirroredFolder) -> Skip:
+    return Skip(folder.path, "is not there; its documents are kept until it is forgotten", transient=True)
+
+
+def _is_bare_mount(folder: MirroredFolder) -> bool:
+    """Whether a folder is the empty place of a drive that is not there."""
+    try:
+        return _device_of(folder.path) != folder.device is not None and not any(Path(folder.path).iterdir())
+    except OSError:  # it is a file, or cannot be looked into, as its walk will say
+        return False
 
 
 def _is_deleted(file: MirroredFolder) -> bool:
@@ -357,9 +369,9 @@ def _is_deleted(file: MirroredFolder) -> bool:
 
 
 def _device_of(path: str) -> int | None:
-    """The number of the drive that holds the folder in which something lies."""
+    """The number of the drive that a folder is on, or a file was; None where neither it nor its folder is there."""
     try:
-        return Path(path).parent.stat().st_dev & _MAX_INTEGER
+        return (Path(path) if Path(path).is_dir() else Path(path).parent).stat().st_dev & _MAX_INTEGER
     except OSError:
         return None
 

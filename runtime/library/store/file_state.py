@@ -40,7 +40,7 @@ class MirroredFolder:
         path: in full.
         ignored: patterns in the syntax of .gitignore, below it.
         max_bytes: larger files are passed over; None for no limit of its own.
-        device: the number of the drive that holds what it lies in; None where it is not known.
+        device: the number of the drive that it is on; None where it is not known.
     """
 
     path: str

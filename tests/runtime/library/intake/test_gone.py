@@ -85,3 +85,20 @@ def test_what_was_removed_by_its_id_is_back_where_its_file_is_named(
         assert library.sync(notes / "lines.jsonl").added == len(removed)
         assert sorted(found(library, "table")) == ["line0", "line1", "line2"]
         assert library.sync() == Report(unchanged=4)
+
+
+def test_the_empty_place_of_a_drive_keeps_the_documents_of_a_folder(
+    tmp_path: Path, encoder: Encoder, notes: Path
+) -> None:
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.sync(notes)
+        shutil.move(notes, tmp_path / "away")
+        notes.mkdir()
+        with opened(library.path) as db:
+            db.execute("UPDATE folders SET device = device + 1")  # as a folder on another drive
+        (skip,) = library.sync().skipped
+        assert skip.reason == "is not there; its documents are kept until it is forgotten"
+        assert found(library, "heron") == [str(notes / "heron.txt")]
+        with opened(library.path) as db:
+            db.execute("UPDATE folders SET device = device - 1")
+        assert library.sync() == Report(removed=4)
