@@ -173,9 +173,8 @@ def plain(value: Any) -> Any:
         return _instant(value)
     if isinstance(value, date):
         return value.isoformat()
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind.__getnewargs__(value)[0]  # whatever the class makes of `str()` or `int()`
+    if (kind := next((kind for kind in (str, int, float) if isinstance(value, kind)), None)) is not None:
+        return kind.__getnewargs__(value)[0]  # whatever the class makes of `str()` or `int()`
     is_numpy = type(value).__module__ == "numpy" and type(value).__name__ != "ndarray" and hasattr(value, "dtype")
     return _of_numpy(value) if is_numpy else value
 
