@@ -240,7 +240,8 @@ class Library:
         Args:
             query: a question, a few words, or a text to find others like.
             mode: by meaning and words together, or by one of them.
-            where: by metadata key, a value or `(operator, value)`; applied before ranking. See `filters`.
+            where: by metadata key, a value or `(operator, value)`, joined by "$and", "$or", "$not"; applied before
+                ranking. See `filters`.
             by: one hit a document with its best passage, or every passage by itself.
             exact: rescore every passage, rather than those whose bits are nearest.
 
