@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arrays": set(),
     "checks": set(),
     "disk": set(),
-    "child": set(),
+    "child": {"errors"},
     "user_folders": set(),
     "place": set(),
     "document": GROUND - {"document"},
