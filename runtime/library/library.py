@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING
 
 # What a search does without is imported where it is used: readers alone are a tenth of a process's start.
 from ..bundle.manifest import Bundle, read_bundle
 from ..document import Document, Hit, Report, Skip, distinct
 from ..errors import ChangedError, LibraryError, NestlingError
+from ..forked import OwnLock
 from .intake import refine
 from .intake.document_width import resolve_document_width, store_width
 from .intake.encoders import Encoders
@@ -79,12 +79,12 @@ class Library:
         for width in (document_width, query_width):
             self._encoders.require_width(width)
         # Searches and one change at a time, each on a connection of its own: neither waits for the other.
-        self._reading, self._changing = RLock(), RLock()
+        self._reading, self._changing = OwnLock(self._is_forked), OwnLock(self._is_forked)
         self._bits: BitCache | None = None
         self._writer: Database | None = None
         self._background: Background | None = None
         self.dim = self._encoders.dim
-        self._db = Database(Path(path), create)
+        self._db = Database(Path(path).absolute(), create)
         try:
             self.document_width = resolve_document_width(self._db, self._encoders, document_width)
         except BaseException:
@@ -114,6 +114,7 @@ class Library:
     @property
     def encoder(self) -> Encoder:
         """What encodes documents; loaded at the first use."""
+        self._reading.require_own()
         return self._encoders.of(self.document_width)
 
     @property
@@ -123,7 +124,12 @@ class Library:
             return {width: count for width, count in documents.widths(self._db).items() if width != self.document_width}
 
     def close(self) -> None:
-        """Close the file, and the encoders that were made for it; every later call raises LibraryError."""
+        """Close the file, and the encoders that were made for it; every later call raises LibraryError.
+
+        In a process that was forked since it was opened nothing is closed: it belongs to the one before.
+        """
+        if not self._changing.is_own:
+            return
         if (background := self._background) is not None:
             background.stop()
         with self._changing, self._reading:
@@ -248,6 +254,7 @@ class Library:
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
+        self._reading.require_own()
         asked = question(query, k, mode, where, by, exact, lambda: self._encoders.of(self.query_width))
         for _ in range(_ATTEMPTS - 1):
             with suppress(ChangedError):
@@ -369,6 +376,9 @@ class Library:
         self._encoders.require_open()
         with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
             return dump(db, self.dim, Path(path), progress)
+
+    def _is_forked(self) -> LibraryError:
+        return LibraryError(f"{self.path}: was opened before this process was forked from another; open it again here")
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""

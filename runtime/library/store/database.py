@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 from ...errors import BusyError, ChangedError, LibraryError, NestlingError
 from . import schema
@@ -55,6 +56,7 @@ class Database:
         self._announced = False
         self._closed = False
         self._connect(create)
+        _open.add(self)
 
     def _connect(self, create: bool) -> None:
         # SQLite needs its log beside the file to see what others write. Where there is none and none can be made, the
@@ -308,9 +310,21 @@ class Database:
         return str(row[0]) if row else "another process"
 
 
+def _leave_open() -> None:
+    """Have no connection closed by a process that was forked, where it lies: closing would write what this one knew of
+    the file into what it is by then."""
+    import ctypes
+
+    for database in list(_open):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(database._db))
+
+
 def _this_process() -> str:
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(_STARTED))
     return f"process {os.getpid()} on {platform.node()}, at work since {since},"
 
 
 _STARTED = time.time()
+_open: WeakSet[Database] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_open)
