@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
+from enum import Enum
 from typing import Any
 
 from .errors import NestlingError
 
 Scalar = str | int | float | bool | None
+Value = Scalar | list[Scalar]
 
+MAX_LIST = 10_000
+_SCALARS = (str, int, float, bool, type(None))
 _MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 24
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]{1,300})?")
@@ -26,19 +30,20 @@ class Document:
         id: the caller's name for it, unique in a library, not empty.
         text: what is searched; may be of any length.
         title: shown with hits, and searched too.
-        metadata: values to filter by: str, int, float, bool or None under str keys; a date or a datetime becomes its
-            ISO 8601 text, to the second and in UTC where it has a time zone, and compares as that.
+        metadata: values to filter by, under str keys: str, int, float, bool, None, or a list of at most 10,000 of them.
+            A tuple becomes a list, a member of an Enum its value, a scalar of NumPy that of Python; a date or a
+            datetime its ISO 8601 text, to the second and in UTC where it has a time zone, and compares as that.
         source: the file's path, or another origin; empty if there is none.
 
     Raises:
         TypeError, ValueError: a field is of another type, the id is empty, a text holds NUL or a lone surrogate,
-            or a number is not finite or over 64 bits.
+            a number is not finite or over 64 bits, or a list is too long.
     """
 
     id: str
     text: str
     title: str = ""
-    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -49,11 +54,11 @@ class Document:
             _text(f"document {self.id!r}: {name}", getattr(self, name))
         if not isinstance(self.metadata, Mapping):
             raise TypeError(f"document {self.id!r}: metadata is {type(self.metadata).__name__}, expected a dict")
-        if any(isinstance(value, date) for value in self.metadata.values()):
-            object.__setattr__(self, "metadata", {key: plain(value) for key, value in self.metadata.items()})
+        kept = {}
         for key, value in self.metadata.items():
             _text(f"document {self.id!r}: a metadata key", key)
-            _scalar(f"document {self.id!r}: metadata {key!r}", value)
+            kept[plain(key)] = _value(f"document {self.id!r}: metadata {key!r}", value)
+        object.__setattr__(self, "metadata", kept)
 
 
 @dataclass(frozen=True)
@@ -162,13 +167,41 @@ def distinct(documents: Iterable[Document]) -> list[Document]:
 
 
 def plain(value: Any) -> Any:
-    """A date or a datetime as its ISO 8601 text, whose order is theirs; every other value as it is."""
+    """A value as metadata has it: a member of an Enum as its value, a scalar of NumPy or of a class that stands on one
+    of Python's as that of Python, a date or a datetime as its ISO 8601 text, whose order is theirs; any other as it is.
+    """
+    if type(value) in _SCALARS:
+        return value
+    if isinstance(value, Enum):
+        return plain(value.value)
     if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(timezone.utc).replace(tzinfo=None)
-            return value.isoformat(timespec="seconds") + "Z"
-        return value.isoformat(timespec="seconds")
-    return value.isoformat() if isinstance(value, date) else value
+        return _instant(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if (kind := next((kind for kind in (str, int, float) if isinstance(value, kind)), None)) is not None:
+        return kind.__getnewargs__(value)[0]  # whatever the class makes of `str()` or `int()`
+    is_numpy = type(value).__module__ == "numpy" and type(value).__name__ != "ndarray" and hasattr(value, "dtype")
+    return _of_numpy(value) if is_numpy else value
+
+
+def _instant(time: datetime) -> str:
+    if time != time:  # what pandas has for no time
+        raise ValueError("a time is NaT, expected a time or None")
+    if time.tzinfo is None:
+        return time.isoformat(timespec="seconds")
+    try:
+        return time.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    except OverflowError as error:
+        raise ValueError(f"the time {time.isoformat()} is none of the years 1 to 9999 in UTC") from error
+
+
+def _of_numpy(value: Any) -> Any:
+    """A scalar of NumPy, which need not be loaded for this, as Python's; one that Python has no like of as it is."""
+    if value.dtype.kind == "M":  # of nanoseconds `item` makes a number
+        time = value.astype("datetime64[D]" if value.dtype.name == "datetime64[D]" else "datetime64[us]").item()
+        return plain(time) if isinstance(time, date) else value
+    found = value.item()
+    return found if type(found) in _SCALARS else value
 
 
 def clean(text: str) -> str:
@@ -212,7 +245,19 @@ def _text(what: str, value: object) -> None:
         raise ValueError(f"{what} holds a lone surrogate at {offset}; remove it")
 
 
-def _scalar(what: str, value: object) -> None:
+def _value(what: str, value: object) -> Value:
+    if not isinstance(value, (list, tuple)):
+        return _scalar(what, value)
+    if len(value) > MAX_LIST:
+        raise ValueError(f"{what} is a list of {len(value)}, expected at most {MAX_LIST} values")
+    return [_scalar(f"{what}, value {position}", one) for position, one in enumerate(value)]
+
+
+def _scalar(what: str, value: object) -> Scalar:
+    try:
+        value = plain(value)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
     if isinstance(value, str):
         _text(what, value)
     elif isinstance(value, float):
@@ -222,4 +267,6 @@ def _scalar(what: str, value: object) -> None:
         if abs(value) > _MAX_INTEGER:
             raise ValueError(f"{what} is over 64 bits, expected a smaller number or a str")
     elif value is not None:
-        raise TypeError(f"{what} is {type(value).__name__}, expected str, int, float, bool or None")
+        expected = "str, int, float, bool, None, a date, or a list of them"
+        raise TypeError(f"{what} is {type(value).__name__}, expected {expected}")
+    return value

@@ -76,7 +76,7 @@ class Bundle:
     """A bundle's manifest, and the folder that it was read from.
 
     Attributes:
-        folder: where the files are.
+        folder: where the files are, in full.
         name: the bundle's name, as `nestling-en`.
         space: sha256 of what makes the vector space; vectors can be compared where it is equal.
         dim: length of a vector.
@@ -200,7 +200,8 @@ def default_bundle() -> Path:
     Raises:
         BundleError: this Nestling was installed without it.
     """
-    spec = find_spec("nestling.models")
+    package = __name__.rsplit(".", 2)[0]  # `nestling`, or where another program carries it
+    spec = find_spec(f"{package}.models")
     if spec is None or spec.origin is None:
         raise BundleError("the package nestling.models is missing; install Nestling again")
     return Path(spec.origin).parent / DEFAULT
@@ -234,7 +235,7 @@ def read_bundle(folder: str | Path | None = None) -> Bundle:
     variants = (Variant(**{**variant, "data": tuple(variant["data"])}) for variant in values["variants"])
     files = {name: BundleFile(**entry) for name, entry in values["files"].items()}
     del values["format"]
-    return Bundle(folder, **{**values, "variants": tuple(variants), "files": files})
+    return Bundle(folder.absolute(), **{**values, "variants": tuple(variants), "files": files})
 
 
 def _require_values(values: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from .opening import open_library
         'nestling search notes.nest "how long do I cool a burn?"',
         "nestling search notes.nest CR-7891234 --mode lexical",
         "nestling search notes.nest insulin -k 3 --where 'year>=2020' --where 'lang in en,de'",
+        "nestling search notes.nest insulin --where 'tags contains dose and not (draft exists or year<2020)'",
         "nestling search notes.nest insulin --where 'modified>=2026-01-01' --json",
     )
 )
@@ -27,7 +28,10 @@ from .opening import open_library
 @click.option("-k", "k", type=int, default=10, show_default=True, help="How many answers.")
 @options.mode
 @click.option(
-    "--where", multiple=True, help="A condition on metadata, as year>=2020: = != < <= > >= in exists; all must hold."
+    "--where",
+    multiple=True,
+    help="Conditions on metadata, as year>=2020: = != < <= > >= in, not in, contains, exists, joined by and, or, not "
+    "and brackets; all that are given must hold.",
 )
 @click.option("--by", type=click.Choice(["document", "passage"]), default="document", show_default=True,
               help="One answer for each document, or one for each passage.")  # fmt: skip
@@ -43,7 +47,7 @@ def search(
     QUERY is a question or a few words. Each answer comes with its score, its rank by meaning and by words alone, and
     the text that answers.
     """
-    from ..library.store.filters import parse
+    from ..library.store.expressions import parse
 
     with open_library(library, bundle, query_width=query_width) as opened:
         hits = opened.search(query, k, mode=mode, where=parse(where), by=by)

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,16 @@ from ..arrays import Floats
 from ..bundle.manifest import ROLES, Bundle, Role, read_bundle
 from ..checks import as_whole
 from ..errors import NestlingError, TruncationWarning
+from ..processors import processors
 from .engine import Engine, open_engine
+from .tokens import Tokens
 
 
 class Encoder:
     """Encodes texts as unit vectors, with one width of a bundle.
+
+    It can be pickled, and opens its bundle again where it arrives; so it does in a process that was forked from the one
+    that made it, at the first use.
 
     Args:
         bundle: a bundle's folder, or what `read_bundle` returned; None for the bundle that ships with Nestling.
@@ -30,8 +36,8 @@ class Encoder:
             name that the other widths have.
         dim: length of the vectors, a multiple of 8 up to the bundle's; a shorter vector is the first values of the
             whole one, scaled to unit length.
-        threads: texts encoded at the same time; None for the number of processors this process may use.
-            The vectors do not depend on it.
+        threads: texts encoded at the same time; None for the number of processors that this process may
+            use, and its container's quota gives it. The vectors do not depend on it.
 
     Raises:
         BundleError: the bundle is missing or damaged, or has no such width or precision.
@@ -49,7 +55,7 @@ class Encoder:
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
         self.dim = self.bundle.dim if dim is None else as_whole(dim) or 0
-        self.threads = _processors() if threads is None else as_whole(threads) or 0
+        self.threads = processors() if threads is None else as_whole(threads) or 0
         if not 8 <= self.dim <= self.bundle.dim or self.dim % 8:
             raise NestlingError(f"dim is {dim}, expected a multiple of 8 from 8 to {self.bundle.dim}")
         if self.threads < 1:
@@ -57,8 +63,8 @@ class Encoder:
         variant = self.bundle.variant(width, precision)
         self.width = variant.width
         self.precision = variant.precision
-        self._engine: Engine | None = open_engine(self.bundle, variant)
-        self.tokens = self._engine.tokens
+        self._engine: Engine | None = None
+        self._open()
 
     def __enter__(self) -> Encoder:
         return self
@@ -66,12 +72,31 @@ class Encoder:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engine": self._engine is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _engine=None)
+        if state["_engine"]:
+            self._open()
+
+    def _open(self) -> None:
+        self._engine = open_engine(self.bundle, self.bundle.variant(self.width, self.precision))
+        self._process = os.getpid()
+
     @property
     def engine(self) -> Engine:
         """What the encoder runs with; raises ValueError where it is closed."""
+        if self._engine is not None and self._process != os.getpid():
+            self._open()
         if self._engine is None:
             raise ValueError("the encoder is closed; make a new one")
         return self._engine
+
+    @property
+    def tokens(self) -> Tokens:
+        """The bundle's tokenizer; raises ValueError where the encoder is closed."""
+        return self.engine.tokens
 
     def close(self) -> None:
         """Give back the memory of the weights, unless another encoder of this process uses them too."""
@@ -131,10 +156,3 @@ def _checked(texts: Sequence[str], role: Role) -> list[str]:
         except UnicodeEncodeError as error:
             raise ValueError(f"text {position} holds a lone surrogate at {error.start}; remove it") from error
     return texts
-
-
-def _processors() -> int:
-    """Processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

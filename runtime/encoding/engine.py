@@ -6,6 +6,7 @@ graphs by ONNX Runtime, in `onnx_engine`, and the token table, in `static`, whic
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,19 @@ class Engine(Protocol):
 _engines: WeakValueDictionary[tuple[str, ...], Engine] = WeakValueDictionary()
 _tokenizers: WeakValueDictionary[str, Tokens] = WeakValueDictionary()
 _opening = Lock()
+_inherited: list[Engine] = []
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: open every engine anew. A thread that is not in it may have been within the old
+    one, with its locks; so that is not freed either."""
+    global _engines, _tokenizers, _opening
+    _inherited.extend(_engines.values())
+    _engines, _tokenizers, _opening = WeakValueDictionary(), WeakValueDictionary(), Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def open_engine(bundle: Bundle, variant: Variant) -> Engine:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING
 
 # What a search does without is imported where it is used: readers alone are a tenth of a process's start.
 from ..bundle.manifest import Bundle, read_bundle
 from ..document import Document, Hit, Report, Skip, distinct
 from ..errors import ChangedError, LibraryError, NestlingError
+from ..forked import OwnLock
 from .intake import refine
 from .intake.document_width import resolve_document_width, store_width
 from .intake.encoders import Encoders
@@ -80,13 +80,13 @@ class Library:
         for width in (document_width, query_width):
             self._encoders.require_width(width)
         # Searches, each on a connection of its own, and one change at a time: none waits for another.
-        self._changing = RLock()
+        self._changing = OwnLock(self._is_forked)
         self._writer: Database | None = None
         self._background: Background | None = None
         self.dim = self._encoders.dim
         self._bits = SharedBits(self.dim)
-        db = migration.opened(Path(path), create)
-        self._readers = Readers(db)
+        db = migration.opened(Path(path).absolute(), create)
+        self._readers = Readers(db, self._is_forked)
         try:
             self.document_width = resolve_document_width(db, self._encoders, document_width)
         except BaseException:
@@ -116,6 +116,7 @@ class Library:
     @property
     def encoder(self) -> Encoder:
         """What encodes documents; loaded at the first use."""
+        self._changing.require_own()
         return self._encoders.of(self.document_width)
 
     @property
@@ -126,7 +127,12 @@ class Library:
         return {width: count for width, count in widths.items() if width != self.document_width}
 
     def close(self) -> None:
-        """Close the file, and the encoders that were made for it; every later call raises LibraryError."""
+        """Close the file, and the encoders that were made for it; every later call raises LibraryError.
+
+        In a process that was forked since it was opened nothing is closed: it belongs to the one before.
+        """
+        if not self._changing.is_own:
+            return
         if (background := self._background) is not None:
             background.stop()
         with self._changing:
@@ -169,19 +175,10 @@ class Library:
         Of a text that is itself damaged what can be read is kept, which may be incomplete; the next `sync` reads its
         file again.
         """
-        from .store import audit
+        from .intake.repair import repair
 
         with self._changing:
-            writer = self._writing()
-            if not (found := audit.damage(writer, self.dim, full=True)).sentences:
-                return []
-            with writer.writing():
-                audit.mend(writer)
-            with self._taking_in(writer) as intake:
-                for document in filter(None, (documents.document(writer, id) for id in found.documents)):
-                    intake.add(document, again=True)
-                intake.flush()
-            return list(audit.damage(writer, self.dim, full=True).sentences)
+            return repair(self._writing(), self.dim, self._taking_in)
 
     def add(self, documents: Iterable[Document], *, width: str | None = None, progress: Added | None = None) -> Report:
         """Add documents; a document whose id exists is replaced, and passages whose text is as before keep their codes.
@@ -244,13 +241,15 @@ class Library:
         Args:
             query: a question, a few words, or a text to find others like.
             mode: by meaning and words together, or by one of them.
-            where: by metadata key, a value or `(operator, value)`; applied before ranking. See `filters`.
+            where: by metadata key, a value or `(operator, value)`, joined by "$and", "$or", "$not"; applied before
+                ranking. See `filters`.
             by: one hit a document with its best passage, or every passage by itself.
             exact: rescore every passage, rather than those whose bits are nearest.
 
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
+        self._changing.require_own()
         asked = question(query, k, mode, where, by, exact, lambda: self._encoders.of(self.query_width))
         for _ in range(_ATTEMPTS - 1):
             with suppress(ChangedError):
@@ -369,6 +368,9 @@ class Library:
         self._encoders.require_open()
         with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
             return dump(db, self.dim, Path(path), progress)
+
+    def _is_forked(self) -> LibraryError:
+        return LibraryError(f"{self.path}: was opened before this process was forked from another; open it again here")
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""

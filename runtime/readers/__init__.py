@@ -7,11 +7,11 @@ process of their own, see `sandbox`. Open `plain.py` first, the smallest reader.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from .. import child
 from ..document import Document, Skip, clean
 from .docx import read_docx
 from .epub import read_epub
@@ -92,15 +92,10 @@ def read_file(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
 def _read(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
     if (name := clean(str(path))) != str(path):
         yield Skip(name, "its name is not text; rename it", transient=True)
-    elif path.suffix.lower() in _IN_SANDBOX and not _is_frozen():
+    elif path.suffix.lower() in _IN_SANDBOX and child.python() is not None:
         yield from sandbox.read(path)
-    else:
+    else:  # also where no Python is there that could run the sandbox
         yield from read_here(path)
-
-
-def _is_frozen() -> bool:
-    """Whether this is a program without a Python that could run the sandbox."""
-    return bool(getattr(sys, "frozen", False))
 
 
 def read_here(path: Path) -> Iterator[Document | Skip]:
@@ -112,8 +107,10 @@ def read_here(path: Path) -> Iterator[Document | Skip]:
         yield Skip(name, str(reason))
     except OSError as error:
         yield Skip(name, f"cannot be read ({error.strerror or error})", transient=True)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         yield Skip(name, f"needs {error.name}; get it with: pip install 'nestling[files]'", transient=True)
+    except ImportError as error:
+        yield Skip(name, f"its parser cannot be loaded ({error}); install it anew", transient=True)
     except MemoryError:
         yield Skip(name, "takes too much memory to read; split it or save it anew")
     except Exception as error:  # of a parser, for which what it read was too much

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..document import Skip
 from . import read_here
-from .sandbox import DONE
+from .sandbox import DONE, READY
 
 MEMORY_BYTES = 400 << 20
 
@@ -18,6 +18,7 @@ def main() -> None:
     """Answer until standard input ends."""
     _limit_memory()
     answers, sys.stdout = sys.stdout, sys.stderr  # what a parser prints is no answer
+    print(json.dumps(READY), file=answers, flush=True)
     for line in sys.stdin:
         for item in read_here(Path(json.loads(line))):
             answer = {"skip": item.to_json()} if isinstance(item, Skip) else {"document": asdict(item)}

@@ -69,11 +69,13 @@ def measure_cost(bundle: Bundle, variant: Variant) -> Cost:
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=True,
-            stdin=subprocess.DEVNULL, timeout=_LONGEST_SECONDS,
+            stdin=subprocess.DEVNULL, timeout=_LONGEST_SECONDS, creationflags=child.FLAGS,
         )  # fmt: skip
         return Cost(variant.width, variant.precision, **json.loads(done.stdout))
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
+    except OSError as error:
+        reason = f"its process cannot be started: {error.strerror or error}"
     except subprocess.TimeoutExpired:
         reason = f"it took over {_LONGEST_SECONDS} s"
     except (ValueError, TypeError):

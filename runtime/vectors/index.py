@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ class Index:
     not changed.
 
     Threads may search at once; do not change or close an index while another thread uses it. A `with` block closes it
-    at its end; what is closed raises IndexFileError when it is used.
+    at its end; what is closed raises IndexFileError when it is used. A process that is forked may use it too, without
+    its graph.
 
     Args:
         dim: length of the vectors, a multiple of 8 from 8 to 65536.
@@ -48,6 +50,7 @@ class Index:
         self.fine: Fine = fine or "bits"
         self._open_runs: list[Run] | None = []
         self._graph: graph.Graph | None = None
+        self._process = os.getpid()
 
     def __enter__(self) -> Index:
         return self
@@ -60,6 +63,11 @@ class Index:
         if self._open_runs is None:
             raise IndexFileError("the index is closed; open it again")
         return self._open_runs
+
+    @property
+    def _own_graph(self) -> graph.Graph | None:
+        """The graph where this process made or opened it: in one forked since its locks may be held for ever."""
+        return self._graph if self._process == os.getpid() else None
 
     def __len__(self) -> int:
         return sum(run.living for run in self._runs)
@@ -148,8 +156,9 @@ class Index:
             raise ValueError(f"scan_dim is {scan_dim}, expected a multiple of 8")
         runs = self._runs
         candidates = flat.candidate_count(k, oversample)
-        if self._graph is not None and allow is None and scan_dim is None and candidates is not None:
-            shortlists = graph.nearest(self._graph, to_bits(queries), flat.SHORTLIST_FACTOR * candidates)
+        own = self._own_graph
+        if own is not None and allow is None and scan_dim is None and candidates is not None:
+            shortlists = graph.nearest(own, to_bits(queries), flat.SHORTLIST_FACTOR * candidates)
             if all(len(rows) >= min(k, len(self)) for rows in shortlists):
                 return flat.best_of_shortlists(queries, [runs[0].segment(None)], shortlists, k, candidates)
         segments = [run.segment(mask) for run, mask in zip(runs, _masks(runs, allow), strict=True)]
@@ -180,11 +189,12 @@ class Index:
         """
         self._open_runs = merged(self._runs)
         self._graph = graph.build(self._runs[0].bits) if len(self) else None
+        self._process = os.getpid()
 
     @property
     def has_graph(self) -> bool:
         """Whether a search goes through a graph."""
-        return bool(self._runs) and self._graph is not None
+        return bool(self._runs) and self._own_graph is not None
 
     def save(self, path: str | Path) -> None:
         """Write the index to one file, replacing it in one step; its graph, where it has one, to another beside it.
@@ -196,7 +206,7 @@ class Index:
             OSError: a file cannot be written; the old one is as it was.
             IndexFileError: the file that the index was opened from is damaged; likewise.
         """
-        path, built = Path(path), self._graph
+        path, built = Path(path), self._own_graph
         columns = columns_of(self._runs, self.fine, self.dim)
         header = {"dim": self.dim, "fine": self.fine}
 

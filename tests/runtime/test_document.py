@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nestling import Document
@@ -35,9 +39,9 @@ def test_a_document_needs_an_id_and_a_text() -> None:
             "document 'a': metadata 'x' is over 64 bits, expected a smaller number",
         ),
         (
-            {"metadata": {"x": [1]}},
+            {"metadata": {"x": {"y": 1}}},
             TypeError,
-            "document 'a': metadata 'x' is list, expected str, int, float, bool or No",
+            "document 'a': metadata 'x' is dict, expected str, int, float, bool, None, a date, or a list of them",
         ),
         ({"metadata": {"x": "\0"}}, ValueError, "document 'a': metadata 'x' holds a NUL character at 0; remove it"),
     ],
@@ -70,3 +74,83 @@ def test_a_date_in_metadata_becomes_its_iso_text() -> None:
         "year": 2024,
     }
     assert given["day"] == date(2024, 5, 2)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+class Name(str):
+    def __str__(self) -> str:
+        return "something else"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (np.int64(3), 3),
+        (np.uint8(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.25), 0.25),
+        (np.float16(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.str_("owl"), "owl"),
+        (np.datetime64("2024-05-02"), "2024-05-02"),
+        (np.datetime64("2024-05-02T12:30:15.5", "ns"), "2024-05-02T12:30:15"),
+        (Colour.RED, "red"),
+        (Level.HIGH, 3),
+        (Name("owl"), "owl"),
+        ((1, "a", None, True, 0.5), [1, "a", None, True, 0.5]),
+        ([np.int64(3), Colour.RED, date(2024, 5, 2)], [3, "red", "2024-05-02"]),
+        ([], []),
+    ],
+)
+def test_a_metadata_value_is_taken_as_what_python_has_for_it(value: Any, kept: Any) -> None:
+    found = Document("a", "b", metadata={"x": value}).metadata["x"]
+    assert found == kept
+    assert type(found) is type(kept)
+    if isinstance(kept, list):
+        assert [type(one) for one in found] == [type(one) for one in kept]
+    assert json.loads(json.dumps(found)) == kept
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b"a", "metadata 'x' is bytes, expected str, int, float, bool, None, a date, or a list of them"),
+        ({"y": 1}, "metadata 'x' is dict, expected str, int, float, bool, None, a date, or a list of them"),
+        ([[1]], "metadata 'x', value 0 is list, expected str, int, float, bool, None, a date, or a list of them"),
+        ([1, {}], "metadata 'x', value 1 is dict, expected"),
+        (["a", "\0"], "metadata 'x', value 1 holds a NUL character at 0; remove it"),
+        ([float("inf")], "metadata 'x', value 0 is inf, expected a finite number"),
+        (np.array([1, 2]), "metadata 'x' is ndarray, expected"),
+        (np.array(1), "metadata 'x' is ndarray, expected"),
+        (np.bytes_(b"a"), "metadata 'x' is bytes_, expected"),
+        (np.complex64(1), "metadata 'x' is complex64, expected"),
+        (np.longdouble(1), "metadata 'x' is longdouble, expected"),
+        (np.timedelta64(1, "s"), "metadata 'x' is timedelta64, expected"),
+        (np.datetime64("NaT"), "metadata 'x' is datetime64, expected"),
+        (np.uint64(2**64 - 1), "metadata 'x' is over 64 bits, expected a smaller number"),
+        (np.float32("nan"), "metadata 'x' is nan, expected a finite number"),
+        (Decimal("1.5"), "metadata 'x' is Decimal, expected"),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=2))), "metadata 'x': the time 0001-01-01T00:00:00+02:00"),
+        (list(range(10_001)), "metadata 'x' is a list of 10001, expected at most 10000 values"),
+    ],
+)
+def test_a_metadata_value_that_a_filter_cannot_compare_is_refused(value: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^document 'a': {re.escape(message)}"):
+        Document("a", "b", metadata={"x": value})
+
+
+def test_metadata_is_the_documents_own() -> None:
+    tags = ["owl"]
+    given = {"tags": tags, np.str_("kind"): "note"}
+    document = Document("a", "b", metadata=given)
+    tags.append("hawk")
+    given["tags"] = []
+    assert document.metadata == {"tags": ["owl"], "kind": "note"}
+    assert {type(key) for key in document.metadata} == {str}

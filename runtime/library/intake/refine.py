@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from threading import Event, RLock, Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from ...checks import as_whole
 from ...errors import BusyError, LibraryError, NestlingError
+from ...forked import OwnLock
 from ..store import passage_codes
 from ..store.database import Database
 from ..store.passage_codes import Codes, Stale
@@ -50,7 +51,7 @@ class RefineJob:
     db: Database
     width: str
     encoder: Callable[[], Encoder]
-    turn: RLock
+    turn: OwnLock
 
 
 def checked_limit(limit: int | None) -> int | None:

@@ -100,7 +100,7 @@ def mend(db: Database) -> None:
         file_state.read_again(db, documents.source_of(db, id) or "")
     documents.salvage(db)
     db.execute("DELETE FROM metadata")
-    db.execute(f"INSERT INTO metadata {schema.METADATA_VALUES}")
+    db.execute(f"INSERT OR IGNORE INTO metadata {schema.METADATA_VALUES}")  # a list may have a value twice
     documents.hash_anew(db)
     full_text.rebuild(db)
 

@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 from ...errors import BusyError, ChangedError, LibraryError, NestlingError
+from ...forked import Quiet
 from . import schema
 
 BUSY_MS = 10_000
@@ -62,6 +64,7 @@ class Database:
         self._closed = False
         self._interrupt: BaseException | None = None
         self._connect(create)
+        _open.add(self)
 
     def _connect(self, create: bool) -> None:
         # SQLite needs its log beside the file to see what others write. Where there is none and none can be made, the
@@ -210,7 +213,8 @@ class Database:
             pass
         finally:
             self._closed = True
-            self._db.close()
+            with _quiet:
+                self._db.close()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -227,17 +231,18 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with _quiet:
             try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise self._error(error) from error
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise self._error(error) from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -247,29 +252,31 @@ class Database:
             ChangedError: the file may only be read, and its owner began to write it meanwhile; read again.
         """
         self.follow()
-        try:
-            self._db.execute("BEGIN")
+        with _quiet:
             try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:  # Ctrl-C as well: what stands in temporary tables goes
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                self._db.execute("BEGIN")
+                try:
+                    yield
+                    self._db.execute("COMMIT")
+                except BaseException:  # Ctrl-C as well: what stands in temporary tables goes
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except NestlingError:
                 raise
-        except NestlingError:
-            raise
-        except (sqlite3.Error, KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
-            raise self._error(error) from error
+            except (sqlite3.Error, KeyError, IndexError, ValueError) as error:  # what a damaged row makes of others
+                raise self._error(error) from error
         self.require_unchanged()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of a statement of this package's own."""
-        try:
-            if not self._db.in_transaction:
-                self.follow()
-            return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise self._error(error) from error
+        with _quiet:
+            try:
+                if not self._db.in_transaction:
+                    self.follow()
+                return self._db.execute(sql, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise self._error(error) from error
 
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
         """The same, one row after the other: for rows that are large."""
@@ -354,9 +361,23 @@ class Database:
         return str(row[0]) if row else "another process"
 
 
+def _leave_open() -> None:
+    """Have no connection closed by a process that was forked, where it lies: closing would write what this one knew of
+    the file into what it is by then."""
+    import ctypes
+
+    for database in list(_open):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(database._db))
+
+
 def _this_process() -> str:
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(_STARTED))
     return f"process {os.getpid()} on {platform.node()}, at work since {since},"
 
 
 _STARTED = time.time()
+_open: WeakSet[Database] = WeakSet()
+# SQLite has locks that are the process's: held by a thread at a fork, they would be held in the copy for ever.
+_quiet = Quiet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_open)

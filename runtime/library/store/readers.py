@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
 
+from ...forked import OwnLock
 from .database import Database
 
 
@@ -14,14 +14,15 @@ class Readers:
 
     Args:
         first: one of them.
+        refused: gives the error of a process that was forked since.
     """
 
-    def __init__(self, first: Database) -> None:
+    def __init__(self, first: Database, refused: Callable[[], Exception]) -> None:
         self.path = first.path
         self.read_only = first.read_only
         self._file = first.file_number
         self._idle: list[Database] | None = [first]
-        self._lock = Lock()
+        self._lock = OwnLock(refused)
 
     @contextmanager
     def one(self) -> Iterator[Database]:

@@ -79,30 +79,53 @@ CREATE VIRTUAL TABLE full_text USING fts5 (
 );
 INSERT INTO full_text (full_text, rank) VALUES ('automerge', 8);
 """
+# Of a list there is a row for each of its values, of a kind of their own, and one for the whole, as its JSON text.
 METADATA_VALUES = """
 SELECT item.key AS name,
-    CASE item.type WHEN 'integer' THEN 'n' WHEN 'real' THEN 'n' WHEN 'text' THEN 't' WHEN 'null' THEN 'z' ELSE 'b' END
-    AS kind, CASE item.type WHEN 'null' THEN '' ELSE item.value END AS value, documents.key AS document
-FROM documents, json_each(documents.metadata) AS item
+    CASE item.type WHEN 'array' THEN
+        CASE one.type WHEN 'array' THEN 'l' WHEN 'integer' THEN 'N' WHEN 'real' THEN 'N' WHEN 'text' THEN 'T'
+        WHEN 'null' THEN 'Z' ELSE 'B' END
+    WHEN 'integer' THEN 'n' WHEN 'real' THEN 'n' WHEN 'text' THEN 't' WHEN 'null' THEN 'z' ELSE 'b' END AS kind,
+    CASE item.type WHEN 'array' THEN CASE one.type WHEN 'null' THEN '' ELSE one.value END
+    WHEN 'null' THEN '' ELSE item.value END AS value, documents.key AS document
+FROM documents, json_each(documents.metadata) AS item,
+    json_each(CASE item.type WHEN 'array' THEN json_insert(item.value, '$[#]', json(item.value)) ELSE '[0]' END) AS one
 """
+LIST = "l"
 _KINDS: dict[type, str] = {bool: "b", int: "n", float: "n", str: "t", type(None): "z"}
 
 
 def kind_of(value: object) -> str | None:
-    """The kind of a metadata value, as filters compare them: number, text, boolean, nothing; None for another type."""
+    """The kind of a metadata value, as filters compare them: number, text, boolean, nothing; None for another type.
+
+    As one of a list's it is the same letter as a capital; the list itself is `LIST`.
+    """
     return _KINDS.get(type(value))
+
+
+def list_text(values: Sequence[Any]) -> str:
+    """A list as the rows of `metadata` have the whole of it."""
+    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
 
 
 def metadata_rows(metadata: Mapping[str, Any], document: int) -> list[tuple[str, str, Any, int]]:
     """The rows of `metadata` for a document."""
-    return [(name, _KINDS[type(value)], "" if value is None else value, document) for name, value in metadata.items()]
+    rows: dict[tuple[str, str, Any, int], None] = {}
+    for name, value in metadata.items():
+        if isinstance(value, list):
+            rows[name, LIST, list_text(value), document] = None
+            for one in value:
+                rows[name, _KINDS[type(one)].upper(), "" if one is None else one, document] = None
+        else:
+            rows[name, _KINDS[type(value)], "" if value is None else value, document] = None
+    return list(rows)
 
 
 def stored_rows(metadata: str, document: int) -> list[tuple[str, str, Any, int]]:
     """The same for metadata as it is stored; none where that is damaged."""
     try:
         return metadata_rows(json.loads(metadata), document)
-    except (ValueError, AttributeError, KeyError):
+    except (ValueError, AttributeError, KeyError, TypeError):
         return []
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import multiprocessing
+import pickle
 import re
 import signal
 import subprocess
@@ -13,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bundles import tiny_family
 from nestling import Encoder
 from nestling.arrays import Ids
 from nestling.bundle.golden import read_golden
@@ -237,3 +241,36 @@ def test_onnx_runtime_keeps_no_identifier_and_no_diary(tmp_path: Path) -> None:
     (entry,) = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert entry.parent.name == "nestling"
     assert entry.stat().st_size == 0
+
+
+@pytest.mark.parametrize("width", ["static", "s"])
+def test_an_encoder_is_pickled_and_opens_its_bundle_again(width: str) -> None:
+    with Encoder(width=width, dim=64, threads=1) as encoder:
+        again = pickle.loads(pickle.dumps(encoder))
+        assert (again.width, again.precision, again.dim, again.threads) == (width, encoder.precision, 64, 1)
+        expected = encoder.encode(["owls"], role="query")
+    np.testing.assert_array_equal(again.encode(["owls"], role="query"), expected)
+    np.testing.assert_array_equal(copy.deepcopy(again).encode(["owls"], role="query"), expected)
+    again.close()
+    closed = pickle.loads(pickle.dumps(again))
+    with pytest.raises(ValueError, match=r"^the encoder is closed; make a new one$"):
+        closed.encode(["owls"], role="query")
+
+
+def test_an_encoder_goes_to_processes_that_are_spawned() -> None:
+    with Encoder(width="s") as encoder, multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(encoder.encode, (["owls"],), {"role": "query"})
+        np.testing.assert_array_equal(found, encoder.encode(["owls"], role="query"))
+
+
+def test_a_bundle_of_a_relative_path_stays_that_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny_family(tmp_path)
+    monkeypatch.chdir(folder.parent)
+    with Encoder(folder.name, width="static") as encoder:
+        monkeypatch.chdir(folder)
+        again = pickle.loads(pickle.dumps(encoder))
+        assert again.bundle.folder == folder
+        bundle = read_bundle(f"../{folder.name}")
+        monkeypatch.chdir("/")
+        with Encoder(bundle, width="s") as other:
+            assert other.encode(["owls"], role="query").shape == (1, other.dim)

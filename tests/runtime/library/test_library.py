@@ -388,3 +388,20 @@ def test_a_folder_that_cannot_be_looked_at_any_more_can_be_forgotten(
 
     monkeypatch.setattr(Path, "exists", unplugged)
     assert library.forget(tmp_path / "drive").removed == 1
+
+
+def test_a_library_of_a_relative_path_stays_that_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "notes.txt").write_text("owls")
+    monkeypatch.chdir(tmp_path)
+    with Library("a.nest", document_width="static") as library:
+        library.sync("notes.txt")
+        monkeypatch.chdir(other)
+        assert library.path == tmp_path / "a.nest"
+        library.add([Document("b", "hawks")])
+        assert library.sync().unchanged == 1
+        assert library.refine().refined == 0
+        assert library.dump(other / "a.jsonl") == 2
+        assert ids(library, "hawks", mode="lexical") == ["b"]
+    assert [path.name for path in other.iterdir()] == ["a.jsonl"]

@@ -298,7 +298,10 @@ def test_an_id_comes_before_an_underscore_id(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
-        ('{"x": [1]}', "document 'a': metadata 'x' is list, expected str, int, float, bool or None"),
+        (
+            '{"x": {"y": 1}}',
+            "document 'a': metadata 'x' is dict, expected str, int, float, bool, None, a date, or a list of them",
+        ),
         ('{"x": NaN}', "document 'a': metadata 'x' is nan, expected a finite number"),
         (
             '{"x": 9223372036854775808}',

@@ -1,0 +1,96 @@
+"""What a forked process has of the one before it: copies, of which some may be held for ever by threads it has not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Condition, RLock, local
+from types import TracebackType
+
+
+class OwnLock:
+    """A lock, as `RLock`, that the process takes in which it was made; in one that was forked since it is an error.
+
+    Args:
+        refused: gives that error.
+    """
+
+    def __init__(self, refused: Callable[[], Exception]) -> None:
+        self._lock = RLock()
+        self._process = os.getpid()
+        self._refused = refused
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the process that made it."""
+        return os.getpid() == self._process
+
+    def require_own(self) -> None:
+        """Raise the error where this is another process than made it."""
+        if not self.is_own:
+            raise self._refused()
+
+    def acquire(self, timeout: float = -1) -> bool:
+        """Take it, waiting for at most so many seconds; -1 for however long. Whether it was taken."""
+        self.require_own()
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        """Give it back."""
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._lock.release()
+
+
+class Quiet:
+    """What no thread may be at as the process is forked: locks that are held in a library below stay held in the copy.
+
+    A fork waits for what is under way in other threads, and what begins meanwhile waits for the fork.
+
+    Args:
+        seconds: a fork waits for at the most.
+    """
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._seconds = seconds
+        self._own = local()
+        self._changed = Condition()
+        self._forking = False
+        self._at_work = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._fresh)
+
+    def __enter__(self) -> None:
+        depth = getattr(self._own, "depth", 0)
+        if not depth:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._forking)
+                self._at_work += 1
+        self._own.depth = depth + 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._own.depth -= 1
+        if not self._own.depth:
+            with self._changed:
+                self._at_work = max(self._at_work - 1, 0)
+                self._changed.notify_all()
+
+    def _close(self) -> None:
+        own = 1 if getattr(self._own, "depth", 0) else 0
+        with self._changed:
+            self._forking = True
+            self._changed.wait_for(lambda: self._at_work <= own, self._seconds)
+
+    def _open(self) -> None:
+        with self._changed:
+            self._forking = False
+            self._changed.notify_all()
+
+    def _fresh(self) -> None:
+        self._changed = Condition()
+        self._forking = False
+        self._at_work = 1 if getattr(self._own, "depth", 0) else 0
