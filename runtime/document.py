@@ -12,6 +12,7 @@ from typing import Any
 from .errors import NestlingError
 
 Scalar = str | int | float | bool | None
+Value = Scalar | list[Scalar] | tuple[Scalar, ...]
 
 _MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 24
@@ -26,8 +27,9 @@ class Document:
         id: the caller's name for it, unique in a library, not empty.
         text: what is searched; may be of any length.
         title: shown with hits, and searched too.
-        metadata: values to filter by: str, int, float, bool or None under str keys; a date or a datetime becomes its
-            ISO 8601 text, to the second and in UTC where it has a time zone, and compares as that.
+        metadata: values to filter by: str, int, float, bool or None under str keys, or a list or tuple of them, which
+            becomes a list; a date or a datetime becomes its ISO 8601 text, to the second and in UTC where it has a
+            time zone, and compares as that.
         source: the file's path, or another origin; empty if there is none.
 
     Raises:
@@ -38,7 +40,7 @@ class Document:
     id: str
     text: str
     title: str = ""
-    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+    metadata: Mapping[str, Value] = field(default_factory=dict)
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -49,11 +51,12 @@ class Document:
             _text(f"document {self.id!r}: {name}", getattr(self, name))
         if not isinstance(self.metadata, Mapping):
             raise TypeError(f"document {self.id!r}: metadata is {type(self.metadata).__name__}, expected a dict")
-        if any(isinstance(value, date) for value in self.metadata.values()):
+        if any(isinstance(value, (date, list, tuple)) for value in self.metadata.values()):
             object.__setattr__(self, "metadata", {key: plain(value) for key, value in self.metadata.items()})
         for key, value in self.metadata.items():
             _text(f"document {self.id!r}: a metadata key", key)
-            _scalar(f"document {self.id!r}: metadata {key!r}", value)
+            for one in value if isinstance(value, list) else [value]:
+                _scalar(f"document {self.id!r}: metadata {key!r}", one)
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def distinct(documents: Iterable[Document]) -> list[Document]:
 
 
 def plain(value: Any) -> Any:
-    """A date or a datetime as its ISO 8601 text, whose order is theirs; every other value as it is."""
+    """A date or a datetime as its ISO 8601 text, whose order is theirs, also in a list; every other value as it is."""
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
     if isinstance(value, datetime):
         if value.tzinfo is not None:
             value = value.astimezone(timezone.utc).replace(tzinfo=None)

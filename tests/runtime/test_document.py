@@ -35,9 +35,9 @@ def test_a_document_needs_an_id_and_a_text() -> None:
             "document 'a': metadata 'x' is over 64 bits, expected a smaller number",
         ),
         (
-            {"metadata": {"x": [1]}},
+            {"metadata": {"x": {1}}},
             TypeError,
-            "document 'a': metadata 'x' is list, expected str, int, float, bool or No",
+            "document 'a': metadata 'x' is set, expected str, int, float, bool or None",
         ),
         ({"metadata": {"x": "\0"}}, ValueError, "document 'a': metadata 'x' holds a NUL character at 0; remove it"),
     ],
@@ -70,3 +70,12 @@ def test_a_date_in_metadata_becomes_its_iso_text() -> None:
         "year": 2024,
     }
     assert given["day"] == date(2024, 5, 2)
+
+
+def test_a_list_of_scalars_is_a_value() -> None:
+    when = datetime(2024, 1, 1, 9, tzinfo=timezone(timedelta(hours=9)))
+    assert Document("a", "x", metadata={"tags": ("b", 1, None, when)}).metadata == {
+        "tags": ["b", 1, None, "2024-01-01T00:00:00Z"]
+    }
+    with pytest.raises(TypeError, match=r"^document 'a': metadata 'tags' is dict, expected str, int, float, bool"):
+        Document("a", "x", metadata={"tags": [{}]})  # type: ignore[list-item, dict-item]

@@ -61,10 +61,13 @@ CREATE VIRTUAL TABLE full_text USING fts5 (
 INSERT INTO full_text (full_text, rank) VALUES ('automerge', 8);
 """
 METADATA_VALUES = """
-SELECT item.key AS name,
-    CASE item.type WHEN 'integer' THEN 'n' WHEN 'real' THEN 'n' WHEN 'text' THEN 't' WHEN 'null' THEN 'z' ELSE 'b' END
-    AS kind, CASE item.type WHEN 'null' THEN '' ELSE item.value END AS value, documents.key AS document
-FROM documents, json_each(documents.metadata) AS item
+SELECT DISTINCT item.key AS name,
+    CASE one.type WHEN 'integer' THEN 'n' WHEN 'real' THEN 'n' WHEN 'text' THEN 't' WHEN 'null' THEN 'z' ELSE 'b' END
+    AS kind, CASE one.type WHEN 'null' THEN '' ELSE one.value END AS value, documents.key AS document
+FROM documents, json_each(documents.metadata) AS item, json_each(
+    CASE item.type WHEN 'array' THEN item.value WHEN 'true' THEN '[true]' WHEN 'false' THEN '[false]'
+    WHEN 'null' THEN '[null]' ELSE json_array(item.value) END
+) AS one
 """
 _KINDS: dict[type, str] = {bool: "b", int: "n", float: "n", str: "t", type(None): "z"}
 
@@ -76,7 +79,12 @@ def kind_of(value: object) -> str | None:
 
 def metadata_rows(metadata: Mapping[str, Any], document: int) -> list[tuple[str, str, Any, int]]:
     """The rows of `metadata` for a document."""
-    return [(name, _KINDS[type(value)], "" if value is None else value, document) for name, value in metadata.items()]
+    rows = (
+        (name, _KINDS[type(one)], "" if one is None else one, document)
+        for name, value in metadata.items()
+        for one in (value if isinstance(value, list) else [value])
+    )
+    return list(dict.fromkeys(rows))
 
 
 def stored_rows(metadata: str, document: int) -> list[tuple[str, str, Any, int]]:
