@@ -31,6 +31,13 @@ def place_of(text: str, start: int, source: str) -> str:
     own = _HEADING.match(text, start)
     heading = own or next(reversed(list(_HEADING.finditer(text, 0, start))), None)
     if heading is not None:
-        words = " ".join(heading[1].rstrip(" \t#").split())
+        words = " ".join(heading_text(heading[1]).split())
         parts.append(words if len(words) <= _MAX_HEADING else f"{words[: _MAX_HEADING - 1]}…")
     return ", ".join(parts)
+
+
+def heading_text(line: str) -> str:
+    """A heading behind its mark, without the `#` that may close it behind a space: `# Notes on C#` keeps its own."""
+    line = line.strip()
+    bare = line.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1] in " \t" else line

@@ -15,12 +15,14 @@ from pathlib import Path
 from ..document import Document, Skip, clean
 from .epub import read_epub
 from .html import read_html
+from .jsonl import read_jsonl
 from .mail import read_eml, read_mbox
+from .markdown import read_markdown
 from .office import read_docx, read_odf, read_pptx, read_xlsx
 from .pdf import read_pdf
-from .plain import read_markdown, read_text
+from .plain import read_text
 from .sandbox import Sandbox
-from .tables import read_csv, read_jsonl
+from .tables import read_csv, read_tsv
 from .text import Unreadable
 
 Reader = Callable[[Path], Iterator[Document | Skip]]
@@ -32,6 +34,7 @@ _HERE: dict[str, Reader] = {
     ".markdown": read_markdown,
     ".jsonl": read_jsonl,
     ".csv": read_csv,
+    ".tsv": read_tsv,
 }
 _IN_SANDBOX: dict[str, Reader] = {
     ".pdf": read_pdf,
