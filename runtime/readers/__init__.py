@@ -13,11 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..document import Document, Skip, clean
+from .agenda.calendars import read_ics
+from .agenda.cards import read_vcf
 from .epub import read_epub
 from .html import read_html
 from .jsonl import read_jsonl
-from .mail import read_eml, read_mbox
-from .markdown import read_markdown
+from .mail.mailbox import read_mbox
+from .mail.message import read_eml, read_emlx
+from .mail.outlook import read_msg
+from .notes.markdown import read_markdown
 from .office import read_docx, read_odf, read_pptx, read_xlsx
 from .pdf import read_pdf
 from .plain import read_text
@@ -48,8 +52,14 @@ _IN_SANDBOX: dict[str, Reader] = {
     ".html": read_html,
     ".htm": read_html,
     ".xhtml": read_html,
-    ".eml": read_eml,
-    ".mbox": read_mbox,
+    ".eml": lambda path: read_eml(path, read_here, _is_known),
+    ".emlx": lambda path: read_emlx(path, read_here, _is_known),
+    ".mht": lambda path: read_eml(path, read_here, _is_known),
+    ".mhtml": lambda path: read_eml(path, read_here, _is_known),
+    ".mbox": lambda path: read_mbox(path, read_here, _is_known),
+    ".msg": lambda path: read_msg(path, read_here, _is_known),
+    ".ics": read_ics,
+    ".vcf": read_vcf,
 }
 READERS = _HERE | _IN_SANDBOX
 
@@ -58,8 +68,20 @@ _MAX_REASON = 300
 
 
 def can_read(path: Path | str) -> bool:
-    """Whether there is a reader for a file of this name."""
-    return Path(path).suffix.lower() in READERS
+    """Whether there is a reader for a file of this name and place."""
+    return _suffix(Path(path)) in READERS
+
+
+def _suffix(path: Path) -> str:
+    """What tells the reader of a file: its suffix, or that of mail where it is a message in a Maildir."""
+    suffix = path.suffix.lower()
+    if suffix not in READERS and path.parent.name in ("cur", "new") and (path.parent.parent / "tmp").is_dir():
+        return ".eml"
+    return suffix
+
+
+def _is_known(suffix: str) -> bool:
+    return suffix in READERS
 
 
 def read_file(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
@@ -83,7 +105,7 @@ def read_file(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
 def _read(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
     if (name := clean(str(path))) != str(path):
         yield Skip(name, "its name is not text; rename it", transient=True)
-    elif path.suffix.lower() in _IN_SANDBOX and not _is_frozen():
+    elif _suffix(path) in _IN_SANDBOX and not _is_frozen():
         yield from sandbox.read(path)
     else:
         yield from read_here(path)
@@ -98,7 +120,7 @@ def read_here(path: Path) -> Iterator[Document | Skip]:
     """The documents of one file, read in this process."""
     name = str(path)
     try:
-        yield from READERS[path.suffix.lower()](path)
+        yield from READERS[_suffix(path)](path)
     except Unreadable as reason:
         yield Skip(name, str(reason))
     except OSError as error:

@@ -19,6 +19,7 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CELLS = frozenset({"td", "th"})
+_AS_WRITTEN = frozenset({"pre", "textarea", "listing"})  # where the ends of lines are those of the source
 _READINGS = frozenset({"rt", "rp"})  # of characters, and the parentheses around them
 _IN_HEAD = frozenset({"title", "meta", "link", "base", "script", "style", "template", "noscript"})
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
@@ -106,6 +107,7 @@ class _Page(HTMLParser):
         self._in_title = False
         self._readings: list[str] | None = None
         self._in = ""
+        self._as_written = 0
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
         """Pass over what only SGML knows, as `<![if IE]>`; the base class raises AssertionError for some of it."""
@@ -130,6 +132,7 @@ class _Page(HTMLParser):
             self._readings = []
         if self._readings is not None and tag in _READINGS:
             self._in = tag
+        self._as_written += tag in _AS_WRITTEN
         if tag in _BLOCKS:
             self._put(f"\n{'#' * int(tag[1])} " if tag in _HEADINGS else "\n")
         elif tag == "tr":
@@ -148,6 +151,7 @@ class _Page(HTMLParser):
             self._end_ruby()
         if tag in _READINGS:
             self._in = ""
+        self._as_written = max(0, self._as_written - (tag in _AS_WRITTEN))
         if tag in _BLOCKS:
             self._put("\n")
         if tag in ("tr", "table"):
@@ -162,7 +166,7 @@ class _Page(HTMLParser):
         if self._in and self._readings is not None:
             self._readings += [data] if self._in == "rt" else []
         else:
-            self._put(data)
+            self._put(data if self._as_written else data.replace("\n", " "))
 
     def close(self) -> None:
         super().close()

@@ -7,8 +7,10 @@ line for each document or skip, then one that says it is done; nothing but JSON 
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from ..document import Document, Skip
 
 SECONDS = 60.0
 DONE = {"done": True}
+# Where a program keeps what it writes for a moment: what is attached to mail, which must not outlive the process.
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 
 class Sandbox:
@@ -32,6 +36,7 @@ class Sandbox:
         self._seconds = seconds
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Sandbox:
         return self
@@ -72,16 +77,21 @@ class Sandbox:
             self._process.kill()
             self._process.communicate()
             self._process = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._lines = queue.SimpleQueue()
+            self._folder = tempfile.TemporaryDirectory(prefix="nestling-", ignore_cleanup_errors=True)
             self._process = subprocess.Popen(
                 command(f"{__package__}.sandbox_child"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 encoding="utf-8",
+                env={**os.environ, **dict.fromkeys(_TEMPORARY, self._folder.name)},
             )
             assert self._process.stdout is not None
             threading.Thread(target=_collect, args=(self._process.stdout, self._lines), daemon=True).start()

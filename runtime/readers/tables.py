@@ -7,12 +7,12 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from ..document import Document, Skip, Value, clean, typed
+from .ids import Ids
 from .text import Unreadable, lost, open_text
 
 MAX_RECORD = 16 * 1024 * 1024
@@ -186,7 +186,7 @@ def _documents(
     records: Iterator[tuple[int, list[str]]], sample: list[list[str]], said: dict[str, Value], source: str
 ) -> Iterator[Document | Skip]:
     columns: _Columns | None = None
-    repeated = Counter[bytes]()
+    ids = Ids(Path(source))
     line, empty = 0, True
     try:
         for line, row in records:
@@ -197,7 +197,7 @@ def _documents(
                 if columns.names:
                     continue
             empty = False
-            yield _row(columns, row, repeated, said, f"{source}:{line}", source)
+            yield _row(columns, row, ids, said, f"{source}:{line}", source)
     except (csv.Error, UnicodeError) as error:
         yield Skip(f"{source}:{line + 1}", f"is not CSV ({error}); the rest of the file was not read")
         return
@@ -227,7 +227,7 @@ def _columns(row: list[str]) -> _Columns:
 
 
 def _row(
-    columns: _Columns, row: list[str], repeated: Counter[bytes], said: dict[str, Value], where: str, source: str
+    columns: _Columns, row: list[str], ids: Ids, said: dict[str, Value], where: str, source: str
 ) -> Document | Skip:
     special = {columns.id, columns.title, columns.text}
     id, title, text = (
@@ -245,18 +245,14 @@ def _row(
     if not f"{title}{text}".strip():
         return Skip(where, "its text is empty")
     try:
-        return Document(id.strip() or _id(row, repeated, source), text, title.strip(), metadata, source)
+        return Document(id.strip() or ids.of("", _content(row)), text, title.strip(), metadata, source)
     except (TypeError, ValueError) as reason:
         return Skip(where, str(reason))
 
 
-def _id(row: list[str], repeated: Counter[bytes], source: str) -> str:
-    """A name of a row that has none, from its cells; rows that are alike are numbered."""
-    cells = "\x1f".join(cell.strip() for cell in row).rstrip("\x1f")
-    digest = blake2b(cells.encode(), digest_size=8).digest()
-    repeated[digest] += 1
-    again = f"-{repeated[digest]}" if repeated[digest] > 1 else ""
-    return f"{source}:{digest.hex()}{again}"
+def _content(row: list[str]) -> bytes:
+    """What tells a row from others; cells that are empty at its end do not."""
+    return "\x1f".join(cell.strip() for cell in row).rstrip("\x1f").encode()
 
 
 def _parsed(lines: list[str], delimiter: str) -> list[list[str]]:

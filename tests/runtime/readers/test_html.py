@@ -48,6 +48,12 @@ def test_a_title_that_is_not_closed_ends_where_other_markup_begins() -> None:
     assert page_text("<title>My page\n<p>text") == ("My page", "text")
 
 
+def test_lines_of_the_source_are_lines_in_preformatted_text_alone() -> None:
+    assert page_text("<p>A line\nof <b>a\nparagraph</b>.<pre>one\ntwo</pre>and\nmore")[1] == (
+        "A line of a paragraph.\none\ntwo\nand more"
+    )
+
+
 def test_a_row_of_a_table_is_a_line() -> None:
     page = "<table><tr><th>Drug<th>Dose<tr><td><p>Amoxicillin</p></td><td>45 <b>mg</b></td></tr></table><p>after"
     assert page_text(page)[1] == "Drug | Dose\nAmoxicillin | 45 mg\nafter"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
-from ..document import Scalar, Value, clean, plain, typed
+from ...document import Scalar, Value, clean, plain, typed
 
 _MAX_LINES = 2000
 _MAX_CHARS = 1 << 16

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..document import Document, Skip, Value, clean
-from ..place import heading_text
+from ...document import Document, Skip, Value, clean
+from ...place import heading_text
+from ..text import read_text_file
 from .front_matter import front_matter
-from .text import read_text_file
 
 _FENCE = re.compile(r" {0,3}(?:(?:[-*+>]|\d{1,9}[.)])[ \t]{1,3})?(`{3,}(?=[^`]*$)|~{3,})")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
