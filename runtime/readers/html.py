@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from html import escape
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 from ..document import Document, Skip, clean
@@ -100,7 +101,7 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.title: list[str] = []
-        self._parts: list[str] = []
+        self._seen = StringIO(newline="\n")  # a list of its parts would be ten times as large
         # Hidden elements that are open, the outermost first, each with what it hides: seen after all if it never ends.
         self._hidden: list[tuple[str, list[str]]] = []
         self._open = Counter[str]()
@@ -174,17 +175,23 @@ class _Page(HTMLParser):
         self._show()
 
     def text(self) -> str:
-        return "".join(map(_row, "".join(self._parts).split(_ROW))).strip("\n")
+        text = StringIO(newline="\n")
+        for row in self._seen.getvalue().split(_ROW):
+            text.write(_row(row))
+        return text.getvalue().strip("\n")
 
     def _in_head(self) -> bool:
         return len(self._hidden) == 1 and self._hidden[0][0] == "head"
 
     def _put(self, text: str) -> None:
-        (self._hidden[-1][1] if self._hidden else self._parts).append(text)
+        if self._hidden:
+            self._hidden[-1][1].append(text)
+        else:
+            self._seen.write(text)
 
     def _show(self) -> None:
         for _, parts in self._hidden:
-            self._parts += parts
+            self._seen.writelines(parts)
         self._hidden.clear()
         self._open.clear()
 
@@ -205,5 +212,8 @@ def _row(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    lines = (" ".join(line.split()) for line in text.split("\n"))
-    return "".join(f"{line}\n" for line in lines if line.strip("# "))
+    lines = StringIO(newline="\n")
+    for line in StringIO(text, newline="\n"):
+        if (line := " ".join(line.split())).strip("# "):
+            lines.write(f"{line}\n")
+    return lines.getvalue()

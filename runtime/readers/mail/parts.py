@@ -28,8 +28,8 @@ MAX_ATTACHED_BYTES = 64 * 1024 * 1024
 # A message may take longer; what is attached to it is not begun any more then, so that the others of its box are read.
 ATTACHED_SECONDS = 20.0
 
-# What is left of a file that a program took out of a message: no document is so short, so that nothing is lost.
-_STUB = 64
+# What is left of a file that a program took out of a message: no file is so short, so that nothing is lost.
+_STUB = 8
 _WHOM = ("From", "To", "Cc", "Bcc")
 _LOCKED = "is encrypted; its text cannot be read"
 _ARMOUR = re.compile(r"-----BEGIN PGP MESSAGE-----(?:[^-]|-(?!----))*-----END PGP MESSAGE-----")
@@ -219,10 +219,10 @@ class Parts:
         self._attached.append(heading)
 
     def _bytes_of(self, part: Message[Any, Any], kind: str, data: bytes) -> bytes:
-        """What is attached, as its reader takes it: text in UTF-8, as the message tells its encoding."""
+        """What is attached, for its reader: text in UTF-8 with a mark, as the message tells its encoding."""
         charset = part.get_content_charset()
         found = decoded(data, charset) if kind.startswith("text/") and charset else None
-        return data if found is None else found.text.encode("utf-8", "replace")
+        return data if found is None else found.text.encode("utf-8-sig", "replace")
 
     def _texts(self, data: bytes, suffix: str, name: str) -> Iterator[str]:
         """What the reader of a kind of file gives for one that was attached."""

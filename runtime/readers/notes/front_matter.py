@@ -108,7 +108,7 @@ def _entries(lines: list[str]) -> Iterator[tuple[str | None, str, list[str]]]:
             raise _NotRead
         below = []
         while number < len(lines) and (
-            not lines[number].strip() or lines[number][0] in " \t" or _is_item(lines[number])
+            not lines[number].strip() or lines[number][0] in " \t]" or _is_item(lines[number])
         ):
             below.append(lines[number])
             number += 1

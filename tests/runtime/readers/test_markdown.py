@@ -46,6 +46,7 @@ def test_front_matter_is_title_metadata_and_text(tmp_path: Path) -> None:
     [
         ("tags: a, b", ["a", "b"]),
         ("tags:\n- a\n- b", ["a", "b"]),
+        ("tags: [\n  a,\n  'b, c',\n]", ["a", "b, c"]),
         ("key: 'it''s'", "it's"),
         ('key: "a\\tb \\u00e9"', "a\tb é"),
         ("key: no", "no"),
