@@ -134,22 +134,26 @@ def decoded(data: bytes, *labels: str | None) -> Decoded | None:
     if (sound := _strictly(data, "utf-8")) is not None:
         shifts = wide is not None and (b"\x1b" in data or wide == "hz")
         if not shifts and (wide is None or data.isascii() or _high(data) >= _MIN_UTF8):
-            return sound if sound.text.count("\0") * 4 < len(sound.text) else _wide_units(data) or sound
+            return sound if _controls(data) * 4 < len(data) else _wide_units(data) or sound
     for name in names:
         if (found := _strictly(data, name)) is not None:
             return found
     if names and names[0] != "utf-8":
         return _loosely(data, names[0])
-    return _wide_units(data) or guessed(data)
+    return _wide_units(data) or guessed(data, is_declared="utf-8" in names)
 
 
-def guessed(data: bytes) -> Decoded | None:
-    """Bytes that are not UTF-8 in the encoding that they look most like; None where they look like none."""
+def guessed(data: bytes, *, is_declared: bool = False) -> Decoded | None:
+    """Bytes that are not UTF-8 in the encoding that they look most like; None where they look like none.
+
+    Args:
+        is_declared: whether they are said to be UTF-8, so that they may be with some broken characters.
+    """
     sample = _sample(data)
-    if len(sample.translate(None, _CONTROLS)) < 0.98 * len(sample):
+    if _controls(sample) > 0.02 * len(sample):
         return None
     broken = _loosely(data, "utf-8")
-    if broken.lost * 4 < len(re.findall(rb"[\xc2-\xf4][\x80-\xbf]+", sample)):
+    if broken.lost * (1 if is_declared else 4) < len(re.findall(rb"[\xc2-\xf4][\x80-\xbf]+", sample)):
         return broken
     name = guess_of(sample)
     if name is None:
@@ -206,16 +210,20 @@ def _iso2022_jp(data: bytes, errors: str) -> str:
 
 
 def _wide_units(data: bytes) -> Decoded | None:
-    """UTF-16 without a mark: of most of its characters one byte is zero, always the same of two."""
+    """UTF-16 without a mark: of the two bytes of its characters one is small, always the same, and the other is not."""
     sample = data[: _SAMPLE & ~1]
-    for name, zeros, others in (("utf-16-le", sample[1::2], sample[::2]), ("utf-16-be", sample[::2], sample[1::2])):
-        if zeros.count(0) * 2 > len(zeros) > 1 and not others.count(0):
+    for name, high, low in (("utf-16-le", sample[1::2], sample[::2]), ("utf-16-be", sample[::2], sample[1::2])):
+        if len(high) > 1 and _controls(high) * 2 > len(high) and not low.count(0):
             found = _strictly(data, name)
-            controls = (
-                1 if found is None else sum(char < " " and char not in "\t\n\r\f" for char in found.text[:_SAMPLE])
-            )
-            return None if found is None or controls else Decoded(found.text, name)
+            if found is None or any(char < " " and char not in "\t\n\r\f" for char in found.text[:_SAMPLE]):
+                return None
+            return Decoded(found.text, name)
     return None
+
+
+def _controls(data: bytes) -> int:
+    """How many bytes are control characters that no text has."""
+    return len(data) - len(data.translate(None, _CONTROLS))
 
 
 def _high(data: bytes) -> int:

@@ -121,7 +121,7 @@ class _Page(HTMLParser):
         if tag == "ruby" or tag in _BLOCKS or tag in _CELLS:
             self._end_ruby()
         if tag == "title":
-            self._in_title = not self.title
+            self._in_title = not self.title and not self._open["svg"]
         elif tag == "body":
             self._show()
         elif tag in _HIDDEN:

@@ -240,8 +240,9 @@ def _row(
         lines = (f"{columns.names[at]}: {cell}" if at < known and columns.names[at] else cell for at, cell in others)
         text = "\n".join(line.strip() for line in lines)
     else:
-        metadata |= {columns.keys[at]: typed(cell) for at, cell in others if at < known}
-        text = "\n".join([text, *(cell.strip() for at, cell in others if at >= known)])
+        more = {at for at, _ in others if at >= known or columns.names[at].lower() == _TEXT}
+        metadata |= {columns.keys[at]: typed(cell) for at, cell in others if at not in more}
+        text = "\n".join([text, *(cell.strip() for at, cell in others if at in more)])
     if not f"{title}{text}".strip():
         return Skip(where, "its text is empty")
     try:

@@ -74,9 +74,15 @@ def test_a_mark_comes_before_a_label(codec: str) -> None:
     assert decoded("Grüße".encode(codec), "koi8-r") == Decoded("Grüße")
 
 
+def test_utf8_that_is_declared_stays_so_with_a_broken_byte() -> None:
+    assert decoded("Grüße an alle Wörter ".encode() + b"\xc3", "utf-8") == Decoded("Grüße an alle Wörter \ufffd", "", 1)
+    assert decoded("Grüße an alle".encode("cp1252"), "utf-8") == Decoded("Grüße an alle", "windows-1252")
+
+
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
-def test_utf16_without_a_mark_is_seen(codec: str) -> None:
-    assert decoded("A line of text, mit Grüßen.".encode(codec)) == Decoded("A line of text, mit Grüßen.", codec)
+@pytest.mark.parametrize("text", ["A line of text, mit Grüßen.", "Привет мир, это текст", "שלום עולם"])
+def test_utf16_without_a_mark_is_seen(codec: str, text: str) -> None:
+    assert decoded(text.encode(codec)) == Decoded(text, codec)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,10 @@ def test_a_title_that_is_not_closed_ends_where_other_markup_begins() -> None:
     assert page_text("<title>My page\n<p>text") == ("My page", "text")
 
 
+def test_the_title_of_a_drawing_before_that_of_the_page_is_none() -> None:
+    assert page_text("<svg><title>Icon</title></svg><title>Page</title><p>text") == ("Page", "text")
+
+
 def test_lines_of_the_source_are_lines_in_preformatted_text_alone() -> None:
     assert page_text("<p>A line\nof <b>a\nparagraph</b>.<pre>one\ntwo</pre>and\nmore")[1] == (
         "A line of a paragraph.\none\ntwo\nand more"

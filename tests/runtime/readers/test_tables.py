@@ -67,6 +67,11 @@ def test_cells_beyond_the_names_stay_in_the_text(tmp_path: Path) -> None:
     assert [row.text for row in rows(tmp_path, "id,text\n1,Hello, world\n2,b\n")] == ["Hello\nworld", "b"]
 
 
+def test_of_several_columns_of_text_all_are_the_text(tmp_path: Path) -> None:
+    (row,) = rows(tmp_path, "id,text,lang,Text\n1,owls,en,mice\n")
+    assert (row.text, row.metadata) == ("owls\nmice", {"lang": "en"})
+
+
 def test_a_quote_that_is_none_costs_no_row(tmp_path: Path) -> None:
     table = 'id,text\n1,"5" pipe\n2,6" board\n3,"never closed\n4,next\n5,"two\nlines"\n6,last\n'
     assert [(row.id, row.text.strip()) for row in rows(tmp_path, table)] == [
