@@ -1,8 +1,8 @@
 """Files to documents: one small function for a family of formats, chosen by the file's suffix.
 
 In comes a file's path; out come a `Document` for each text in it and a `Skip` for each part that cannot be taken in.
-A reader raises `Unreadable` where nothing of a file can be. Formats whose parsers are other people's are read in a
-process of their own, see `sandbox`. Open `plain.py` first, the smallest reader.
+A reader raises `Unreadable` where nothing of a file can be; a file without any text gives nothing. Formats whose
+parsers are other people's are read in a process of their own, see `sandbox`. Open `plain.py` first: it is small.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .pdf import read_pdf
 from .plain import read_text
 from .sandbox import Sandbox
 from .tables import read_csv, read_tsv
-from .text import Unreadable
+from .text import Empty, Unreadable
 
 Reader = Callable[[Path], Iterator[Document | Skip]]
 
@@ -121,6 +121,8 @@ def read_here(path: Path) -> Iterator[Document | Skip]:
     name = str(path)
     try:
         yield from READERS[_suffix(path)](path)
+    except Empty:
+        return
     except Unreadable as reason:
         yield Skip(name, str(reason))
     except OSError as error:

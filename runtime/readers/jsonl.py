@@ -19,7 +19,6 @@ def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Doc
     A line that is no such object is skipped, named by its number; the file is read line by line, up to the first line
     that is too long.
     """
-    empty = True
     with path.open("rb") as lines:
         number = 0
         while line := lines.readline(max_line_bytes):
@@ -30,10 +29,7 @@ def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Doc
                 yield Skip(where, reason)
                 return
             if line.strip():
-                empty = False
                 yield _document(line, where, str(path))
-    if empty:
-        yield Skip(str(path), "is empty")
 
 
 def named_text(values: Any, id_names: Sequence[str]) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from ..document import Document, Skip, Value, clean, typed
 from .ids import Ids
-from .text import Unreadable, lost, open_text
+from .text import Empty, Unreadable, lost, open_text
 
 MAX_RECORD = 16 * 1024 * 1024
 
@@ -25,6 +25,7 @@ _MAX_NAME = 1000
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)  # how a number is kept a text in Excel
 _NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)*\s*%?\s*")
+_NAME = re.compile(r"\w[\w.()/%#&+-]{0,40}(?: [\w.()/%#&+-]{1,40}){0,4}")  # of a column: no sentence
 _YEAR = re.compile(r"\s*[12]\d{3}\s*")
 _IDS, _TITLE, _TEXT = ("id", "_id"), "title", "text"
 
@@ -66,7 +67,7 @@ def read_csv(path: Path, delimiter: str | None = None) -> Iterator[Document | Sk
                 lines.next()
             if not (sample := lines.peek()):
                 lines.next()  # which says what is wrong with it
-                raise Unreadable("is empty")
+                raise Empty("is empty")
         except UnicodeDecodeError as error:
             raise Unreadable(f"is not {stream.encoding.upper()} text; save it as UTF-8") from error
         except csv.Error as error:
@@ -187,7 +188,7 @@ def _documents(
 ) -> Iterator[Document | Skip]:
     columns: _Columns | None = None
     ids = Ids(Path(source))
-    line, empty = 0, True
+    line, rows = 0, 0
     try:
         for line, row in records:
             if not any(cell.strip() for cell in row):
@@ -196,13 +197,13 @@ def _documents(
                 columns = _columns([] if _is_data(sample) else row)
                 if columns.names:
                     continue
-            empty = False
+            rows += 1
             yield _row(columns, row, ids, said, f"{source}:{line}", source)
     except (csv.Error, UnicodeError) as error:
         yield Skip(f"{source}:{line + 1}", f"is not CSV ({error}); the rest of the file was not read")
-        return
-    if empty:
-        yield Skip(source, "has no rows")
+    else:  # names without rows are a table whose rows were deleted
+        if not rows and columns is not None and not all(map(_NAME.fullmatch, filter(None, columns.names))):
+            yield Skip(source, "has no rows")
 
 
 def _columns(row: list[str]) -> _Columns:

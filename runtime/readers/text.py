@@ -23,17 +23,21 @@ class Unreadable(Exception):
     """A file that cannot become text; the message is the reason, for a `Skip`."""
 
 
+class Empty(Unreadable):
+    """A file without any text, as one that was emptied: it gives nothing, not even a `Skip`."""
+
+
 def limited(path: Path, most: int = MAX_PACKED_BYTES) -> None:
-    """Raise Unreadable for a file over the limit or empty, OSError for one that is not there."""
+    """Raise Unreadable for a file over the limit, Empty for one of no bytes, OSError for one that is not there."""
     size = path.stat().st_size
     if size > most:
         raise Unreadable(f"has {size} bytes, the limit is {most}; split it")
     if not size:
-        raise Unreadable("is empty")
+        raise Empty("is empty")
 
 
 def read_bytes(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
-    """A file's bytes; raises Unreadable for one over the limit or empty, OSError for one that won't open."""
+    """A file's bytes; raises Unreadable for one over the limit, Empty, OSError for one that won't open."""
     limited(path, most)
     return path.read_bytes()
 
@@ -73,7 +77,7 @@ def open_text(path: Path) -> tuple[TextIO, dict[str, Value]]:
     """A file of any size as a stream of text, its encoding found as `text_of` does, and what is said of that.
 
     Raises:
-        Unreadable: it is empty or no text.
+        Unreadable: it is no text; Empty: it has no bytes.
     """
     limited(path, sys.maxsize)
     with path.open("rb") as stream:
@@ -110,7 +114,7 @@ def text_of(data: bytes, source: str, *labels: str | None) -> Text:
         labels: names of encodings, as they were declared.
 
     Raises:
-        Unreadable: they are not text, or white space alone.
+        Unreadable: they are not text; Empty: they are white space alone.
     """
     found = decoded(data, *labels)
     if found is None:
@@ -118,7 +122,7 @@ def text_of(data: bytes, source: str, *labels: str | None) -> Text:
         raise Unreadable("is not text")
     text = clean(found.text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
-        raise Unreadable("is empty")
+        raise Empty("is empty")
     skips: tuple[Skip, ...] = ()
     if found.lost:
         skips = (Skip(source, lost(found.lost)),)
@@ -149,7 +153,7 @@ def decode(data: bytes, encoding: str = "utf-8") -> str:
     """Bytes as text: by their byte order mark where they have one, else in the given encoding.
 
     Raises:
-        Unreadable: the bytes are not text in that encoding, or white space alone.
+        Unreadable: the bytes are not text in that encoding; Empty: they are white space alone.
     """
     encoding = mark_of(data) or encoding
     try:
@@ -157,5 +161,5 @@ def decode(data: bytes, encoding: str = "utf-8") -> str:
     except UnicodeDecodeError as error:
         raise Unreadable(f"is not {encoding.upper()} text (byte {error.start}); save it as UTF-8") from error
     if not text.strip():
-        raise Unreadable("is empty")
+        raise Empty("is empty")
     return clean(text.replace("\r\n", "\n").replace("\r", "\n"))

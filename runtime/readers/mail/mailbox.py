@@ -39,8 +39,10 @@ def read_mbox(path: Path, read: Read, can_read: Callable[[str], bool]) -> Iterat
                 yield Skip(where, str(reason))
             except Exception as error:  # of the parser, for which the message was too much
                 yield Skip(where, f"cannot be parsed ({type(error).__name__}: {error})")
-    if empty:
-        raise Unreadable("holds no message")
+        if empty:
+            stream.seek(0)
+            if stream.read(_MAX_LINE).strip():
+                raise Unreadable("holds no message")
 
 
 def messages(stream: IO[bytes]) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...document import Document, Skip, Value, clean
-from ..text import MAX_FILE_BYTES, Unreadable
+from ..text import MAX_FILE_BYTES, Empty, Unreadable
 from .headers import MAX_HEADER, addresses, header, instant, is_cut
 from .parts import Parts, Read, header_lines, parsed
 
@@ -96,5 +96,5 @@ def read_emlx(path: Path, read: Read, can_read: Callable[[str], bool]) -> Iterat
 
 def _whole(path: Path, data: bytes, read: Read, can_read: Callable[[str], bool]) -> Iterator[Document | Skip]:
     if not data.strip():
-        raise Unreadable("is empty")
+        raise Empty("is empty")
     yield from read_message(data, str(path), path.stem, str(path), read, can_read)
