@@ -19,7 +19,7 @@ from .encoding.encoder import Encoder
 from .errors import NestlingError
 from .library.library import Library
 from .library.search.query import Mode
-from .readers.tables import named_text
+from .readers.jsonl import named_text
 
 MEASURES = ("nDCG@10", "Recall@100", "MRR@10")
 DEPTH = 100

@@ -13,7 +13,6 @@ PAGE_BREAK = "\f"
 HEADING_MARK = r"#{1,6}[ \t]"  # a pattern: what the line of a heading begins with, as Markdown writes it
 
 _HEADING = re.compile(rf"^[ \t]*{HEADING_MARK}[ \t]*(\S.*)$", re.MULTILINE)
-_CLOSING = re.compile(r"[ \t]+#+[ \t]*$")
 _TEXT = re.compile(r"\S")
 _SLIDES = (".pptx", ".ppsx", ".pptm", ".ppt", ".odp", ".fodp")
 _MAX_HEADING = 80
@@ -44,6 +43,13 @@ def places_of(text: str, starts: Sequence[int], source: str) -> list[str]:
     return places
 
 
+def heading_text(line: str) -> str:
+    """A heading behind its mark, without the `#` that may close it behind a space: `# Notes on C#` keeps its own."""
+    line = line.strip()
+    bare = line.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1] in " \t" else line
+
+
 def _shortened(heading: str) -> str:
-    words = " ".join(_CLOSING.sub("", heading).split())
+    words = " ".join(heading_text(heading).split())
     return words if len(words) <= _MAX_HEADING else f"{words[: _MAX_HEADING - 1]}…"

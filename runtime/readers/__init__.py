@@ -1,8 +1,8 @@
 """Files to documents: one small function for a family of formats, chosen by the file's suffix.
 
 In comes a file's path; out come a `Document` for each text in it and a `Skip` for each part that cannot be taken in.
-A reader raises `Unreadable` where nothing of a file can be. Formats whose parsers are other people's are read in a
-process of their own, see `sandbox`. Open `plain.py` first, the smallest reader.
+A reader raises `Unreadable` where nothing of a file can be; a file without any text gives nothing. Formats whose
+parsers are other people's are read in a process of their own, see `sandbox`. Open `plain.py` first: it is small.
 """
 
 from __future__ import annotations
@@ -13,17 +13,23 @@ from pathlib import Path
 
 from .. import child
 from ..document import Document, Skip, clean
+from .agenda.calendars import read_ics
+from .agenda.cards import read_vcf
 from .docx import read_docx
 from .epub import read_epub
 from .html import read_html
-from .mail import read_eml, read_mbox
+from .jsonl import read_jsonl
+from .mail.mailbox import read_mbox
+from .mail.message import read_eml, read_emlx
+from .mail.outlook import read_msg
+from .notes.markdown import read_markdown
 from .odf import read_flat_odf, read_odf
 from .office import read_pptx, read_xlsx
 from .pdf import read_pdf
-from .plain import read_markdown, read_text
+from .plain import read_text
 from .sandbox import Sandbox
-from .tables import read_csv, read_jsonl
-from .text import Unreadable
+from .tables import read_csv, read_tsv
+from .text import Empty, Unreadable
 
 Reader = Callable[[Path], Iterator[Document | Skip]]
 
@@ -34,6 +40,7 @@ _HERE: dict[str, Reader] = {
     ".markdown": read_markdown,
     ".jsonl": read_jsonl,
     ".csv": read_csv,
+    ".tsv": read_tsv,
 }
 _IN_SANDBOX: dict[str, Reader] = {
     ".pdf": read_pdf,
@@ -57,8 +64,14 @@ _IN_SANDBOX: dict[str, Reader] = {
     ".html": read_html,
     ".htm": read_html,
     ".xhtml": read_html,
-    ".eml": read_eml,
-    ".mbox": read_mbox,
+    ".eml": lambda path: read_eml(path, read_here, _is_known),
+    ".emlx": lambda path: read_emlx(path, read_here, _is_known),
+    ".mht": lambda path: read_eml(path, read_here, _is_known),
+    ".mhtml": lambda path: read_eml(path, read_here, _is_known),
+    ".mbox": lambda path: read_mbox(path, read_here, _is_known),
+    ".msg": lambda path: read_msg(path, read_here, _is_known),
+    ".ics": read_ics,
+    ".vcf": read_vcf,
 }
 READERS = _HERE | _IN_SANDBOX
 
@@ -67,8 +80,20 @@ _MAX_REASON = 300
 
 
 def can_read(path: Path | str) -> bool:
-    """Whether there is a reader for a file of this name."""
-    return Path(path).suffix.lower() in READERS
+    """Whether there is a reader for a file of this name and place."""
+    return _suffix(Path(path)) in READERS
+
+
+def _suffix(path: Path) -> str:
+    """What tells the reader of a file: its suffix, or that of mail where it is a message in a Maildir."""
+    suffix = path.suffix.lower()
+    if suffix not in READERS and path.parent.name in ("cur", "new") and (path.parent.parent / "tmp").is_dir():
+        return ".eml"
+    return suffix
+
+
+def _is_known(suffix: str) -> bool:
+    return suffix in READERS
 
 
 def read_file(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
@@ -92,7 +117,7 @@ def read_file(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
 def _read(path: Path, sandbox: Sandbox) -> Iterator[Document | Skip]:
     if (name := clean(str(path))) != str(path):
         yield Skip(name, "its name is not text; rename it", transient=True)
-    elif path.suffix.lower() in _IN_SANDBOX and child.python() is not None:
+    elif _suffix(path) in _IN_SANDBOX and child.python() is not None:
         yield from sandbox.read(path)
     else:  # also where no Python is there that could run the sandbox
         yield from read_here(path)
@@ -102,7 +127,9 @@ def read_here(path: Path) -> Iterator[Document | Skip]:
     """The documents of one file, read in this process."""
     name = str(path)
     try:
-        yield from READERS[path.suffix.lower()](path)
+        yield from READERS[_suffix(path)](path)
+    except Empty:
+        return
     except Unreadable as reason:
         yield Skip(name, str(reason))
     except OSError as error:

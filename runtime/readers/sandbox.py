@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ SECONDS = 60.0
 READY = {"ready": True}
 DONE = {"done": True}
 
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _AHEAD = 8
 _TAIL_BYTES = 2000
 
@@ -111,12 +113,15 @@ class _Running:
         self.lines: queue.Queue[str] = queue.Queue(_AHEAD)
         self.is_ready = False
         self._said = b""
+        # What is attached to mail is read from files, which must not outlive the process.
+        self._folder = tempfile.TemporaryDirectory(prefix="nestling-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             command(f"{__package__}.sandbox_child"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             creationflags=FLAGS,
+            env={**os.environ, **dict.fromkeys(_TEMPORARY, self._folder.name)},
         )
         streams = self._process.stdout, self._process.stderr
         works = self._collect, self._keep_the_last
@@ -165,6 +170,7 @@ class _Running:
                     stream.close()
             except OSError:  # what was not written yet has nobody to read it
                 continue
+        self._folder.cleanup()
 
     def _collect(self, stream: IO[bytes]) -> None:
         """Put the lines of a stream, and an empty one at its end, where they can be waited for."""

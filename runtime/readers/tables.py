@@ -1,145 +1,287 @@
-"""Tables: a document a line of JSON Lines, a document a row of CSV."""
+"""Tables as programs write them: a row, a document."""
 
 from __future__ import annotations
 
 import csv
-import io
-import json
+import re
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
-from ..document import Document, Skip, clean, typed
-from .text import MAX_FILE_BYTES, Unreadable, decode, read_bytes
+from ..document import Document, Skip, Value, clean, typed
+from .ids import Ids
+from .text import Empty, Unreadable, lost, open_text
 
-MAX_LINE_BYTES = 16 * 1024 * 1024
-_DELIMITERS = ",;\t"
+MAX_RECORD = 16 * 1024 * 1024
+
+_DELIMITERS = ",;\t|"
+_SAMPLE_LINES = 100
+_SAMPLE_CHARS = 1 << 16
 # They stand before every cell: a long one times many rows is more text than any memory.
 _MAX_NAME = 1000
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
+_FORMULA = re.compile(r'="(.*)"', re.DOTALL)  # how a number is kept a text in Excel
+_NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)*\s*%?\s*")
+_NAME = re.compile(r"\w[\w.()/%#&+-]{0,40}(?: [\w.()/%#&+-]{1,40}){0,4}")  # of a column: no sentence
+_YEAR = re.compile(r"\s*[12]\d{3}\s*")
+_IDS, _TITLE, _TEXT = ("id", "_id"), "title", "text"
 
 
-def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Document | Skip]:
-    """A line, a document: `id` (or `_id`), `text`, and where given `title` and `metadata`.
+@dataclass(frozen=True)
+class _Columns:
+    """What the first row says: names, empty where a column has none, and where the id, the title and the text stand.
 
-    A line that is no such object is skipped, named by its number; the file is read line by line, up to the first line
-    that is too long.
+    Attributes:
+        keys: the names as keys of metadata: none is empty, none comes twice.
     """
-    empty = True
-    with path.open("rb") as lines:
-        number = 0
-        while line := lines.readline(max_line_bytes):
-            number += 1
-            where = f"{path}:{number}"
-            if len(line) == max_line_bytes:
-                reason = f"line is over {max_line_bytes} bytes; the rest of the file was not read"
-                yield Skip(where, reason)
-                return
-            if line.strip():
-                empty = False
-                yield _document(line, where, str(path))
-    if empty:
-        yield Skip(str(path), "is empty")
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    id: int | None
+    title: int | None
+    text: int | None
 
 
-def read_csv(path: Path) -> Iterator[Document | Skip]:
-    """A row, a document, under a first row of column names.
+def read_csv(path: Path, delimiter: str | None = None) -> Iterator[Document | Skip]:
+    """A row, a document, under a first row of column names; where that row is of data, the columns have none.
 
-    With a column `text` it is the text, `id` and `title` are what they say, and the others are metadata. Without
-    one the text is a line `column: value` for each cell. A row without an id is named by its file and number.
-    """
-    # The module's own limit of a cell is lower, and is one for the whole process: it is raised, never lowered.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_FILE_BYTES))
-    try:
-        text = decode(read_bytes(path))
-        source = io.StringIO(text, newline="")
-        rows = csv.reader(source, delimiter=_delimiter(text), skipinitialspace=True, strict=True)
-        header = [name.strip() for name in next((row for row in rows if any(row)), [])]
-        if not header or len(set(header)) < len(header) or not all(header):
-            raise Unreadable("its first row is no list of different column names")
-        if len(max(header, key=len)) > _MAX_NAME:
-            raise Unreadable(f"a column name has over {_MAX_NAME} characters")
-    except (Unreadable, csv.Error) as reason:
-        yield Skip(str(path), str(reason))
-        return
-    empty = True
-    try:
-        line = rows.line_num + 1
-        for row in rows:
-            if any(cell.strip() for cell in row):
-                empty = False
-                yield _row(header, row, f"{path}:{line}", str(path))
-            line = rows.line_num + 1
-        if empty:
-            yield Skip(str(path), "has no rows")
-    except csv.Error as error:
-        rest = f"is not CSV ({error}); the rest of the file was not read"
-        yield Skip(f"{path}:{rows.line_num}", rest)
-
-
-def named_text(values: Any, id_names: Sequence[str]) -> tuple[str, str, str]:
-    """The id, the text and the title of an object of JSON Lines, as a `Document` may hold them.
+    With a column `text` it is the text, `id` and `title` are what they say, in small letters or capitals, and the
+    others are metadata. Without one the text is a line `column: value` for each cell. A row without an id is named by
+    its file and its cells, so that it keeps its id where rows are put before it. The file may be of any size.
 
     Args:
-        values: what a line was parsed to.
-        id_names: what the id may be called; the first that is there is it.
+        delimiter: what stands between cells; None for what the first rows tell.
+    """
+    # The module's own limit of a cell is lower, and is one for the whole process: it is raised, never lowered.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD))
+    stream, said = open_text(path)
+    with stream:
+        lines = _Lines(stream)
+        try:
+            lines.skip_blank()
+            if (told := _SEPARATOR.match("".join(lines.peek()[:1]))) is not None:
+                delimiter = told[1]
+                lines.next()
+            if not (sample := lines.peek()):
+                lines.next()  # which says what is wrong with it
+                raise Empty("is empty")
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"is not {stream.encoding.upper()} text; save it as UTF-8") from error
+        except csv.Error as error:
+            raise Unreadable(f"is not CSV ({error})") from error
+        delimiter = delimiter or _delimiter(sample)
+        yield from _documents(_records(lines, delimiter), _parsed(sample, delimiter), said, str(path))
+        if lines.lost:
+            yield Skip(str(path), lost(lines.lost))
+
+
+def read_tsv(path: Path) -> Iterator[Document | Skip]:
+    """The same with tabs between cells."""
+    return read_csv(path, "\t")
+
+
+class _Lines:
+    """The lines of a stream, of which some may be put back.
+
+    Attributes:
+        number: of the line that was taken last, from 1.
+        lost: how many characters were not in the encoding.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting: deque[str] = deque()
+        self._error: Exception | None = None
+        self._replaces = stream.errors == "replace"
+        self.number = 0
+        self.lost = 0
+
+    def next(self) -> str:
+        """The next line; empty at the end.
+
+        Raises:
+            csv.Error: it is too long.
+            UnicodeDecodeError: it belies the mark that the file began with.
+        """
+        if self._error is not None and not self._waiting:
+            raise self._error
+        line = self._waiting.popleft() if self._waiting else self._read()
+        self.number += bool(line)
+        return line
+
+    def skip_blank(self) -> None:
+        """Take the next lines that are blank."""
+        while line := self.next():
+            if line.strip():
+                self.back([line])
+                return
+
+    def back(self, lines: Sequence[str]) -> None:
+        """Put back what was taken last."""
+        self._waiting.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+    def peek(self) -> list[str]:
+        """The next lines, of some length together, which stay to be taken; an error is left to who takes them."""
+        taken: list[str] = []
+        try:
+            while len(taken) < _SAMPLE_LINES and sum(map(len, taken)) < _SAMPLE_CHARS and (line := self.next()):
+                taken.append(line)
+        except (csv.Error, UnicodeError) as error:
+            self._error = error
+        self.back(taken)
+        return taken
+
+    def _read(self) -> str:
+        line = self._stream.readline(MAX_RECORD)
+        if len(line) == MAX_RECORD:
+            raise csv.Error(f"a line is over {MAX_RECORD} characters")
+        if self._replaces:
+            self.lost += line.count("\ufffd")
+        return clean(line)
+
+
+def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, each with the number of its first line.
+
+    A quote that is none, as in `5" pipe`, is a character. One that opens a cell and is never closed would hide the
+    rest of the file in that cell: where the rows behind it do not read as such, its line is taken by itself.
 
     Raises:
-        ValueError: it is no such object; one clause.
+        csv.Error: a line is too long, or is not in the encoding that the file began with.
     """
-    if not isinstance(values, dict):
-        raise ValueError(f"is a JSON {type(values).__name__}, expected an object")
-    id = next((values[name] for name in id_names if name in values), None)
-    if isinstance(id, bool) or not isinstance(id, (str, int)):
-        raise ValueError("has no id")
-    text, title = values.get("text"), values.get("title") or ""
-    if not isinstance(text, str):
-        raise ValueError("has no text")
-    if not isinstance(title, str):
-        raise ValueError(f"its title is {type(title).__name__}, expected a string")
-    return clean(str(id)), clean(text), clean(title)
+    taken: list[str] = []
+
+    def fed() -> Iterator[str]:
+        size = 0
+        while line := lines.next():
+            size = len(line) if not taken else size + len(line)
+            taken.append(line)
+            if size > MAX_RECORD:
+                raise csv.Error("a cell is never closed")
+            yield line
+
+    source = fed()
+    rows = csv.reader(source, delimiter=delimiter, skipinitialspace=True, strict=True)
+    while True:
+        taken.clear()
+        number = lines.number + 1
+        try:
+            row = next(rows, None)
+        except csv.Error:
+            if not taken:
+                raise
+            lines.back(taken[1:])
+            (row,) = csv.reader(taken[:1], delimiter=delimiter, skipinitialspace=True)
+            source = fed()
+            rows = csv.reader(source, delimiter=delimiter, skipinitialspace=True, strict=True)
+        if row is None:
+            return
+        yield number, [_FORMULA.sub(r"\1", cell) if cell.startswith('="') else cell for cell in row]
 
 
-def _document(line: bytes, where: str, source: str) -> Document | Skip:
+def _documents(
+    records: Iterator[tuple[int, list[str]]], sample: list[list[str]], said: dict[str, Value], source: str
+) -> Iterator[Document | Skip]:
+    columns: _Columns | None = None
+    ids = Ids(Path(source))
+    line, rows = 0, 0
     try:
-        values = json.loads(decode(line))
-    except Unreadable as reason:
-        return Skip(where, str(reason))
-    except (ValueError, RecursionError):
-        return Skip(where, "is not JSON")
-    try:
-        id, text, title = named_text(values, ["id", "_id"])
-    except ValueError as reason:
-        return Skip(where, str(reason))
-    if not f"{title}{text}".strip():
-        return Skip(where, "its text is empty")
-    return _made(id, text, title, values.get("metadata") or {}, where, source)
+        for line, row in records:
+            if not any(cell.strip() for cell in row):
+                continue
+            if columns is None:
+                columns = _columns([] if _is_data(sample) else row)
+                if columns.names:
+                    continue
+            rows += 1
+            yield _row(columns, row, ids, said, f"{source}:{line}", source)
+    except (csv.Error, UnicodeError) as error:
+        yield Skip(f"{source}:{line + 1}", f"is not CSV ({error}); the rest of the file was not read")
+    else:  # names without rows are a table whose rows were deleted
+        if not rows and columns is not None and not all(map(_NAME.fullmatch, filter(None, columns.names))):
+            yield Skip(source, "has no rows")
 
 
-def _row(header: list[str], row: list[str], where: str, source: str) -> Document | Skip:
-    if len(row) > len(header):
-        return Skip(where, f"has {len(row) - len(header)} cells more than the first row")
-    cells = dict(zip(header, row, strict=False))
-    id = cells.pop("id", "").strip() or where
-    title = cells.pop("title", "").strip()
-    if "text" in header:
-        text = cells.pop("text", "")
-        metadata: dict[str, Any] = {name: typed(cell) for name, cell in cells.items() if cell.strip()}
+def _columns(row: list[str]) -> _Columns:
+    names = tuple(" ".join(name.split()) for name in row)
+    if names and len(max(names, key=len)) > _MAX_NAME:
+        raise Unreadable(f"a column name has over {_MAX_NAME} characters")
+    keys: list[str] = []
+    times, used = Counter[str](), set(names)
+    for number, name in enumerate(names, start=1):
+        key = name or f"column {number}"
+        times[key] += 1
+        if times[key] > 1:
+            while (again := f"{key} {times[key]}") in used:
+                times[key] += 1
+            key = again
+        used.add(key)
+        keys.append(key)
+    small = [name.lower() for name in names]
+    id = next((small.index(name) for name in _IDS if name in small), None)
+    title, text = (small.index(name) if name in small else None for name in (_TITLE, _TEXT))
+    return _Columns(names, tuple(keys), id, title, text)
+
+
+def _row(
+    columns: _Columns, row: list[str], ids: Ids, said: dict[str, Value], where: str, source: str
+) -> Document | Skip:
+    special = {columns.id, columns.title, columns.text}
+    id, title, text = (
+        row[at] if at is not None and at < len(row) else "" for at in (columns.id, columns.title, columns.text)
+    )
+    others = [(at, cell) for at, cell in enumerate(row) if at not in special and cell.strip()]
+    known = len(columns.names)
+    metadata = dict(said)
+    if columns.text is None:
+        lines = (f"{columns.names[at]}: {cell}" if at < known and columns.names[at] else cell for at, cell in others)
+        text = "\n".join(line.strip() for line in lines)
     else:
-        text = "\n".join(f"{name}: {cell}" for name, cell in cells.items() if cell.strip())
-        metadata = {}
+        more = {at for at, _ in others if at >= known or columns.names[at].lower() == _TEXT}
+        metadata |= {columns.keys[at]: typed(cell) for at, cell in others if at not in more}
+        text = "\n".join([text, *(cell.strip() for at, cell in others if at in more)])
     if not f"{title}{text}".strip():
         return Skip(where, "its text is empty")
-    return _made(id, text, title, metadata, where, source)
-
-
-def _made(id: str, text: str, title: str, metadata: Any, where: str, source: str) -> Document | Skip:
     try:
-        return Document(id, text, title, metadata, source)
+        return Document(id.strip() or ids.of("", _content(row)), text, title.strip(), metadata, source)
     except (TypeError, ValueError) as reason:
         return Skip(where, str(reason))
 
 
-def _delimiter(text: str) -> str:
-    """What stands most often between the names in the first row; the text of the rows may hold anything."""
-    first = text.lstrip().split("\n", 1)[0]
-    return max(_DELIMITERS, key=first.count)
+def _content(row: list[str]) -> bytes:
+    """What tells a row from others; cells that are empty at its end do not."""
+    return "\x1f".join(cell.strip() for cell in row).rstrip("\x1f").encode()
+
+
+def _parsed(lines: list[str], delimiter: str) -> list[list[str]]:
+    """The rows of a sample, but for blank ones and the last, which may be cut, where there are many."""
+    rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if any(map(str.strip, row))]
+    return rows[:-1] if len(lines) == _SAMPLE_LINES else rows
+
+
+def _delimiter(sample: list[str]) -> str:
+    """What parts the rows of a sample alike, and the first into most cells; not what a space follows, as in prose."""
+
+    def score(delimiter: str) -> tuple[float, int, int]:
+        rows = _parsed(sample, delimiter)
+        width = len(rows[0]) if rows else 0
+        alike = sum(len(row) == width for row in rows) / len(rows) if width > 1 else 0
+        return round(alike, 1), width if alike else 0, -sum(line.count(f"{delimiter} ") for line in sample)
+
+    return max(_DELIMITERS, key=score)
+
+
+def _is_data(rows: list[list[str]]) -> bool:
+    """Whether the first row is no list of names: a number stands in it that is no year, above numbers alone."""
+    if not rows:
+        return False
+    columns = [[row[at] for row in islice(rows, 1, None) if at < len(row)] for at in range(len(rows[0]))]
+    numbers = [all(_NUMBER.fullmatch(cell) for cell in column if cell.strip()) for column in columns]
+    names = [cell for cell, of_numbers in zip(rows[0], numbers, strict=True) if of_numbers and cell.strip()]
+    return any(map(_NUMBER.fullmatch, names)) and all(
+        _NUMBER.fullmatch(name) and not _YEAR.fullmatch(name) for name in names
+    )

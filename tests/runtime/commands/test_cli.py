@@ -59,8 +59,7 @@ def test_wrong_usage_exits_2(nestling: Run, library: Path) -> None:
         (["add", "{tmp}/no/where.nest", "{library}"], "the folder"),
         (["add", "{tmp}/a.nest", "{tmp}/missing"], "missing: no such file or folder"),
         (["add", "{tmp}/a.nest", "{tmp}/photo.jpg"], "photo.jpg: no reader for .jpg; known are .csv .docx .eml"),
-        (["add", "{tmp}/a.nest", "{tmp}/empty.txt"], "empty.txt: is empty"),
-        (["add", "{tmp}/a.nest", "{tmp}/bad.txt"], "bad.txt: is not UTF-8 text (byte 3); save it as UTF-8"),
+        (["add", "{tmp}/a.nest", "{tmp}/bad.txt"], "bad.txt: is not UTF-8 text (byte 8); save it as UTF-8"),
         (
             ["search", "{tmp}/photo.jpg", "q"],
             "photo.jpg: is not a Nestling library; expected a file that nestling made",
@@ -83,8 +82,7 @@ def test_bad_input_is_one_line_and_exit_1(
     nestling: Run, library: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8" * 600)
-    (tmp_path / "empty.txt").write_text("")
-    (tmp_path / "bad.txt").write_bytes(b"caf\xc3\xff")
+    (tmp_path / "bad.txt").write_bytes(b"\x7fELF\x01\x01\x01\0\x80\0\xff\0\x90\x05")
     with sqlite3.connect(tmp_path / "other.db") as db:
         db.execute("CREATE TABLE t (x)")
     result = nestling(*[argument.format(library=library, tmp=tmp_path) for argument in arguments])

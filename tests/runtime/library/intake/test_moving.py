@@ -118,7 +118,7 @@ def test_the_name_of_a_file_does_not_stand_before_its_passages_and_a_title_does(
 
 
 def test_a_file_that_failed_is_not_read_again_until_it_changes(mirror: Library, notes: Path) -> None:
-    (notes / "broken.txt").write_bytes(b"\xff broken")
+    (notes / "broken.txt").write_bytes(b"\xff\0\1 broken")
     first = mirror.sync()
     assert [skip.source for skip in first.skipped] == [str(notes / "broken.txt")]
     assert mirror.failures() == list(first.skipped)

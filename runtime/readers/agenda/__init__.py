@@ -1,0 +1,1 @@
+"""Contacts and calendars: a card or an entry a document."""

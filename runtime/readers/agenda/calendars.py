@@ -1,0 +1,207 @@
+"""Calendars (.ics): an event, a task or a journal entry a document, its times as instants."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ...document import Document, Skip, clean
+from ..html import page_text
+from ..ids import Ids, metadata_of
+from ..text import Unreadable, read_text_file
+
+_TIMES = (("DTSTART", "start", "Start"), ("DTEND", "end", "End"), ("DUE", "due", "Due"))
+_LINES = (("RRULE", "Repeats"), ("LOCATION", "Place"), ("ORGANIZER", "Organizer"), ("ATTENDEE", "Attendee"))
+_BELOW = ("DESCRIPTION", "COMMENT", "CONTACT", "RESOURCES", "URL", "CONFERENCE", "X-GOOGLE-CONFERENCE", "ATTACH")
+_OUTER = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE"})
+_NO_ENTRIES = frozenset({"VTIMEZONE", "STANDARD", "DAYLIGHT", "VFREEBUSY", "VALARM"})
+_EDGE = re.compile(r"(BEGIN|END):[ \t]*([\w-]+)[ \t]*\n?", re.IGNORECASE)
+_HTML = re.compile(r"</?(?:p|br|a|b|i|u|ul|ol|li|div|span|html|table)\b[^<>]*>", re.IGNORECASE)
+
+
+def read_ics(path: Path) -> Iterator[Document | Skip]:
+    """A calendar: a document for each of its entries, named by its UID.
+
+    Its title is the entry's summary; metadata are `start`, `end`, `due`, `location`, `status`, `organizer`,
+    `attendees` and `categories`, as far as they are given. A time is in UTC, of a whole day its date.
+    """
+    from icalendar.timezone import tzp
+
+    file = read_text_file(path)
+    yield from file.skips
+    if not re.search(r"^BEGIN:[ \t]*V", file.text, re.IGNORECASE | re.MULTILINE):
+        raise Unreadable("is no calendar (BEGIN:VCALENDAR is missing)")
+    tzp.use_zoneinfo()  # the time zones that another calendar has defined are not this one's
+    for kind, line, block, _ in _components(file.text):
+        if kind == "VTIMEZONE" and isinstance(_parsed(block), str):  # it may stand behind what is in it
+            yield Skip(f"{path}:{line}", "is a time zone that cannot be read; times in it are kept as they are written")
+    ids = Ids(path)
+    for kind, line, block, whole in _components(file.text):
+        if kind in _NO_ENTRIES:
+            continue
+        where = f"{path}:{line}"
+        entry = _parsed(block)
+        if isinstance(entry, str):
+            yield Skip(where, entry)
+            continue
+        for name, reason in entry.errors:
+            if name is None:
+                yield Skip(where, f"has a line that cannot be read ({reason})")
+        yield _document(entry, ids.of(_named(entry), block.encode()), path, file.metadata)
+        if not whole:
+            yield Skip(where, "is cut off before its end; what is there of it was read")
+
+
+def _components(text: str) -> Iterator[tuple[str, int, str, bool]]:
+    """What stands in the calendars of a file: kind, number of its first line, its lines, and whether it has its end.
+
+    Of what stands within others, as alarms do in events, only what makes up a time zone is given. An end of what has
+    not begun is left out.
+    """
+    first = 0
+    lines: list[str] = []
+    open_: list[str] = []
+    for number, line in enumerate(StringIO(text), start=1):
+        edge = _EDGE.fullmatch(line)
+        begins, name = edge is not None and edge[1].upper() == "BEGIN", edge[2].upper() if edge else ""
+        # Nothing holds a calendar, an entry, or one of its own kind: what is open was cut off.
+        if open_ and (name == "VCALENDAR" or (begins and (name in _OUTER or name == open_[0]))):
+            yield open_[0], first, _closed(lines, open_), False
+            open_ = []
+        if name == "VCALENDAR":
+            continue
+        if begins:
+            if not open_:
+                first, lines = number, []
+            open_.append(name)
+        ends = not begins and name in open_
+        if ends and name == open_[0]:
+            yield name, first, _closed(lines, open_), True
+            open_ = []
+        elif open_ and (not lines or open_[0] == "VTIMEZONE" or (len(open_) == 1 and edge is None)):
+            lines.append(line)
+        if ends and open_:
+            del open_[len(open_) - 1 - open_[::-1].index(name) :]
+    if open_:
+        yield open_[0], first, _closed(lines, open_), False
+
+
+def _closed(lines: list[str], open_: list[str]) -> str:
+    """The lines of a component with what ends it and, of a time zone, what is open in it."""
+    ends = open_ if open_[0] == "VTIMEZONE" else open_[:1]
+    return "\n".join([*(line.rstrip("\n") for line in lines), *(f"END:{name}" for name in reversed(ends)), ""])
+
+
+def _parsed(block: str) -> Any:
+    """A component; where it cannot be parsed, the reason."""
+    from icalendar import Component
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return Component.from_ical(block)
+        except Exception as error:  # of the parser, for which it was too much
+            return f"cannot be parsed ({type(error).__name__}: {error})"
+
+
+def _named(entry: Any) -> str:
+    """Its UID, and of one day of a series that day."""
+    return " ".join(_raw(value) for name in ("UID", "RECURRENCE-ID") for value in _values(entry, name))
+
+
+def _document(entry: Any, id: str, path: Path, metadata: dict[str, Any]) -> Document:
+    lines, known = [], dict(metadata)
+    for name, key, label in _TIMES:
+        for value in _values(entry, name):
+            time = _time(value)
+            if time is not None:
+                known[key] = time
+            lines.append(f"{label}: {_raw(value) if time is None else _shown(time, value, last=name == 'DTEND')}")
+    if "end" not in known and "start" in known:
+        known |= _ended(entry, known["start"])
+    for name, label in _LINES:
+        lines += [f"{label}: {shown}" for value in _values(entry, name) if (shown := _person(value))]
+    categories = [one for value in _values(entry, "CATEGORIES") for one in _several(value)]
+    if categories:
+        lines.append(f"Categories: {', '.join(categories)}")
+    below = [shown for name in _BELOW for value in _values(entry, name) if (shown := _said(value))]
+    if not any(map(_said, _values(entry, "DESCRIPTION"))):
+        below += [page_text(_raw(value))[1] for value in _values(entry, "X-ALT-DESC")]
+    people = {name: [_person(value) for value in _values(entry, name)] for name in ("ORGANIZER", "ATTENDEE")}
+    found = {
+        "location": [_said(value) for value in _values(entry, "LOCATION")],
+        "status": [_said(value).lower() for value in _values(entry, "STATUS")],
+        "organizer": people["ORGANIZER"],
+        "attendees": people["ATTENDEE"],
+        "categories": categories,
+    }
+    known |= metadata_of(found)
+    title = " ".join(" ".join(_said(value) for value in _values(entry, "SUMMARY")).split())
+    text = clean("\n".join([*lines, *([""] if lines and below else []), *below]))
+    return Document(id, text, clean(title) or path.stem, known, str(path))
+
+
+def _values(entry: Any, name: str) -> list[Any]:
+    value = entry.get(name)
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _time(value: Any) -> date | None:
+    """The date or the instant; None where it is none."""
+    try:
+        time = value.dt
+        if isinstance(time, datetime) and time.tzinfo is not None:
+            time.astimezone(timezone.utc)  # which some at the ends of the calendar have not
+    except (ValueError, AttributeError, OverflowError):
+        return None
+    return time if isinstance(time, date) else None
+
+
+def _shown(time: date, value: Any, last: bool) -> str:
+    """A time as it was written, with its time zone; the end of whole days is the day behind the last."""
+    if not isinstance(time, datetime):
+        return str(time - timedelta(days=1) if last and time > date.min else time)
+    zone = value.params.get("TZID") or ("UTC" if time.tzinfo is not None else "")
+    return f"{time:%Y-%m-%d %H:%M}{f' ({zone})' if zone else ''}"
+
+
+def _ended(entry: Any, start: date) -> dict[str, date]:
+    for value in _values(entry, "DURATION"):
+        try:
+            return {"end": start + value.dt}
+        except (ValueError, AttributeError, OverflowError, TypeError):
+            return {}
+    return {}
+
+
+def _person(value: Any) -> str:
+    """Whom an address belongs to, with it; of what is no address its text."""
+    text = _said(value)
+    if text.lower().startswith("mailto:"):
+        text = text[7:]
+    name = " ".join(str(getattr(value, "params", {}).get("CN", "")).split())
+    return f"{name} <{text}>" if name and name != text else text
+
+
+def _several(value: Any) -> list[str]:
+    return [text for one in getattr(value, "cats", [value]) if (text := _said(one))]
+
+
+def _said(value: Any) -> str:
+    """A value as a person reads it; of what is attached its name."""
+    text = _raw(value)
+    if type(value).__name__ == "vBinary":
+        names = (value.params.get(key) for key in ("X-FILENAME", "FILENAME", "X-APPLE-FILENAME"))
+        return next((f"[{name}]" for name in names if name), "")
+    if _HTML.search(text):
+        text = page_text(text)[1]
+    return clean(text).strip()
+
+
+def _raw(value: Any) -> str:
+    return str(value) if isinstance(value, str) else value.to_ical().decode(errors="replace")

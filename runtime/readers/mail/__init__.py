@@ -1,0 +1,1 @@
+"""Mail: a message a document, with all that it carries; `message` first, then `parts`."""

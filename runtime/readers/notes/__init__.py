@@ -1,0 +1,1 @@
+"""Notes in Markdown, and what they say of themselves."""
