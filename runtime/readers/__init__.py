@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..document import Document, Skip, clean
-from .docx import read_docx
+from .office.docx import read_docx
 from .epub import read_epub
 from .html import read_html
 from .mail import read_eml, read_mbox
-from .odf import read_flat_odf, read_odf
-from .office import read_pptx, read_xlsx
+from .office.odf import read_flat_odf, read_odf
+from .old_office import read_pptx, read_xlsx
 from .pdf import read_pdf
 from .plain import read_markdown, read_text
 from .sandbox import Sandbox
