@@ -23,7 +23,7 @@ from .pdf import read_pdf
 from .plain import read_markdown, read_text
 from .sandbox import Sandbox
 from .tables import read_csv, read_jsonl
-from .text import Unreadable
+from .text import Unreadable, shown
 
 Reader = Callable[[Path], Iterator[Document | Skip]]
 
@@ -107,7 +107,8 @@ def read_here(path: Path) -> Iterator[Document | Skip]:
     """The documents of one file, read in this process."""
     name = str(path)
     try:
-        yield from READERS[path.suffix.lower()](path)
+        for item in READERS[path.suffix.lower()](path):
+            yield replace(item, text=shown(item.text), title=shown(item.title)) if isinstance(item, Document) else item
     except Unreadable as reason:
         yield Skip(name, str(reason))
     except OSError as error:

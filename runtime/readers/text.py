@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ MAX_PACKED_BYTES = 512 * 1024 * 1024
 MAX_TEXT = 16 * 1024 * 1024
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 class Unreadable(Exception):
@@ -58,6 +62,11 @@ def document_of(path: Path, text: str, title: str | None) -> Document:
         raise Unreadable(f"has over {MAX_TEXT} characters; split it")
     named = clean(" ".join((title or "").split()))
     return Document(id=str(path), text=text, title=named or path.stem, source=str(path))
+
+
+def shown(text: str) -> str:
+    """A text without control characters, which nobody sees: a space stands for each, a line's end for returns."""
+    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:
