@@ -15,7 +15,6 @@ from .. import child
 from ..document import Document, Skip, clean
 from .agenda.calendars import read_ics
 from .agenda.cards import read_vcf
-from .docx import read_docx
 from .epub import read_epub
 from .html import read_html
 from .jsonl import read_jsonl
@@ -23,13 +22,15 @@ from .mail.mailbox import read_mbox
 from .mail.message import read_eml, read_emlx
 from .mail.outlook import read_msg
 from .notes.markdown import read_markdown
-from .odf import read_flat_odf, read_odf
-from .office import read_pptx, read_xlsx
+from .office.docx import read_docx
+from .office.odf import read_flat_odf, read_odf
+from .office.sheets import read_xls, read_xlsx
+from .old_office import read_pptx
 from .pdf import read_pdf
 from .plain import read_text
 from .sandbox import Sandbox
 from .tables import read_csv, read_tsv
-from .text import Empty, Unreadable
+from .text import Empty, Unreadable, shown
 
 Reader = Callable[[Path], Iterator[Document | Skip]]
 
@@ -50,6 +51,12 @@ _IN_SANDBOX: dict[str, Reader] = {
     ".dotm": read_docx,
     ".pptx": read_pptx,
     ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
+    ".xltx": read_xlsx,
+    ".xltm": read_xlsx,
+    ".xls": read_xls,
+    ".xlt": read_xls,
+    ".xlsb": read_xls,
     ".odt": read_odf,
     ".ott": read_odf,
     ".otp": read_odf,
@@ -127,7 +134,8 @@ def read_here(path: Path) -> Iterator[Document | Skip]:
     """The documents of one file, read in this process."""
     name = str(path)
     try:
-        yield from READERS[_suffix(path)](path)
+        for item in READERS[_suffix(path)](path):
+            yield replace(item, text=shown(item.text), title=shown(item.title)) if isinstance(item, Document) else item
     except Empty:
         return
     except Unreadable as reason:

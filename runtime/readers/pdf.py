@@ -1,19 +1,25 @@
-"""PDF, by PDFium: the text of its pages, form feeds between them."""
+"""PDF, by PDFium: the text of its pages, form feeds between them; below a page what people wrote on it."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..document import Document, Skip, clean
 from ..place import PAGE_BREAK
+from .pdf_notes import attachments_of, notes_of, xfa_values
 from .text import Unreadable, joined, limited
 
 MAX_PAGES = 10_000
 
-# What PDFium gives for a hyphen at the end of a line.
-_HYPHENS = ("\ufffe\n", "\x02\n")
+# PDFium has U+0002 or U+FFFE for a hyphen at a line's end, with or without the line's end behind it. Other hyphens are
+# such only there, and a soft one wherever it stands.
+_HYPHEN = re.compile(r"(\S{0,2})([\x02\ufffe\xad]|(?<=\S)[-\u2010](?=\n))\n?(?=(\S{0,2}))")
+_AT_PAGE_END = re.compile(rf"(\w{{2}})[-\u2010]\n*{PAGE_BREAK}\n*([a-zß-öø-ÿ]+[^\w\s]?)[ \n]?")
+_MAX_NAMED = 8
 
 
 def read_pdf(path: Path) -> Iterator[Document | Skip]:
@@ -30,25 +36,102 @@ def read_pdf(path: Path) -> Iterator[Document | Skip]:
     try:
         if len(pdf) > MAX_PAGES:
             raise Unreadable(f"has {len(pdf)} pages, the limit is {MAX_PAGES}; split it")
-        text = joined((_page(pdf, number) for number in range(len(pdf))), PAGE_BREAK)
+        reading = _Reading(pdf)
+        text = _AT_PAGE_END.sub(rf"\1\2{PAGE_BREAK}", joined(reading.pages(), PAGE_BREAK))
         title = clean(pdf.get_metadata_value("Title")).strip()
+        unread = [
+            *reading.unread(),
+            *(f"{name!r}, which is attached to it, is not read" for name in attachments_of(pdf)),
+        ]
     finally:
         pdf.close()
-    if not text.strip():
+    if text.strip():
+        yield Document(id=str(path), text=clean(text), title=title or path.stem, source=str(path))
+    elif not unread:
         raise Unreadable("holds no text; where its pages are pictures, run it through text recognition first")
-    yield Document(id=str(path), text=clean(text), title=title or path.stem, source=str(path))
+    for what in unread:
+        yield Skip(str(path), what)
 
 
-def _page(pdf: Any, number: int) -> str:
-    page = pdf[number]
-    try:
-        text = page.get_textpage()
+class _Reading:
+    """A document that is being read."""
+
+    def __init__(self, pdf: Any) -> None:
+        from pypdfium2 import PdfiumError
+
+        self._pdf = pdf
+        self._said: set[str] = set()
+        self._damaged: list[int] = []
+        self._pictures: list[int] = []
         try:
-            lines = str(text.get_text_bounded()).replace("\r\n", "\n").replace("\r", "\n").replace(PAGE_BREAK, "\n")
+            pdf.init_forms()
+        except PdfiumError:  # its fields are read without their form
+            pdf.formenv = None
+
+    def pages(self) -> Iterator[str]:
+        """The text of each page; the values of an XFA form behind the last."""
+        from pypdfium2 import PdfiumError
+
+        for number in range(len(self._pdf)):
+            try:
+                yield self._page(number)
+            except PdfiumError:
+                self._damaged.append(number + 1)
+                yield ""
+        values = "\n".join(dict.fromkeys(xfa_values(self._pdf)))
+        if values and not any(value in self._said for value in values.split("\n")):
+            yield values
+
+    def unread(self) -> Iterator[str]:
+        """What of the document could not be read."""
+        if self._damaged:
+            yield f"{_named(self._damaged)} cannot be read (damaged)"
+        if self._pictures:
+            yield f"{_named(self._pictures)} without text, of pictures; run it through text recognition"
+
+    def _page(self, number: int) -> str:
+        import pypdfium2.raw as raw
+
+        page = self._pdf[number]
+        try:
+            textpage = page.get_textpage()
+            try:
+                text = str(textpage.get_text_bounded()).replace("\r\n", "\n").replace("\r", "\n")
+            finally:
+                textpage.close()
+            if not text.strip() and any(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE])):
+                self._pictures.append(number + 1)
+            notes = [note for note in notes_of(self._pdf, page) if note not in self._said]
         finally:
-            text.close()
-    finally:
-        page.close()
-    for hyphen in _HYPHENS:
-        lines = lines.replace(hyphen, "")
-    return lines
+            page.close()
+        self._said.update(note for note in notes if note.startswith("Field"))  # a field may be on many pages
+        return "\n".join(filter(None, [_HYPHEN.sub(_unbroken, text.replace(PAGE_BREAK, "\n")), *dict.fromkeys(notes)]))
+
+
+def _unbroken(found: re.Match[str]) -> str:
+    """A word that was broken at a hyphen: put together, or with the hyphen where it is the word's own.
+
+    That is beside digits (COVID-19), behind a single letter (e-mail), and before a capital (Smith-Jones).
+    """
+    before, mark, after = found.groups()
+    if not before or not after or not (_is_word(before[-1]) and _is_word(after[0])):
+        return found[0].replace(mark, "") if mark == "\xad" else re.sub("[\x02\ufffe]", "-", found[0])
+    own = (
+        before[-1].isdigit()
+        or after[0].isdigit()
+        or len(before) == 1
+        or not _is_word(before[0])
+        or (after[0].isupper() and not (before[-1].isupper() and after[-1].isupper()))
+    )
+    return f"{before}-" if own else before
+
+
+def _is_word(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LMN"
+
+
+def _named(pages: list[int]) -> str:
+    """Pages by their numbers, the first of many."""
+    numbers = ", ".join(map(str, pages[:_MAX_NAMED]))
+    more = f" and {len(pages) - _MAX_NAMED} more" if len(pages) > _MAX_NAMED else ""
+    return f"page {numbers}" if len(pages) == 1 else f"pages {numbers}{more}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ MAX_PACKED_BYTES = 512 * 1024 * 1024
 MAX_TEXT = 16 * 1024 * 1024
 
 _CHUNK = 1 << 18
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 class Unreadable(Exception):
@@ -147,6 +151,11 @@ def document_of(path: Path, text: str, title: str | None, metadata: Mapping[str,
         raise Unreadable(f"has over {MAX_TEXT} characters; split it")
     named = clean(" ".join((title or "").split()))
     return Document(str(path), text, named or path.stem, metadata or {}, str(path))
+
+
+def shown(text: str) -> str:
+    """A text without control characters, which nobody sees: a space stands for each, a line's end for returns."""
+    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:

@@ -238,7 +238,7 @@ class Database:
                     yield
                     self._db.execute("COMMIT")
                 except BaseException:
-                    if self._db.in_transaction:
+                    if not self._closed and self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
@@ -259,7 +259,7 @@ class Database:
                     yield
                     self._db.execute("COMMIT")
                 except BaseException:  # Ctrl-C as well: what stands in temporary tables goes
-                    if self._db.in_transaction:
+                    if not self._closed and self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
             except NestlingError:

@@ -187,7 +187,7 @@ def test_a_mailbox_gives_a_document_for_each_message(tmp_path: Path, sandbox: Sa
 def test_a_hit_says_where_it_stands(tmp_path: Path, encoder: Encoder) -> None:
     with Library(tmp_path / "a.nest", encoder=encoder) as library:
         report = library.sync(FILES)
-        assert [Path(skip.source).name for skip in report.skipped] == ["locked.pdf"]
+        assert [Path(skip.source).name for skip in report.skipped] == ["locked.pdf", "stock.xlsx"]
         places = {
             name: {hit.id: hit.place for hit in library.search(query, k=20)}[str(FILES / name)]
             for name, query in (("long.pdf", "subject number 37"), ("guide.pptx", "dose of amoxicillin"))

@@ -154,7 +154,8 @@ def test_headings_have_the_level_of_their_style_in_any_language(tmp_path: Path) 
 
 def test_a_chart_and_a_diagram_have_their_words_behind_the_paragraph(tmp_path: Path) -> None:
     chart = (
-        '<c:chart xmlns:c="c" xmlns:a="a"><a:t>Cases</a:t><c:cat><c:strRef><c:strCache><c:pt><c:v>North</c:v></c:pt>'
+        '<c:chart xmlns:c="c" xmlns:a="a"><a:p><a:t>Ca</a:t><a:t>ses</a:t></a:p>'
+        "<c:cat><c:strRef><c:strCache><c:pt><c:v>North</c:v></c:pt>"
         "</c:strCache></c:strRef></c:cat><c:val><c:numRef><c:numCache><c:pt><c:v>7</c:v></c:pt></c:numCache></c:numRef>"
         "</c:val></c:chart>"
     )

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..document import Document, Skip
-from ..place import PAGE_BREAK
-from .text import MAX_FILE_BYTES, Unreadable, document_of, joined, read_bytes
-from .zipped import checked_zip, member, parsed
+from ...document import Document, Skip
+from ...place import PAGE_BREAK
+from ..text import MAX_FILE_BYTES, Unreadable, document_of, joined, read_bytes
+from ..zipped import checked_zip, member, parsed
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"

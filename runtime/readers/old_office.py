@@ -22,20 +22,6 @@ def read_pptx(path: Path) -> Iterator[Document | Skip]:
     yield document_of(path, text, slides.core_properties.title)
 
 
-def read_xlsx(path: Path) -> Iterator[Document | Skip]:
-    """A workbook: a heading for each sheet, a line for each row, as last calculated."""
-    import openpyxl
-
-    checked_zip(path).close()
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        title = book.properties.title
-        text = joined((line for sheet in book.worksheets for line in _sheet_lines(sheet)), "\n")
-    finally:
-        book.close()
-    yield document_of(path, text, title)
-
-
 def _slide_lines(slide: Any) -> Iterator[str]:
     title = slide.shapes.title
     if title is not None and title.has_text_frame and title.text_frame.text.strip():
@@ -54,11 +40,3 @@ def _shape_lines(shapes: Iterable[Any]) -> Iterator[str]:
         elif getattr(shape, "has_table", False):
             for row in shape.table.rows:
                 yield " | ".join(text for cell in row.cells if (text := " ".join(cell.text.split())))
-
-
-def _sheet_lines(sheet: Any) -> Iterator[str]:
-    yield f"\n# {' '.join(sheet.title.split())}\n"
-    for row in sheet.iter_rows(values_only=True):
-        cells = [" ".join(str(cell).split()) for cell in row if cell is not None]
-        if any(cells):
-            yield " | ".join(cell for cell in cells if cell)

@@ -6,17 +6,16 @@ boxes, content controls, notes or fields, and take what was deleted with changes
 
 from __future__ import annotations
 
-import posixpath
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..document import Document, Skip
+from ...document import Document, Skip
+from ..text import document_of, joined
+from ..zipped import checked_zip
+from .package import DRAWN, Package, drawn, local, value
 from .symbols import symbol
-from .text import Unreadable, document_of, joined
-from .zipped import checked_zip, member, parsed
 
 _MAIN = "word/document.xml"
 _HIDDEN = frozenset(("del", "moveFrom", "delText", "instrText", "delInstrText", "pPr", "rPr", "sectPr", "tblPr", "rt"))
@@ -24,7 +23,6 @@ _CHARS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes", "commentReference": "comments"}
 _NAMES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}
 _MARGINS = {"header": "Header", "footer": "Footer"}
-_DRAWN = ("chart", "diagramData")
 _LEVELS = 6
 
 
@@ -32,11 +30,11 @@ def read_docx(path: Path) -> Iterator[Document | Skip]:
     """A Word document: paragraphs, headings, tables a line a row; notes, comments, text boxes and charts behind the
     paragraph that they belong to, headers and footers at the end."""
     with checked_zip(path) as archive:
-        word = _Word(archive)
-        text = joined(word.lines(), "\n")
-        title = _title(archive)
+        package = Package(archive, _MAIN)
+        text = joined(_Word(package).lines(), "\n")
+        title = package.title()
     yield document_of(path, text, title)
-    for what in dict.fromkeys(word.unread):
+    for what in dict.fromkeys(package.unread):
         yield Skip(str(path), what)
 
 
@@ -51,35 +49,28 @@ class _Behind:
 
 
 class _Word:
-    """A Word file that is being read.
+    """A Word file that is being read."""
 
-    Attributes:
-        unread: what could not be read of it.
-    """
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        self._names = frozenset(archive.namelist())
-        self._main = next((target for kind, target in self._related("").values() if kind == "officeDocument"), _MAIN)
-        self._parts = self._related(self._main)
-        self.unread: list[str] = []
+    def __init__(self, package: Package) -> None:
+        self._package = package
+        self._parts = package.related(package.main)
         self._levels = self._heading_levels()
         self._fields: list[bool] = []  # of those that are open, whether their result has begun
         self._notes = {kind: self._notes_of(kind) for kind in _NAMES}
 
     def lines(self) -> Iterator[str]:
         """The lines of the document."""
-        yield from self._blocks(parsed(member(self._archive, self._main)))
+        yield from self._blocks(self._package.part(self._package.main))
         for notes in self._notes.values():  # that nothing refers to
             yield from notes.values()
         for kind, name in _MARGINS.items():
-            texts = (self._flat(root) for root in self._roots(kind))
+            texts = (self._flat(root) for _, root in self._package.roots(kind))
             for text in dict.fromkeys(filter(None, texts)):
                 yield f"\n{name}: {text}"
 
     def _blocks(self, element: Any) -> Iterator[str]:
         for child in element:
-            name = _name(child)
+            name = local(child)
             if name == "p":
                 yield from self._paragraph(child)
             elif name == "tbl":
@@ -87,7 +78,7 @@ class _Word:
             elif name == "AlternateContent":
                 yield from self._blocks(_chosen(child))
             elif name == "altChunk":
-                self.unread.append("a document that is embedded in it is not read")
+                self._package.unread.append("a document that is embedded in it is not read")
             elif name not in _HIDDEN:
                 yield from self._blocks(child)
 
@@ -110,28 +101,30 @@ class _Word:
         """The text of a paragraph or a part of one."""
         parts: list[str] = []
         for child in element:
-            name = _name(child)
+            name = local(child)
             if name in _HIDDEN or (name == "r" and _is_hidden(child)):
                 continue
             if name == "fldChar":
                 parts.append(self._field(child))
             elif name == "ruby":
-                behind.readings += [text for one in child if _name(one) == "rt" and (text := self._inline(one, behind))]
-                parts += [self._inline(one, behind) for one in child if _name(one) == "rubyBase"]
+                behind.readings += [text for one in child if local(one) == "rt" and (text := self._inline(one, behind))]
+                parts += [self._inline(one, behind) for one in child if local(one) == "rubyBase"]
             elif name == "AlternateContent":
                 parts.append(self._inline(_chosen(child), behind))
             elif name == "txbxContent":
                 behind.boxes.append(child)
             elif name in _NOTES:
-                behind.notes.append((_NOTES[name], _value(child, "id")))
+                behind.notes.append((_NOTES[name], value(child, "id")))
             elif name in ("chart", "relIds"):
-                behind.drawn.append(_value(child, "id") or _value(child, "dm"))
+                behind.drawn.append(value(child, "id") or value(child, "dm"))
+            elif name == "textpath":  # letters as a drawing, a watermark too
+                parts.append(value(child, "string"))
             elif self._fields and not all(self._fields):
                 parts.append(self._inline(child, behind) if len(child) else "")
             elif name == "t":
                 parts.append(child.text or "")
             elif name == "sym":
-                parts.append(symbol(_value(child, "font"), _value(child, "char")))
+                parts.append(symbol(value(child, "font"), value(child, "char")))
             elif name in _CHARS:
                 parts.append(_CHARS[name])
             else:
@@ -140,12 +133,12 @@ class _Word:
 
     def _field(self, mark: Any) -> str:
         """Follow the parts of a field, of which the result alone is shown; a list to choose from has none."""
-        kind = _value(mark, "fldCharType")
+        kind = value(mark, "fldCharType")
         if kind == "begin":
             self._fields.append(False)
-            for chosen in (one for one in mark.iter() if _name(one) == "ddList"):
-                entries = [_value(one, "val") for one in chosen if _name(one) == "listEntry"]
-                number = next((_value(one, "val") for one in chosen if _name(one) == "result"), "0")
+            for chosen in (one for one in mark.iter() if local(one) == "ddList"):
+                entries = [value(one, "val") for one in chosen if local(one) == "listEntry"]
+                number = next((value(one, "val") for one in chosen if local(one) == "result"), "0")
                 return entries[int(number)] if number.isdecimal() and int(number) < len(entries) else ""
         elif self._fields and kind == "separate":
             self._fields[-1] = True
@@ -155,7 +148,7 @@ class _Word:
 
     def _rows(self, table: Any) -> Iterator[str]:
         for row in _within(table, "tr"):
-            if any(_name(mark) == "del" for mark in _properties(row)):
+            if any(local(mark) == "del" for mark in _properties(row)):
                 continue
             cells = [" ".join(" ".join(self._blocks(cell)).split()) for cell in _within(row, "tc") if _is_first(cell)]
             if line := " | ".join(filter(None, cells)):
@@ -167,54 +160,28 @@ class _Word:
     def _drawn(self, id: str) -> Iterator[str]:
         """The texts of a chart or a diagram."""
         kind, name = self._parts.get(id, ("", ""))
-        if kind not in _DRAWN:
-            return
-        try:
-            root = parsed(member(self._archive, name))
-        except Unreadable as reason:
-            self.unread.append(f"a drawing in it cannot be read ({reason})")
-            return
-        yield from drawn_texts(root)
+        root = self._package.read(name, "a drawing in it") if kind in DRAWN else None
+        if root is not None:
+            yield from drawn(root)
 
     def _notes_of(self, kind: str) -> dict[str, str]:
         """Notes or comments by their id, with what they are before them."""
         notes = {}
-        for root in self._roots(kind):
+        for _, root in self._package.roots(kind):
             for note in root:
-                author = _value(note, "author")
+                author = value(note, "author")
                 what = f"{_NAMES[kind]} ({author})" if author else _NAMES[kind]
                 if text := self._flat(note):
-                    notes[_value(note, "id")] = f"{what}: {text}"
+                    notes[value(note, "id")] = f"{what}: {text}"
         return notes
-
-    def _roots(self, kind: str) -> Iterator[Any]:
-        """The parts of one kind that the document refers to."""
-        for name in dict.fromkeys(target for found, target in self._parts.values() if found == kind):
-            try:
-                yield parsed(member(self._archive, name))
-            except Unreadable as reason:
-                self.unread.append(f"its {name.rpartition('/')[2].removesuffix('.xml')} cannot be read ({reason})")
-
-    def _related(self, part: str) -> Mapping[str, tuple[str, str]]:
-        """What a part refers to inside of the file: kind and name, by id."""
-        folder, name = posixpath.split(part)
-        relations = posixpath.join(folder, "_rels", f"{name}.rels")
-        if relations not in self._names:
-            return {}
-        found = {}
-        for one in parsed(member(self._archive, relations)):
-            if one.get("TargetMode") != "External":
-                target = posixpath.normpath(posixpath.join("/", folder, one.get("Target", ""))).lstrip("/")
-                found[one.get("Id", "")] = (one.get("Type", "").rpartition("/")[2], target)
-        return found
 
     def _heading_levels(self) -> dict[str, int]:
         """The level of a heading by the id of a style; those of text are not there."""
         styles = {}
-        for root in self._roots("styles"):
+        for _, root in self._package.roots("styles"):
             for style in root:
-                values = {_name(one): _value(one, "val") for one in style.iter()}
-                styles[_value(style, "styleId")] = values
+                values = {local(one): value(one, "val") for one in style.iter()}
+                styles[value(style, "styleId")] = values
         levels: dict[str, int] = {}
         for id in styles:
             one, seen = id, set[str]()
@@ -235,72 +202,44 @@ class _Word:
 
     def _level(self, paragraph: Any) -> int:
         """The level of a heading; 0 for text."""
-        values = {_name(one): _value(one, "val") for one in _properties(paragraph)}
+        values = {local(one): value(one, "val") for one in _properties(paragraph)}
         outline = values.get("outlineLvl", "")
         if outline.isdecimal():
             return min(int(outline) + 1, _LEVELS) if int(outline) < 9 else 0
         return self._levels.get(values.get("pStyle", ""), 0)
 
 
-def drawn_texts(root: Any) -> Iterator[str]:
-    """The texts of a chart or a diagram (DrawingML), each once: titles, names of series and categories, labels."""
-    texts = (
-        " ".join((one.text or "").split())
-        for one in root.iter()
-        if _name(one) == "t" or (_name(one) == "v" and _name(one.getparent().getparent()) == "strCache")
-    )
-    yield from dict.fromkeys(filter(None, texts))
-
-
-def _title(archive: zipfile.ZipFile) -> str | None:
-    if "docProps/core.xml" not in archive.namelist():
-        return None
-    return next(
-        (one.text for one in parsed(member(archive, "docProps/core.xml")).iter() if _name(one) == "title"), None
-    )
-
-
-def _name(element: Any) -> str:
-    """The name of an element without its namespace; comments and instructions have none."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-
-
-def _value(element: Any, name: str) -> str:
-    """An attribute, of whatever namespace; empty where there is none."""
-    return next((str(value) for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
-
-
 def _properties(element: Any) -> Iterator[Any]:
     for child in element:
-        if _name(child) in ("pPr", "rPr", "trPr", "tcPr"):
+        if local(child) in ("pPr", "rPr", "trPr", "tcPr"):
             yield from child
 
 
 def _is_on(mark: Any) -> bool:
-    return _value(mark, "val") not in ("0", "false", "off")
+    return value(mark, "val") not in ("0", "false", "off")
 
 
 def _is_hidden(run: Any) -> bool:
-    return any(_name(mark) == "vanish" and _is_on(mark) for mark in _properties(run))
+    return any(local(mark) == "vanish" and _is_on(mark) for mark in _properties(run))
 
 
 def _is_first(cell: Any) -> bool:
     """Whether a cell stands for itself: it was not deleted, and is no further part of a merged one."""
-    marks = {_name(mark): mark for mark in _properties(cell)}
+    marks = {local(mark): mark for mark in _properties(cell)}
     merged = [marks[name] for name in ("vMerge", "hMerge") if name in marks]
-    return "cellDel" not in marks and all(_value(mark, "val") == "restart" for mark in merged)
+    return "cellDel" not in marks and all(value(mark, "val") == "restart" for mark in merged)
 
 
 def _within(element: Any, name: str) -> Iterator[Any]:
     """Rows of a table or cells of a row, also those that something is put around."""
     for child in element:
-        if _name(child) == name:
+        if local(child) == name:
             yield child
-        elif _name(child) not in _HIDDEN and _name(child) not in ("p", "tbl", "tr", "tc"):
+        elif local(child) not in _HIDDEN and local(child) not in ("p", "tbl", "tr", "tc"):
             yield from _within(child, name)
 
 
 def _chosen(alternatives: Any) -> Any:
     """Of two forms of the same, that which is for today's Word, unless it is empty."""
-    forms = sorted(alternatives, key=lambda one: _name(one) != "Choice")
-    return next((form for form in forms if any(_name(one) == "t" for one in form.iter())), forms[0] if forms else [])
+    forms = sorted(alternatives, key=lambda one: local(one) != "Choice")
+    return next((form for form in forms if any(local(one) == "t" for one in form.iter())), forms[0] if forms else [])
