@@ -104,20 +104,22 @@ class Skip:
         source: the file, with the line where there is one, as `notes.jsonl:12`.
         reason: why, in a few words.
         transient: whether reading it again may succeed with the file unchanged, as after a change of permissions.
+        within: whether it is a part of a document of which the rest was read, as an attachment.
     """
 
     source: str
     reason: str
     transient: bool = False
+    within: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a library's file and in what `--json` prints."""
-        return {"source": self.source, "reason": self.reason, "passing": self.transient}
+        return {"source": self.source, "reason": self.reason, "passing": self.transient, "within": self.within}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Skip:
         """The skip that `to_json` gave."""
-        return Skip(values["source"], values["reason"], values.get("passing", False))
+        return Skip(values["source"], values["reason"], values.get("passing", False), values.get("within", False))
 
 
 @dataclass(frozen=True)

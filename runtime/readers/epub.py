@@ -103,9 +103,9 @@ def _texts(archive: zipfile.ZipFile, chapters: list[_Chapter], source: str, skip
             skips += page.skips
             yield page_text(page.text)[1]
         except Unreadable as reason:
-            skips.append(Skip(where, str(reason)))
+            skips.append(Skip(where, str(reason), within=True))
         except (ValueError, AssertionError, RecursionError) as error:  # of the parser
-            skips.append(Skip(where, f"cannot be parsed ({type(error).__name__}: {error})"))
+            skips.append(Skip(where, f"cannot be parsed ({type(error).__name__}: {error})", within=True))
 
 
 def _name(href: str, package: str) -> str:

@@ -50,7 +50,7 @@ def read_pdf(path: Path) -> Iterator[Document | Skip]:
     elif not unread:
         raise Unreadable("holds no text; where its pages are pictures, run it through text recognition first")
     for what in unread:
-        yield Skip(str(path), what)
+        yield Skip(str(path), what, within=True)
 
 
 class _Reading:

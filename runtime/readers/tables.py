@@ -75,7 +75,7 @@ def read_csv(path: Path, delimiter: str | None = None) -> Iterator[Document | Sk
         delimiter = delimiter or _delimiter(sample)
         yield from _documents(_records(lines, delimiter), _parsed(sample, delimiter), said, str(path))
         if lines.lost:
-            yield Skip(str(path), lost(lines.lost))
+            yield Skip(str(path), lost(lines.lost), within=True)
 
 
 def read_tsv(path: Path) -> Iterator[Document | Skip]:

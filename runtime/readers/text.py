@@ -129,7 +129,7 @@ def text_of(data: bytes, source: str, *labels: str | None) -> Text:
         raise Empty("is empty")
     skips: tuple[Skip, ...] = ()
     if found.lost:
-        skips = (Skip(source, lost(found.lost)),)
+        skips = (Skip(source, lost(found.lost), within=True),)
     return Text(text, {"encoding": found.guess} if found.guess else {}, skips)
 
 

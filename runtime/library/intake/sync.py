@@ -269,7 +269,7 @@ def _take_file(
     whole, unnamed, again = True, 0, False
     for item in read_file(file.path, sandbox):
         if isinstance(item, Skip):
-            skip, whole = item, False
+            skip, whole = item, whole and item.within
         elif item.id in seen:
             skip = Skip(source, f"document {item.id!r}: its id is in this file already")
         elif owner := _owner(intake, item.id, source):

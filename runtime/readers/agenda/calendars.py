@@ -39,7 +39,11 @@ def read_ics(path: Path) -> Iterator[Document | Skip]:
     tzp.use_zoneinfo()  # the time zones that another calendar has defined are not this one's
     for kind, line, block, _ in _components(file.text):
         if kind == "VTIMEZONE" and isinstance(_parsed(block), str):  # it may stand behind what is in it
-            yield Skip(f"{path}:{line}", "is a time zone that cannot be read; times in it are kept as they are written")
+            yield Skip(
+                f"{path}:{line}",
+                "is a time zone that cannot be read; times in it are kept as they are written",
+                within=True,
+            )
     ids = Ids(path)
     for kind, line, block, whole in _components(file.text):
         if kind in _NO_ENTRIES:
@@ -51,10 +55,10 @@ def read_ics(path: Path) -> Iterator[Document | Skip]:
             continue
         for name, reason in entry.errors:
             if name is None:
-                yield Skip(where, f"has a line that cannot be read ({reason})")
+                yield Skip(where, f"has a line that cannot be read ({reason})", within=True)
         yield _document(entry, ids.of(_named(entry), block.encode()), path, file.metadata)
         if not whole:
-            yield Skip(where, "is cut off before its end; what is there of it was read")
+            yield Skip(where, "is cut off before its end; what is there of it was read", within=True)
 
 
 def _components(text: str) -> Iterator[tuple[str, int, str, bool]]:

@@ -74,7 +74,7 @@ def read_vcf(path: Path) -> Iterator[Document | Skip]:
         document = _document(properties, ids.of(named, _content(properties)), path, file.metadata)
         yield Skip(where, "is a card without text") if document is None else document
         if not whole:
-            yield Skip(where, "is cut off before its end; what is there of it was read")
+            yield Skip(where, "is cut off before its end; what is there of it was read", within=True)
     if not found:
         raise Unreadable("holds no contact (BEGIN:VCARD is missing)")
 

@@ -41,7 +41,7 @@ def read_message(
         items = list(_read(data[:most], id, name, source, read, can_read, where))
     yield from items
     if most < len(data) or most == MAX_FILE_BYTES:
-        yield Skip(where or source, f"has over {most} bytes; the rest of it was not read")
+        yield Skip(where or source, f"has over {most} bytes; the rest of it was not read", within=True)
 
 
 def _read_or_none(data: bytes, *others: Any) -> list[Document | Skip] | None:
@@ -60,7 +60,9 @@ def _read(
     body = clean(parts.text(message)).strip()
     subject, lines = clean(header(message, "subject")), header_lines(message)
     if is_cut(message):
-        parts.skips.append(Skip(where or source, f"a header has over {MAX_HEADER} characters; the rest was not read"))
+        parts.skips.append(
+            Skip(where or source, f"a header has over {MAX_HEADER} characters; the rest was not read", within=True)
+        )
     if not f"{subject}{body}" and not lines:
         yield from parts.skips
         if parts.skips:

@@ -244,7 +244,7 @@ class Parts:
                 yield f"{title}{item.text}"
 
     def _skip(self, name: str, reason: str, *, transient: bool = False) -> None:
-        self.skips.append(Skip(clean(f"{self._where}:{name}" if name else self._where), reason, transient))
+        self.skips.append(Skip(clean(f"{self._where}:{name}" if name else self._where), reason, transient, within=True))
 
 
 def _decoded_message(outer: Message[Any, Any], inner: Message[Any, Any]) -> Message[Any, Any]:

@@ -35,7 +35,7 @@ def read_docx(path: Path) -> Iterator[Document | Skip]:
         title = package.title()
     yield document_of(path, text, title)
     for what in dict.fromkeys(package.unread):
-        yield Skip(str(path), what)
+        yield Skip(str(path), what, within=True)
 
 
 @dataclass

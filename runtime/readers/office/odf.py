@@ -66,7 +66,7 @@ def _document(path: Path, reading: _Reading, body: Any, styles: Any, meta: Any) 
     title = None if meta is None else next((element.text for element in meta.iter(f"{_DUBLIN}title")), None)
     yield document_of(path, text, title)
     for what in dict.fromkeys(reading.unread):
-        yield Skip(str(path), what)
+        yield Skip(str(path), what, within=True)
 
 
 class _Reading:

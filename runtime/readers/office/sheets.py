@@ -37,9 +37,9 @@ def read_xlsx(path: Path) -> Iterator[Document | Skip]:
     yield document_of(path, text, title)
     for name, count in uncounted.items():
         reason = f"sheet {name!r} has {count} formulas without a result; open it in a spreadsheet and save it there"
-        yield Skip(str(path), reason)
+        yield Skip(str(path), reason, within=True)
     for what in dict.fromkeys(package.unread):
-        yield Skip(str(path), what)
+        yield Skip(str(path), what, within=True)
 
 
 def read_xls(path: Path) -> Iterator[Document | Skip]:

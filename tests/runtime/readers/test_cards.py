@@ -113,9 +113,9 @@ def test_what_is_broken_costs_itself_and_is_named(tmp_path: Path) -> None:
     assert documents[0].text == "Note: first\nsecond line"
     cut = "is cut off before its end; what is there of it was read"
     assert [item for item in found if isinstance(item, Skip)] == [
-        Skip(f"{path}:1", cut),
+        Skip(f"{path}:1", cut, within=True),
         Skip(f"{path}:12", "is a card without text"),
-        Skip(f"{path}:15", cut),
+        Skip(f"{path}:15", cut, within=True),
     ]
 
 

@@ -82,10 +82,10 @@ def test_a_chapter_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert isinstance(document, Document)
     assert document.text == "kept"
     assert skips == [
-        Skip(f"{path}:nowhere", "is not in the book's list of files"),
-        Skip(f"{path}:OPS/gone.xhtml", "is not in the book"),
-        Skip(f"{path}:OPS/binary.xhtml", "is not UTF-8 text (byte 0); save it as UTF-8"),
-        Skip(f"{path}:OPS/locked.xhtml", "is protected against copying"),
+        Skip(f"{path}:nowhere", "is not in the book's list of files", within=True),
+        Skip(f"{path}:OPS/gone.xhtml", "is not in the book", within=True),
+        Skip(f"{path}:OPS/binary.xhtml", "is not UTF-8 text (byte 0); save it as UTF-8", within=True),
+        Skip(f"{path}:OPS/locked.xhtml", "is protected against copying", within=True),
     ]
 
 

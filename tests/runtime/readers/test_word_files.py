@@ -175,9 +175,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Path) -> No
     assert isinstance(document, Document)
     assert document.text == "body"
     assert skips == [
-        Skip(str(path), "its footnotes cannot be read (is damaged (its XML cannot be parsed))"),
-        Skip(str(path), "a drawing in it cannot be read (is damaged (its XML cannot be parsed))"),
-        Skip(str(path), "a document that is embedded in it is not read"),
+        Skip(str(path), "its footnotes cannot be read (is damaged (its XML cannot be parsed))", within=True),
+        Skip(str(path), "a drawing in it cannot be read (is damaged (its XML cannot be parsed))", within=True),
+        Skip(str(path), "a document that is embedded in it is not read", within=True),
     ]
 
 

@@ -102,3 +102,35 @@ def test_the_empty_place_of_a_drive_keeps_the_documents_of_a_folder(
         with opened(library.path) as db:
             db.execute("UPDATE folders SET device = device - 1")
         assert library.sync() == Report(removed=4)
+
+
+def test_a_file_that_was_emptied_has_nothing_in_the_library(tmp_path: Path, encoder: Encoder, notes: Path) -> None:
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.sync(notes)
+        (notes / "lines.jsonl").write_text("\n")
+        (notes / "heron.txt").write_bytes(b"")
+        assert library.sync() == Report(removed=4)
+        assert len(library) == 0
+        assert library.problems(full=True) == []
+
+
+def test_a_message_that_was_deleted_goes_where_another_has_an_attachment_that_is_not_read(
+    tmp_path: Path, encoder: Encoder
+) -> None:
+    def message(number: int, extra: str = "") -> str:
+        return (
+            f"From a@b.org Thu Jan  1 00:00:00 2026\nMessage-ID: <{number}@b.org>\nSubject: note {number}\n"
+            'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="x"\n\n--x\nContent-Type: text/plain\n\nthe heron\n'
+            f"{extra}--x--\n\n"
+        )
+
+    attached = (
+        "--x\nContent-Type: application/x-thing\nContent-Disposition: attachment; filename=a.thing\n\n0123456789\n"
+    )
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        (tmp_path / "box.mbox").write_text(message(1) + message(2, attached))
+        report = library.sync(tmp_path / "box.mbox")
+        assert (report.added, [skip.within for skip in report.skipped]) == (2, [True])
+        (tmp_path / "box.mbox").write_text(message(2, attached))
+        assert library.sync().removed == 1
+        assert [hit.title for hit in library.search("heron", mode="lexical")] == ["note 2"]
