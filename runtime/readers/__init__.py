@@ -13,12 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..document import Document, Skip, clean
-from .office.docx import read_docx
 from .epub import read_epub
 from .html import read_html
 from .mail import read_eml, read_mbox
+from .office.docx import read_docx
 from .office.odf import read_flat_odf, read_odf
-from .old_office import read_pptx, read_xlsx
+from .office.rtf import read_rtf
+from .office.sheets import read_workbook
+from .office.slides import read_pptx
 from .pdf import read_pdf
 from .plain import read_markdown, read_text
 from .sandbox import Sandbox
@@ -42,7 +44,8 @@ _IN_SANDBOX: dict[str, Reader] = {
     ".dotx": read_docx,
     ".dotm": read_docx,
     ".pptx": read_pptx,
-    ".xlsx": read_xlsx,
+    ".xlsx": read_workbook,
+    ".rtf": read_rtf,
     ".odt": read_odf,
     ".ott": read_odf,
     ".otp": read_odf,

@@ -39,7 +39,10 @@ def read_pdf(path: Path) -> Iterator[Document | Skip]:
         reading = _Reading(pdf)
         text = _AT_PAGE_END.sub(rf"\1\2{PAGE_BREAK}", joined(reading.pages(), PAGE_BREAK))
         title = clean(pdf.get_metadata_value("Title")).strip()
-        unread = [*reading.unread(), *(f"{name!r}, which is attached to it, is not read" for name in attachments_of(pdf))]
+        unread = [
+            *reading.unread(),
+            *(f"{name!r}, which is attached to it, is not read" for name in attachments_of(pdf)),
+        ]
     finally:
         pdf.close()
     if text.strip():

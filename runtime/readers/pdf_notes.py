@@ -1,4 +1,4 @@
-"""What people put on a PDF's pages: values of form fields, text boxes and comments, a line each (ISO 32000, 12.5, 12.7).
+"""What people put on a PDF's pages: values of form fields, text boxes, comments, a line each (ISO 32000, 12.5, 12.7).
 
 PDFium's text of a page holds what is printed on it alone.
 """
