@@ -24,8 +24,9 @@ from .mail.outlook import read_msg
 from .notes.markdown import read_markdown
 from .office.docx import read_docx
 from .office.odf import read_flat_odf, read_odf
-from .office.sheets import read_xls, read_xlsx
-from .old_office import read_pptx
+from .office.rtf import read_rtf
+from .office.sheets import read_workbook
+from .office.slides import read_pptx
 from .pdf import read_pdf
 from .plain import read_text
 from .sandbox import Sandbox
@@ -50,13 +51,19 @@ _IN_SANDBOX: dict[str, Reader] = {
     ".dotx": read_docx,
     ".dotm": read_docx,
     ".pptx": read_pptx,
-    ".xlsx": read_xlsx,
-    ".xlsm": read_xlsx,
-    ".xltx": read_xlsx,
-    ".xltm": read_xlsx,
-    ".xls": read_xls,
-    ".xlt": read_xls,
-    ".xlsb": read_xls,
+    ".ppsx": read_pptx,
+    ".pptm": read_pptx,
+    ".ppsm": read_pptx,
+    ".potx": read_pptx,
+    ".potm": read_pptx,
+    ".xlsx": read_workbook,
+    ".xlsm": read_workbook,
+    ".xltx": read_workbook,
+    ".xltm": read_workbook,
+    ".xlsb": read_workbook,
+    ".xls": read_workbook,
+    ".xlt": read_workbook,
+    ".rtf": read_rtf,
     ".odt": read_odf,
     ".ott": read_odf,
     ".otp": read_odf,

@@ -14,7 +14,7 @@ from typing import Any
 from ...document import Document, Skip
 from ..text import document_of, joined
 from ..zipped import checked_zip
-from .package import DRAWN, Package, drawn, local, value
+from .package import DRAWN, Package, chosen, drawn, local, value
 from .symbols import symbol
 
 _MAIN = "word/document.xml"
@@ -76,7 +76,7 @@ class _Word:
             elif name == "tbl":
                 yield from self._rows(child)
             elif name == "AlternateContent":
-                yield from self._blocks(_chosen(child))
+                yield from self._blocks(chosen(child))
             elif name == "altChunk":
                 self._package.unread.append("a document that is embedded in it is not read")
             elif name not in _HIDDEN:
@@ -110,11 +110,13 @@ class _Word:
                 behind.readings += [text for one in child if local(one) == "rt" and (text := self._inline(one, behind))]
                 parts += [self._inline(one, behind) for one in child if local(one) == "rubyBase"]
             elif name == "AlternateContent":
-                parts.append(self._inline(_chosen(child), behind))
+                parts.append(self._inline(chosen(child), behind))
             elif name == "txbxContent":
                 behind.boxes.append(child)
             elif name in _NOTES:
                 behind.notes.append((_NOTES[name], value(child, "id")))
+            elif name == "OLEObject":
+                self._package.unread.append(f"what is embedded in it ({value(child, 'ProgID')}) is not read")
             elif name in ("chart", "relIds"):
                 behind.drawn.append(value(child, "id") or value(child, "dm"))
             elif name == "textpath":  # letters as a drawing, a watermark too
@@ -237,9 +239,3 @@ def _within(element: Any, name: str) -> Iterator[Any]:
             yield child
         elif local(child) not in _HIDDEN and local(child) not in ("p", "tbl", "tr", "tc"):
             yield from _within(child, name)
-
-
-def _chosen(alternatives: Any) -> Any:
-    """Of two forms of the same, that which is for today's Word, unless it is empty."""
-    forms = sorted(alternatives, key=lambda one: local(one) != "Choice")
-    return next((form for form in forms if any(local(one) == "t" for one in form.iter())), forms[0] if forms else [])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import zipfile
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 from ..text import Unreadable
 from ..zipped import member, parsed
@@ -38,6 +38,13 @@ class Package:
     def data(self, name: str) -> bytes:
         """The bytes of a part; raises Unreadable where there is none or it is damaged."""
         return member(self._archive, self._names.get(_key(name), name))
+
+    def stream(self, name: str) -> IO[bytes]:
+        """A part to read from; raises Unreadable where there is none."""
+        try:
+            return self._archive.open(self._names.get(_key(name), name))
+        except (KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise Unreadable(f"is damaged ({name})") from error
 
     def has(self, name: str) -> bool:
         """Whether there is a part of this name."""
@@ -94,6 +101,17 @@ def drawn(root: Any) -> Iterator[str]:
             continue
         texts[" ".join(text.split())] = None
     yield from filter(None, texts)
+
+
+def reference(element: Any) -> str:
+    """The id by which an element refers to a part; elements may have one of their own beside it."""
+    return next((str(value) for key, value in element.attrib.items() if key.endswith("}id")), "")
+
+
+def chosen(alternatives: Any) -> Any:
+    """Of two forms of the same, that which is for today's programs, unless it is without text."""
+    forms = sorted(alternatives, key=lambda one: local(one) != "Choice")
+    return next((form for form in forms if any(local(one) == "t" for one in form.iter())), forms[0] if forms else [])
 
 
 def local(element: Any) -> str:

@@ -1,155 +1,218 @@
-"""Workbooks: a heading for each sheet, a line for each row, as last calculated; comments and charts behind their sheet.
+"""Excel files: a heading for each sheet, a line for each row as last calculated; charts, text boxes and comments below.
 
-Today's are read a row at a time (openpyxl), whatever they say of the size of their sheets; older and binary ones, and
-those that openpyxl has no way with, by calamine.
+Cells are read by calamine, which reads .xlsx, .xlsb and .xls alike and does not believe what a sheet says of its size.
 """
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Iterable, Iterator
-from datetime import datetime, time
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ...document import Document, Skip
-from ..text import Unreadable, document_of, joined, limited
+from ..text import Unreadable, document_of, joined
 from ..zipped import checked_zip
-from .package import DRAWN, Package, drawn, local, value
+from .ole import OLE, title_of
+from .package import DRAWN, Package, drawn, local, reference, value
 
-_SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://purl.oclc.org/ooxml/spreadsheetml/main"
+MAX_CELLS = 10_000_000
+
+_MAIN = "xl/workbook.xml"
+_THREADED = "tc="  # the author of what stands for a threaded comment in older programs
+_PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_SECTION = re.compile("&[LCR]")
+_NUMBERED = re.compile("&[PN]")  # a page's number, which programs put there by themselves
+_CODES = re.compile(r'&"[^"]*"|&K[0-9A-Fa-f]{6}|&[0-9]{1,3}|&[A-Za-z]')
+_ROUND = 10**15
 
 
-def read_xlsx(path: Path) -> Iterator[Document | Skip]:
-    """A workbook of today's Excel."""
-    with checked_zip(path) as archive:
-        package = Package(archive, "xl/workbook.xml")
-        try:
-            sheets = list(_rows_by_openpyxl(path))
-        except Unreadable:
-            raise
-        except Exception:  # of many kinds, for what other programs write; the other reader asks for less
-            sheets = list(_rows_by_calamine(path))
-        besides, uncounted = _besides(package, archive)
-        lines = (line for name, rows in sheets for line in (*rows, *besides.get(name, ())))
-        text = joined(lines, "\n")
-        title = package.title()
-    yield document_of(path, text, title)
-    for name, count in uncounted.items():
-        reason = f"sheet {name!r} has {count} formulas without a result; open it in a spreadsheet and save it there"
-        yield Skip(str(path), reason, within=True)
-    for what in dict.fromkeys(package.unread):
+def read_workbook(path: Path) -> Iterator[Document | Skip]:
+    """A workbook of Excel, in a zip archive or in the binary format of before 2007."""
+    with path.open("rb") as stream:
+        is_old = stream.read(len(OLE)) == OLE
+    if is_old:
+        book = _Book(path, None)
+        yield document_of(path, joined(book.lines(), "\n"), title_of(path))
+    else:
+        with checked_zip(path) as archive:
+            book = _Book(path, Package(archive, _MAIN))
+            assert book.package is not None
+            text, title = joined(book.lines(), "\n"), book.package.title()
+            book.unread += book.package.unread
+        if text.strip() or not book.unread:
+            yield document_of(path, text, title)
+    for what in dict.fromkeys(book.unread):
         yield Skip(str(path), what, within=True)
 
 
-def read_xls(path: Path) -> Iterator[Document | Skip]:
-    """A workbook of an older Excel (.xls), or a binary one (.xlsb)."""
-    limited(path)
-    if zipfile.is_zipfile(path):
-        checked_zip(path).close()
-    yield document_of(path, joined((line for _, rows in _rows_by_calamine(path) for line in rows), "\n"), None)
+class _Book:
+    """A workbook that is being read.
+
+    Attributes:
+        package: its parts, of which the binary format has none.
+        unread: what could not be read of it.
+    """
+
+    def __init__(self, path: Path, package: Package | None) -> None:
+        self._path = path
+        self.package = package
+        self.unread: list[str] = []
+        self._parts = {} if package is None else _sheets(package)
+        self._people = {} if package is None else _people(package)
+
+    def lines(self) -> Iterator[str]:
+        """The lines of all sheets."""
+        import python_calamine
+
+        book = _opened(self._path)
+        for name in book.sheet_names:
+            yield f"\n# {' '.join(name.split())}\n"
+            part = self._parts.get(name, "")
+            margins, is_read = self._checked(name, part) if part else ([], True)
+            if is_read:
+                try:
+                    yield from _rows(book.get_sheet_by_name(name))
+                except python_calamine.CalamineError as error:
+                    self.unread.append(f"sheet {name!r} cannot be read ({error})")
+            if self.package is not None and part:
+                yield from self._around(part)
+            yield from margins
+        if self.package is not None and not self._parts:
+            for kind, part in self.package.related(self.package.main).values():
+                if kind in ("worksheet", "chartsheet"):
+                    yield from self._around(part)
+
+    def _checked(self, name: str, part: str) -> tuple[list[str], bool]:
+        """What is printed around a sheet, and whether its cells can be read; counts formulas that have no value."""
+        assert self.package is not None
+        from lxml import etree
+
+        missing = rows = columns = 0
+        margins: dict[str, None] = {}
+        wanted = ("{*}c", "{*}row", "{*}headerFooter")
+        try:
+            with self.package.stream(part) as stream:
+                for _, one in etree.iterparse(
+                    stream, tag=wanted, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+                ):
+                    tag = local(one)
+                    if tag == "c":
+                        missing += _has_no_value(one)
+                        if found := _PLACE.fullmatch(one.get("r", "")):
+                            columns = max(columns, _column(found[1]))
+                            rows = max(rows, int(found[2]))
+                    elif tag == "headerFooter":
+                        margins.update((line, None) for line in _margins(one))
+                    else:
+                        one.clear()
+                        while one.getprevious() is not None:
+                            del one.getparent()[0]
+        except (etree.XMLSyntaxError, zipfile.BadZipFile, EOFError, Unreadable) as error:
+            self.unread.append(f"sheet {name!r} is damaged ({error})")
+        if missing:
+            formulas = "1 formula has" if missing == 1 else f"{missing} formulas have"
+            advice = "open the file in a spreadsheet program and save it"
+            self.unread.append(f"sheet {name!r}: {formulas} no value in the file; {advice}")
+        if rows * columns > MAX_CELLS:
+            self.unread.append(f"sheet {name!r} spreads over {rows} rows and {columns} columns; split it")
+        return list(margins), rows * columns <= MAX_CELLS
+
+    def _around(self, part: str) -> Iterator[str]:
+        """The texts of drawings on a sheet and the comments on its cells."""
+        assert self.package is not None
+        for drawing, root in self.package.roots("drawing", part):
+            yield from drawn(root)
+            for kind, name in self.package.related(drawing).values():
+                inner = self.package.read(name, "a drawing in it") if kind in DRAWN else None
+                yield from () if inner is None else drawn(inner)
+        for _, root in self.package.roots("threadedComment", part):
+            for one in root:
+                text = " ".join(" ".join(part.text or "" for part in one.iter() if local(part) == "text").split())
+                yield from _comment(self._people.get(value(one, "personId"), ""), text)
+        for _, root in self.package.roots("comments", part):
+            authors = [one.text or "" for one in root.iter() if local(one) == "author"]
+            for one in (one for one in root.iter() if local(one) == "comment"):
+                number = value(one, "authorId")
+                author = authors[int(number)] if number.isdecimal() and int(number) < len(authors) else ""
+                text = "".join(part.text or "" for part in one.iter() if local(part) == "t")
+                if not author.startswith(_THREADED):
+                    yield from _comment(author, " ".join(text.removeprefix(f"{author}:").split()))
 
 
-def _rows_by_openpyxl(path: Path) -> Iterator[tuple[str, list[str]]]:
-    import openpyxl
-
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()  # it may name another size than it has
-            yield sheet.title, [_heading(sheet.title), *_lines(sheet.iter_rows(values_only=True))]
-    finally:
-        book.close()
-
-
-def _rows_by_calamine(path: Path) -> Iterator[tuple[str, list[str]]]:
+def _opened(path: Path) -> Any:
     import python_calamine
 
     try:
-        book = python_calamine.CalamineWorkbook.from_path(str(path))
-        for sheet in book.sheets_metadata:
-            if sheet.typ == python_calamine.SheetTypeEnum.WorkSheet:
-                rows = book.get_sheet_by_name(sheet.name).iter_rows()
-                yield sheet.name, [_heading(sheet.name), *_lines(rows)]
+        return python_calamine.CalamineWorkbook.from_path(path)
     except python_calamine.PasswordError as error:
         raise Unreadable("needs a password; save it without one") from error
     except python_calamine.CalamineError as error:
-        raise Unreadable("is damaged or of another format (no workbook)") from error
+        raise Unreadable(f"is damaged or of another format ({error})") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # which is no Exception
+            raise
+        raise Unreadable("is damaged") from error
 
 
-def _heading(name: str) -> str:
-    return f"\n# {' '.join(name.split())}\n"
+def _comment(author: str, text: str) -> Iterator[str]:
+    if text:
+        yield f"Comment ({author}): {text}" if author else f"Comment: {text}"
 
 
-def _lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    for row in rows:
-        if line := " | ".join(text for cell in row if cell is not None and (text := _text(cell))):
+def _rows(sheet: Any) -> Iterator[str]:
+    for row in sheet.iter_rows():
+        if line := " | ".join(text for cell in row if (text := " ".join(_shown(cell).split()))):
             yield line
 
 
-def _text(cell: Any) -> str:
-    """A cell as a person would write it: a day without a time, a whole number without a point."""
-    if isinstance(cell, datetime) and cell.time() == time():
-        cell = cell.date()
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        cell = int(cell)
-    return " ".join(str(cell).split())
+def _shown(cell: Any) -> str:
+    """A value as a person would write it."""
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < _ROUND else f"{cell:.15g}"
+    if isinstance(cell, datetime):
+        return cell.isoformat(" ", "seconds").removesuffix(" 00:00:00")
+    if isinstance(cell, timedelta):
+        minutes, seconds = divmod(round(cell.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return cell.isoformat() if isinstance(cell, date) else str(cell)
 
 
-def _besides(package: Package, archive: zipfile.ZipFile) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """Comments and words of charts by sheet, and how many formulas have no result."""
-    lines: dict[str, list[str]] = {}
-    formulas: dict[str, int] = {}
-    book = package.read(package.main, "its list of sheets")
-    targets = package.related(package.main)
-    for sheet in () if book is None else (one for one in book.iter() if local(one) == "sheet"):
-        name, (_, part) = value(sheet, "name"), targets.get(value(sheet, "id"), ("", ""))
-        if not package.has(part):
-            continue
-        lines[name] = [*_comments(package, part), *_charts(package, part)]
-        if count := _without_result(package.data(part)):
-            formulas[name] = count
-    return lines, formulas
+def _has_no_value(cell: Any) -> bool:
+    """Whether a cell is a formula that the program which wrote it did not calculate."""
+    parts = {local(one): one.text for one in cell}
+    return "f" in parts and "is" not in parts and not parts.get("v") and not ("v" in parts and cell.get("t") == "str")
 
 
-def _comments(package: Package, sheet: str) -> Iterator[str]:
-    texts: dict[str, None] = {}
-    # A thread has its replies in a part of its own, and what older programs show of it among the comments.
-    threads = [comment for _, root in package.roots("threadedComment", sheet) for comment in root]
-    for comment in threads:
-        texts[_joined(comment)] = None
-    for _, root in package.roots("comments", sheet):
-        for comment in (one for one in root.iter() if local(one) == "comment"):
-            if not (threads and "[Threaded comment]" in _joined(comment)):
-                texts[_joined(comment)] = None
-    yield from (f"Comment: {text}" for text in texts if text)
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
 
 
-def _joined(element: Any) -> str:
-    parts = (one.text or "" for one in element.iter() if local(one) in ("t", "text"))
-    return " ".join("".join(parts).split())
+def _margins(element: Any) -> Iterator[str]:
+    for one in element:
+        name = "Header" if "Header" in local(one) else "Footer"
+        for section in _SECTION.split((one.text or "").replace("&&", "\0")):
+            text = " ".join(_CODES.sub(" ", section).replace("\0", "&").split())
+            if text and not _NUMBERED.search(section):
+                yield f"{name}: {text}"
 
 
-def _charts(package: Package, sheet: str) -> Iterator[str]:
-    for name, drawing in package.roots("drawing", sheet):
-        yield from drawn(drawing)
-        for kind in DRAWN:
-            for _, chart in package.roots(kind, name):
-                yield from drawn(chart)
+def _sheets(package: Package) -> dict[str, str]:
+    """The parts of the sheets by their names; the binary form has no XML for them, and none is found."""
+    if not package.main.lower().endswith(".xml"):
+        return {}
+    related = package.related(package.main)
+    sheets = (one for one in package.part(package.main).iter() if local(one) == "sheet")
+    return {value(one, "name"): related.get(reference(one), ("", ""))[1] for one in sheets}
 
 
-def _without_result(data: bytes) -> int:
-    """How many cells of a sheet have a formula and no value."""
-    from io import BytesIO
-
-    from lxml import etree
-
-    count = 0
-    tags = [f"{{{names}}}c" for names in _SHEETS]
-    for _, cell in etree.iterparse(BytesIO(data), tag=tags, resolve_entities=False, no_network=True, recover=True):
-        parts = {local(part): part.text for part in cell}
-        count += "f" in parts and not parts.get("v")
-        cell.clear()
-        while cell.getprevious() is not None:
-            del cell.getparent()[0]
-    return count
+def _people(package: Package) -> dict[str, str]:
+    people = (one for _, root in package.roots("person") for one in root)
+    return {value(one, "id"): value(one, "displayName") for one in people}

@@ -39,8 +39,8 @@ def changed(path: Path, part: str, pattern: bytes, by: bytes) -> Path:
 
 def test_cells_comments_and_charts_are_read_and_a_formula_without_a_result_is_said() -> None:
     text, skips = read(FILES / "stock.xlsx")
-    assert text == f"# Stock\n\n{ROWS}\nComment: count again\nCounts by drug\n\n# Second\n\nlonely"
-    reason = "sheet 'Stock' has 1 formulas without a result; open it in a spreadsheet and save it there"
+    assert text == f"# Stock\n\n{ROWS}\nCounts by drug\nComment (Ann): count again\n\n# Second\n\nlonely"
+    reason = "sheet 'Stock': 1 formula has no value in the file; open the file in a spreadsheet program and save it"
     assert skips == [Skip(str(FILES / "stock.xlsx"), reason, within=True)]
 
 
@@ -75,12 +75,12 @@ def test_equal_cells_stay_and_hidden_sheets_are_read(tmp_path: Path) -> None:
     book.create_sheet("Kept").sheet_state = "hidden"
     book["Kept"].append(["archive"])
     book.save(tmp_path / "a.xlsm")
-    assert read(tmp_path / "a.xlsm")[0] == "# Sheet\n\n3 | 3 | 3 | True | a b\n\n# Kept\n\narchive"
+    assert read(tmp_path / "a.xlsm")[0] == "# Sheet\n\n3 | 3 | 3 | TRUE | a b\n\n# Kept\n\narchive"
 
 
 def test_what_is_no_workbook_is_named(tmp_path: Path) -> None:
     for name in ("a.xls", "a.xlsb"):
         (tmp_path / name).write_bytes(b"no workbook at all")
         assert list(read_here(tmp_path / name)) == [
-            Skip(str(tmp_path / name), "is damaged or of another format (no workbook)")
+            Skip(str(tmp_path / name), "is damaged or of another format (no zip archive)")
         ]

@@ -124,7 +124,7 @@ def test_a_message_that_was_deleted_goes_where_another_has_an_attachment_that_is
             f"{extra}--x--\n\n"
         )
 
-    attached = (
+    attached = "--x\nContent-Type: a/b\nContent-Disposition: attachment; filename=a.thing\n\n0123456789\n"
         "--x\nContent-Type: application/x-thing\nContent-Disposition: attachment; filename=a.thing\n\n0123456789\n"
     )
     with Library(tmp_path / "a.nest", encoder=encoder) as library:
