@@ -117,16 +117,13 @@ def test_a_file_that_was_emptied_has_nothing_in_the_library(tmp_path: Path, enco
 def test_a_message_that_was_deleted_goes_where_another_has_an_attachment_that_is_not_read(
     tmp_path: Path, encoder: Encoder
 ) -> None:
-    def message(number: int, extra: str = "") -> str:
-        return (
-            f"From a@b.org Thu Jan  1 00:00:00 2026\nMessage-ID: <{number}@b.org>\nSubject: note {number}\n"
-            'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="x"\n\n--x\nContent-Type: text/plain\n\nthe heron\n'
-            f"{extra}--x--\n\n"
-        )
+    def message(number: int, *parts: str) -> str:
+        head = f"From a@b.org Thu Jan  1 00:00:00 2026\nMessage-ID: <{number}@b.org>\nSubject: note {number}\n"
+        kind = 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="x"\n\n'
+        inside = "".join(f"--x\n{part}\n" for part in ("Content-Type: text/plain\n\nthe heron", *parts))
+        return f"{head}{kind}{inside}--x--\n\n"
 
-    attached = "--x\nContent-Type: a/b\nContent-Disposition: attachment; filename=a.thing\n\n0123456789\n"
-        "--x\nContent-Type: application/x-thing\nContent-Disposition: attachment; filename=a.thing\n\n0123456789\n"
-    )
+    attached = "Content-Type: a/b\nContent-Disposition: attachment; filename=a.thing\n\n0123456789"
     with Library(tmp_path / "a.nest", encoder=encoder) as library:
         (tmp_path / "box.mbox").write_text(message(1) + message(2, attached))
         report = library.sync(tmp_path / "box.mbox")
