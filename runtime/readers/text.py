@@ -65,8 +65,8 @@ def document_of(path: Path, text: str, title: str | None) -> Document:
 
 
 def shown(text: str) -> str:
-    """A text without control characters, which nobody sees: a space stands for each, a line's end for returns."""
-    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """A text without what nobody sees: a space stands for a control character, nothing for a soft hyphen."""
+    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n").replace("\xad", ""))
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:
