@@ -21,12 +21,11 @@ from .jsonl import read_jsonl
 from .mail.mailbox import read_mbox
 from .mail.message import read_eml, read_emlx
 from .mail.outlook import read_msg
+from .named import SUFFIXES as NAMED
+from .named import read_named
 from .notes.markdown import read_markdown
-from .office.docx import read_docx
-from .office.odf import read_flat_odf, read_odf
-from .office.rtf import read_rtf
-from .office.sheets import read_workbook
-from .office.slides import read_pptx
+from .office.by_content import SUFFIXES as OFFICE
+from .office.by_content import read_office
 from .pdf import read_pdf
 from .plain import read_text
 from .sandbox import Sandbox
@@ -46,34 +45,7 @@ _HERE: dict[str, Reader] = {
 }
 _IN_SANDBOX: dict[str, Reader] = {
     ".pdf": read_pdf,
-    ".docx": read_docx,
-    ".docm": read_docx,
-    ".dotx": read_docx,
-    ".dotm": read_docx,
-    ".pptx": read_pptx,
-    ".ppsx": read_pptx,
-    ".pptm": read_pptx,
-    ".ppsm": read_pptx,
-    ".potx": read_pptx,
-    ".potm": read_pptx,
-    ".xlsx": read_workbook,
-    ".xlsm": read_workbook,
-    ".xltx": read_workbook,
-    ".xltm": read_workbook,
-    ".xlsb": read_workbook,
-    ".xls": read_workbook,
-    ".xlt": read_workbook,
-    ".rtf": read_rtf,
-    ".odt": read_odf,
-    ".ott": read_odf,
-    ".otp": read_odf,
-    ".odg": read_odf,
-    ".fodt": read_flat_odf,
-    ".fodp": read_flat_odf,
-    ".fodg": read_flat_odf,
-    ".fods": read_flat_odf,
-    ".odp": read_odf,
-    ".ods": read_odf,
+    **dict.fromkeys(OFFICE, read_office),
     ".epub": read_epub,
     ".html": read_html,
     ".htm": read_html,
@@ -87,14 +59,16 @@ _IN_SANDBOX: dict[str, Reader] = {
     ".ics": read_ics,
     ".vcf": read_vcf,
 }
-READERS = _HERE | _IN_SANDBOX
+_NAMED: dict[str, Reader] = dict.fromkeys(NAMED, read_named)
+READERS = _HERE | _IN_SANDBOX | _NAMED
 
 MAX_SKIPS = 1000
 _MAX_REASON = 300
 
 
 def can_read(path: Path | str) -> bool:
-    """Whether there is a reader for a file of this name and place."""
+    """Whether there is a reader for a file of this name and place, be it one that says why the file
+    cannot be read."""
     return _suffix(Path(path)) in READERS
 
 
@@ -167,4 +141,4 @@ def _line(reason: str) -> str:
 
 def known_suffixes() -> str:
     """The suffixes that can be read, for a message."""
-    return " ".join(sorted(READERS))
+    return " ".join(sorted(READERS.keys() - _NAMED))

@@ -20,7 +20,7 @@ MAX_TEXT = 16 * 1024 * 1024
 _CHUNK = 1 << 18
 
 
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\uf000-\uf0ff\ufffe\uffff]")
 
 
 class Unreadable(Exception):
@@ -154,8 +154,8 @@ def document_of(path: Path, text: str, title: str | None, metadata: Mapping[str,
 
 
 def shown(text: str) -> str:
-    """A text without control characters, which nobody sees: a space stands for each, a line's end for returns."""
-    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """A text without what nobody sees: a space stands for a control character, nothing for a soft hyphen."""
+    return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n").replace("\xad", ""))
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:

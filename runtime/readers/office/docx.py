@@ -117,6 +117,8 @@ class _Word:
                 behind.notes.append((_NOTES[name], value(child, "id")))
             elif name == "OLEObject":
                 self._package.unread.append(f"what is embedded in it ({value(child, 'ProgID')}) is not read")
+            elif name == "control":  # of ActiveX, whose value is in a form of its own
+                self._package.unread.append(f"its control {value(child, 'name')!r} is not read")
             elif name in ("chart", "relIds"):
                 behind.drawn.append(value(child, "id") or value(child, "dm"))
             elif name == "textpath":  # letters as a drawing, a watermark too

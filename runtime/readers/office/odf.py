@@ -6,7 +6,7 @@ Texts, presentations, drawings and sheets, in a zip archive or as one XML file (
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from ...document import Document, Skip
 from ...place import PAGE_BREAK
 from ..text import MAX_FILE_BYTES, Unreadable, document_of, joined, read_bytes
 from ..zipped import checked_zip, member, parsed
+from .sheets import without_values
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_FORM = "{urn:oasis:names:tc:opendocument:xmlns:form:1.0}"
+_SLIDE = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
 _DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
@@ -28,7 +31,7 @@ _HIDDEN = frozenset(
         f"{_TEXT}tracked-changes",
         f"{_TEXT}note-citation",
         f"{_TEXT}ruby-text",
-        f"{_OFFICE}forms",
+        f"{_TEXT}page-number",
         f"{_TABLE}covered-table-cell",
         "{urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0}title",
         "{urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0}desc",
@@ -37,6 +40,7 @@ _HIDDEN = frozenset(
 _CHARS = {f"{_TEXT}tab": "\t", f"{_TEXT}line-break": "\n"}
 _NOTE, _COMMENT = f"{_TEXT}note", f"{_OFFICE}annotation"
 _MARGINS = {f"{_STYLE}header": "Header", f"{_STYLE}footer": "Footer"}
+_MANIFEST = "META-INF/manifest.xml"
 _MAX_SPACES = 100
 _MAX_REPEATED = 100
 
@@ -45,10 +49,10 @@ def read_odf(path: Path) -> Iterator[Document | Skip]:
     """An OpenDocument text, presentation, drawing or sheet; form feeds between pages and slides."""
     with checked_zip(path) as archive:
         reading = _Reading(archive)
+        if b"encryption-data" in reading.part(_MANIFEST, lambda data: data, b""):
+            raise Unreadable("needs a password; save it without one")
         body = parsed(member(archive, "content.xml"))
-        names = archive.namelist()
-        styles = parsed(member(archive, "styles.xml")) if "styles.xml" in names else None
-        meta = parsed(member(archive, "meta.xml")) if "meta.xml" in names else None
+        styles, meta = (reading.part(name, parsed, None) for name in ("styles.xml", "meta.xml"))
         yield from _document(path, reading, body, styles, meta)
 
 
@@ -82,6 +86,16 @@ class _Reading:
         self._is_sheet = False
         self.unread: list[str] = []
 
+    def part(self, name: str, read: Callable[[bytes], Any], missing: Any) -> Any:
+        """A part of the archive; what is given instead where there is none, or none that can be read."""
+        if self._archive is None or name not in self._archive.namelist():
+            return missing
+        try:
+            return read(member(self._archive, name))
+        except Unreadable as reason:
+            self.unread.append(f"its {name} cannot be read ({reason})")
+            return missing
+
     def blocks(self, element: Any) -> Iterator[str]:
         """The lines of a part of a document, itself included."""
         tag = element.tag
@@ -100,6 +114,14 @@ class _Reading:
             yield from self._rows(element)
         elif tag == _COMMENT:
             yield from self._comment(element)
+        elif element.get(f"{_SLIDE}class") == "title":
+            if text := self._flat(element):
+                yield f"# {text}\n"
+        elif tag == f"{_OFFICE}forms":
+            yield from _fields(element)
+        elif tag == f"{_SLIDE}notes":
+            lines = [line for child in element for line in self.blocks(child) if line]
+            yield from [f"Notes: {lines[0]}", *lines[1:]] if lines else []
         elif tag == f"{_DRAW}object":
             yield from self._object(element.get(_HREF, ""))
         else:
@@ -162,15 +184,20 @@ class _Reading:
         return "".join(parts)
 
     def _rows(self, table: Any) -> Iterator[str]:
+        missing = 0
         for row in _within(table, f"{_TABLE}table-row"):
             cells: list[str] = []
             for cell in _within(row, f"{_TABLE}table-cell"):
+                missing += f"{_TABLE}formula" in cell.attrib and f"{_OFFICE}value-type" not in cell.attrib
                 if text := self._flat(cell):
                     repeated = cell.get(f"{_TABLE}number-columns-repeated", "1")
                     cells += [text] * min(int(repeated) if repeated.isdecimal() else 1, _MAX_REPEATED)
             repeated = row.get(f"{_TABLE}number-rows-repeated", "1")
             if cells:
                 yield from [" | ".join(cells)] * min(int(repeated) if repeated.isdecimal() else 1, _MAX_REPEATED)
+
+        if missing:
+            self.unread.append(without_values(table.get(f"{_TABLE}name", ""), missing))
 
     def _comment(self, element: Any) -> Iterator[str]:
         author = next((one.text for one in element.iter(f"{_DUBLIN}creator")), None)
@@ -179,13 +206,8 @@ class _Reading:
 
     def _object(self, name: str) -> Iterator[str]:
         """The texts of a chart or another document that is part of this one."""
-        name = f"{name.removeprefix('./')}/content.xml"
-        if self._archive is None or name not in self._archive.namelist():
-            return
-        try:
-            root = parsed(member(self._archive, name))
-        except Unreadable as reason:
-            self.unread.append(f"a part of it cannot be read ({reason})")
+        root = self.part(f"{name.removeprefix('./')}/content.xml", parsed, None)
+        if root is None:
             return
         texts = (" ".join("".join(one.itertext()).split()) for one in root.iter(f"{_TEXT}p"))
         yield from dict.fromkeys(filter(None, texts))
@@ -193,6 +215,26 @@ class _Reading:
     def _flat(self, element: Any) -> str:
         lines = (line for child in element for line in self.blocks(child))
         return " ".join(" ".join(lines).split())
+
+
+def _fields(forms: Any) -> Iterator[str]:
+    """What the controls of forms show: labels, and values that were typed or chosen."""
+    for one in forms.iter():
+        kind = one.tag.removeprefix(_FORM) if isinstance(one.tag, str) else ""
+        label, name = one.get(f"{_FORM}label", ""), one.get(f"{_FORM}name", "")
+        typed = one.get(f"{_FORM}current-value") or one.get(f"{_FORM}value", "")
+        if kind in ("checkbox", "radio"):
+            state = one.get(f"{_FORM}current-state") or one.get(f"{_FORM}state")
+            is_on = state == "checked" or one.get(f"{_FORM}current-selected") == "true"
+            yield f"Field ({label or name}): checked" if is_on else label
+        elif kind == "listbox":
+            chosen = (part for part in one if part.get(f"{_FORM}current-selected") == "true")
+            if texts := ", ".join(part.get(f"{_FORM}label", "") for part in chosen):
+                yield f"Field ({name}): {texts}"
+        elif kind in ("fixed-text", "button", "frame"):
+            yield label
+        elif kind not in ("hidden", "password", "properties", "property") and typed:
+            yield f"Field ({name}): {typed}"
 
 
 def _within(element: Any, tag: str) -> Iterator[Any]:

@@ -27,9 +27,9 @@ class Package:
     def __init__(self, archive: zipfile.ZipFile, main: str) -> None:
         self._archive = archive
         self._names = {_key(name): name for name in archive.namelist()}
+        self.unread: list[str] = []
         roots = self.related("").values()
         self.main = next((target for kind, target in roots if kind == "officeDocument"), main)
-        self.unread: list[str] = []
 
     def part(self, name: str) -> Any:
         """The root of a part; raises Unreadable where there is none or it is damaged."""
@@ -56,8 +56,9 @@ class Package:
         relations = posixpath.join(folder, "_rels", f"{name}.rels")
         if not self.has(relations):
             return {}
+        root = self.read(relations, "what belongs to its parts")
         found = {}
-        for one in self.part(relations):
+        for one in () if root is None else root:
             if local(one) == "Relationship" and one.get("TargetMode") != "External":
                 target = posixpath.normpath(posixpath.join("/", folder, one.get("Target", ""))).lstrip("/")
                 found[one.get("Id", "")] = (one.get("Type", "").rpartition("/")[2], target)

@@ -14,8 +14,7 @@ from pathlib import Path
 from ...document import Document, Skip
 from ..text import Unreadable, document_of, joined, limited
 from .codepages import CHARSETS, SYMBOLS, codec
-from .fields import shown_of
-from .symbols import symbol
+from .symbols import shown_of, symbol
 
 START = b"{\\rtf"
 

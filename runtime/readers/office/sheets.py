@@ -113,9 +113,7 @@ class _Book:
         except (etree.XMLSyntaxError, zipfile.BadZipFile, EOFError, Unreadable) as error:
             self.unread.append(f"sheet {name!r} is damaged ({error})")
         if missing:
-            formulas = "1 formula has" if missing == 1 else f"{missing} formulas have"
-            advice = "open the file in a spreadsheet program and save it"
-            self.unread.append(f"sheet {name!r}: {formulas} no value in the file; {advice}")
+            self.unread.append(without_values(name, missing))
         if rows * columns > MAX_CELLS:
             self.unread.append(f"sheet {name!r} spreads over {rows} rows and {columns} columns; split it")
         return list(margins), rows * columns <= MAX_CELLS
@@ -140,6 +138,12 @@ class _Book:
                 text = "".join(part.text or "" for part in one.iter() if local(part) == "t")
                 if not author.startswith(_THREADED):
                     yield from _comment(author, " ".join(text.removeprefix(f"{author}:").split()))
+
+
+def without_values(sheet: str, count: int) -> str:
+    """The reason of a Skip for formulas of a sheet that the program which wrote it did not calculate."""
+    formulas = "1 formula has" if count == 1 else f"{count} formulas have"
+    return f"sheet {sheet!r}: {formulas} no value in the file; open it in a spreadsheet program and save it"
 
 
 def _opened(path: Path) -> Any:

@@ -71,7 +71,8 @@ class _Deck:
         for shape in shapes:
             yield from self._shape(shape, parts)
         for _, notes in self._package.roots("notesSlide", name):
-            texts = [text for one in self._shapes(notes) if _placeholder(one) == "body" for text in _paragraphs(one)]
+            shapes = [one for one in self._shapes(notes) if _placeholder(one) not in _BY_THEMSELVES]
+            texts = [text for one in shapes for text in _paragraphs(one)]
             if text := "\n".join(texts).strip():
                 yield f"Notes: {text}"
         for _, comments in self._package.roots("comments", name):
@@ -132,6 +133,10 @@ class _Deck:
                     if _placeholder(shape) is None and (text := " ".join(" ".join(_paragraphs(shape)).split())):
                         self.margins[f"Layout: {text}"] = None
                 self._background(part)
+
+
+# What a page of notes has by itself: its picture of the slide, numbers, dates and margins.
+_BY_THEMSELVES = ("sldImg", "sldNum", "dt", "hdr", "ftr")
 
 
 def _placeholder(shape: Any) -> str | None:

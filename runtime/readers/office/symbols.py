@@ -1,6 +1,9 @@
-"""Characters of symbol fonts: Symbol's Greek letters and signs, which doses and results are written with."""
+"""Characters that Word writes as something else: those of the font Symbol, which doses and results are written with
+(Greek letters, signs), and those with a reading above them, which are fields."""
 
 from __future__ import annotations
+
+import re
 
 _LETTERS = dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True))
 _LETTERS |= dict(zip("abcdefghijklmnopqrstuvwxyz", "αβχδεφγηιϕκλμνοπθρστυϖωξψζ", strict=True))
@@ -10,6 +13,7 @@ _SIGNS = {
     0xD2: "®", 0xD3: "©", 0xD4: "™", 0xD6: "√", 0xE5: "∑",
 }  # fmt: skip
 _PRIVATE = 0xF000
+_READING = re.compile(r"^\s*EQ\b.*?\\up\s*\d*\s*\((.*)\)\s*[,;](.*)\)\s*$", re.IGNORECASE | re.DOTALL)
 
 
 def symbol(font: str, code: str) -> str:
@@ -27,3 +31,9 @@ def symbol(font: str, code: str) -> str:
         return "" if _PRIVATE <= point < _PRIVATE + 0x100 or not 0x20 <= point < 0xD800 else chr(point)
     point = point - _PRIVATE if _PRIVATE <= point < _PRIVATE + 0x100 else point
     return _SIGNS.get(point) or (_LETTERS.get(chr(point), chr(point)) if 0x20 <= point < 0x7F else "")
+
+
+def shown_of(instruction: str) -> str:
+    """The characters of a field with their reading behind them; empty for every other field, which has a result."""
+    found = _READING.match(instruction[:2000])
+    return f"{found[2].strip()} ({found[1].strip()})" if found else ""

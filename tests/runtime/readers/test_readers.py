@@ -29,7 +29,7 @@ def reasons(path: Path) -> list[tuple[str, str]]:
 
 def test_the_readers_are_chosen_by_suffix() -> None:
     assert all(can_read(Path(name)) for name in ("a.txt", "A.TXT", "b.md", "c.html", "d.htm", "e.jsonl", "f.csv"))
-    assert not any(can_read(Path(name)) for name in ("a.exe", "txt", "b.doc", ".txt", "c.json"))
+    assert not any(can_read(Path(name)) for name in ("a.exe", "txt", "b.dll", ".txt", "c.json"))
 
 
 def test_a_text_file_is_one_document_named_by_its_path(tmp_path: Path) -> None:

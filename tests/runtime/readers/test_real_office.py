@@ -1,4 +1,4 @@
-"""Files of LibreOffice in the formats of others: rich text, presentations, and a PDF whose words are broken at line ends."""
+"""Files of LibreOffice in the formats of others: rich text, presentations, and a PDF of words broken at line ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ pytest.importorskip("pypdfium2")
 
 FILES = Path(__file__).parent / "files"
 LINE = (
-    "The international telecommunications treaty applies after COVID-19 and the model X-200 came into well-known use in "
-    "many hospitals. "
+    "The international telecommunications treaty applies after COVID-19 and the model X-200 came into well-known use "
+    "in many hospitals. "
 )
 
 
@@ -60,4 +60,5 @@ def test_groups_tables_and_slides_of_a_presentation(name: str) -> None:
     assert document.title == "Burns talk"
     first, second = document.text.split("\f")
     assert first.splitlines()[:4] == ["First aid", "In a group", "Beside it", "8 | 8"]
+    assert first.splitlines()[-1].removeprefix("Notes: ") == "Say it slowly"
     assert second.strip() == "The second slide"

@@ -40,7 +40,7 @@ def changed(path: Path, part: str, pattern: bytes, by: bytes) -> Path:
 def test_cells_comments_and_charts_are_read_and_a_formula_without_a_result_is_said() -> None:
     text, skips = read(FILES / "stock.xlsx")
     assert text == f"# Stock\n\n{ROWS}\nCounts by drug\nComment (Ann): count again\n\n# Second\n\nlonely"
-    reason = "sheet 'Stock': 1 formula has no value in the file; open the file in a spreadsheet program and save it"
+    reason = "sheet 'Stock': 1 formula has no value in the file; open it in a spreadsheet program and save it"
     assert skips == [Skip(str(FILES / "stock.xlsx"), reason, within=True)]
 
 
@@ -80,7 +80,7 @@ def test_equal_cells_stay_and_hidden_sheets_are_read(tmp_path: Path) -> None:
 
 def test_what_is_no_workbook_is_named(tmp_path: Path) -> None:
     for name in ("a.xls", "a.xlsb"):
-        (tmp_path / name).write_bytes(b"no workbook at all")
+        (tmp_path / name).write_bytes(b"no workbook at all\0")
         assert list(read_here(tmp_path / name)) == [
             Skip(str(tmp_path / name), "is damaged or of another format (no zip archive)")
         ]

@@ -1,0 +1,36 @@
+"""Formats of documents that cannot be read: their files are named in a report, with what to do, and not passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..document import Document, Skip
+from .text import Unreadable
+
+_ZIP, _OLE, _ANY = b"PK", b"\xd0\xcf\x11\xe0", b""
+# What made them, and how they begin where other things have the same suffix.
+_FORMATS = {
+    ".pages": ("Apple Pages", _ZIP), ".numbers": ("Apple Numbers", _ZIP), ".key": ("Apple Keynote", _ZIP),
+    ".wpd": ("WordPerfect", _ANY), ".wps": ("Microsoft Works", _ANY), ".wri": ("Windows Write", _ANY),
+    ".one": ("OneNote", _ANY), ".pub": ("Publisher", _OLE), ".vsd": ("Visio", _OLE), ".vsdx": ("Visio", _ZIP),
+    ".mpp": ("Microsoft Project", _OLE), ".mdb": ("Access", _ANY), ".accdb": ("Access", _ANY),
+    ".sxw": ("OpenOffice 1", _ZIP), ".sxc": ("OpenOffice 1", _ZIP), ".sxi": ("OpenOffice 1", _ZIP),
+    ".odb": ("LibreOffice Base", _ZIP), ".hwp": ("Hangul", _ANY), ".hwpx": ("Hangul", _ZIP),
+    ".xps": ("XPS", _ZIP), ".oxps": ("XPS", _ZIP), ".djvu": ("DjVu", _ANY), ".ps": ("PostScript", _ANY),
+    ".mobi": ("Kindle", _ANY), ".azw": ("Kindle", _ANY), ".azw3": ("Kindle", _ANY), ".fb2": ("FictionBook", _ANY),
+    ".chm": ("Windows Help", _ANY), ".pst": ("Outlook", _ANY), ".ost": ("Outlook", _ANY),
+}  # fmt: skip
+_MAIL = (".pst", ".ost")
+SUFFIXES = tuple(_FORMATS)
+
+
+def read_named(path: Path) -> Iterator[Document | Skip]:
+    """Nothing of a file of such a format but the reason; nothing at all of one that only has its suffix, as a key."""
+    program, start = _FORMATS[path.suffix.lower()]
+    with path.open("rb") as stream:
+        is_one = stream.read(len(start)) == start
+    if is_one:
+        advice = "export its messages as .eml or .mbox" if path.suffix.lower() in _MAIL else "save it as PDF or .docx"
+        raise Unreadable(f"is a file of {program}, which is not read; {advice}")
+    yield from ()
