@@ -41,8 +41,7 @@ class Library:
             library.sync("~/Documents")
             hits = library.search("how long do I cool a burn?")
 
-    Documents are encoded at the document width and queries at the query width, by encoders that are loaded when first
-    needed; vectors of all widths of a bundle can be compared.
+    Documents are encoded at the document width, queries at the query width, by encoders that are loaded when needed.
 
     Args:
         path: the library's file.
@@ -75,16 +74,17 @@ class Library:
             raise NestlingError("encoder and bundle are both given, expected one of them")
         if bundle is not None:
             encoder = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
-        self._encoders = Encoders(encoder, precision)
+        path = Path(path).absolute()
+        self._encoders = Encoders(encoder, precision, path)
         for width in (document_width, query_width):
             self._encoders.require_width(width)
         # Searches and one change at a time, each on a connection of its own: neither waits for the other.
-        self._reading, self._changing = OwnLock(self._is_forked), OwnLock(self._is_forked)
+        self._reading, self._changing = OwnLock(path), OwnLock(path)
         self._bits: BitCache | None = None
         self._writer: Database | None = None
         self._background: Background | None = None
         self.dim = self._encoders.dim
-        self._db = Database(Path(path).absolute(), create)
+        self._db = Database(path, create)
         try:
             self.document_width = resolve_document_width(self._db, self._encoders, document_width)
         except BaseException:
@@ -114,7 +114,6 @@ class Library:
     @property
     def encoder(self) -> Encoder:
         """What encodes documents; loaded at the first use."""
-        self._reading.require_own()
         return self._encoders.of(self.document_width)
 
     @property
@@ -124,11 +123,8 @@ class Library:
             return {width: count for width, count in documents.widths(self._db).items() if width != self.document_width}
 
     def close(self) -> None:
-        """Close the file, and the encoders that were made for it; every later call raises LibraryError.
-
-        In a process that was forked since it was opened nothing is closed: it belongs to the one before.
-        """
-        if not self._changing.is_own:
+        """Close the file, and the encoders that were made for it; every later call raises LibraryError."""
+        if not self._changing.is_own:  # but of the process that this one was forked from
             return
         if (background := self._background) is not None:
             background.stop()
@@ -246,15 +242,13 @@ class Library:
         Args:
             query: a question, a few words, or a text to find others like.
             mode: by meaning and words together, or by one of them.
-            where: by metadata key, a value or `(operator, value)`, joined by "$and", "$or", "$not"; applied before
-                ranking. See `filters`.
+            where: by metadata key, a value or `(operator, value)`; applied before ranking. See `filters`.
             by: one hit a document with its best passage, or every passage by itself.
             exact: rescore every passage, rather than those whose bits are nearest.
 
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
-        self._reading.require_own()
         asked = question(query, k, mode, where, by, exact, lambda: self._encoders.of(self.query_width))
         for _ in range(_ATTEMPTS - 1):
             with suppress(ChangedError):
@@ -375,10 +369,7 @@ class Library:
 
         self._encoders.require_open()
         with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
-            return dump(db, self.dim, Path(path), progress)
-
-    def _is_forked(self) -> LibraryError:
-        return LibraryError(f"{self.path}: was opened before this process was forked from another; open it again here")
+            return dump(db, self.dim, Path(path), None if progress is None else db.callers(progress))
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -28,7 +29,16 @@ _GIVEN_BACK_PAGES = 4096
 _INCREMENTAL = 2
 _WRITER = "writer"
 GENERATION = "generation"
+_LITTLE_ROOM = 1 << 20
+_P = ParamSpec("_P")
 _CLOSED = "the library is closed; open it again"
+
+
+class _CallersError(Exception):
+    """What a function of the caller's raised."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 class Database:
@@ -163,6 +173,7 @@ class Database:
         """Close the file; SQLite folds its write-ahead log into it."""
         try:
             if self._announced:
+                self._db.execute("PRAGMA busy_timeout = 0")  # nobody waits for a name to be deleted
                 with self._transaction():
                     self._db.execute("DELETE FROM meta WHERE key = ? AND value = ?", (_WRITER, _this_process()))
         except (LibraryError, sqlite3.Error):  # a name that stays behind is read only beside a lock that is held
@@ -204,6 +215,7 @@ class Database:
 
         Raises:
             ChangedError: the file may only be read, and its owner began to write it meanwhile; read again.
+            LibraryError: what is read is damaged. What `callers` gave raises its own errors.
         """
         self.follow()
         try:
@@ -217,9 +229,24 @@ class Database:
                 raise
         except NestlingError:
             raise
-        except (sqlite3.Error, KeyError, IndexError, ValueError) as error:  # what a damaged row makes of numpy and JSON
+        except _CallersError as error:
+            raise error.error from error.error.__cause__
+        # What a damaged row makes of numpy, JSON and a document.
+        except (sqlite3.Error, KeyError, IndexError, TypeError, ValueError) as error:
             raise self._error(error) from error
         self.require_unchanged()
+
+    @staticmethod
+    def callers(function: Callable[_P, None]) -> Callable[_P, None]:
+        """A function of the caller's, to be called inside `reading`, whose errors are no damage of the file."""
+
+        def called(*given: _P.args, **named: _P.kwargs) -> None:
+            try:
+                function(*given, **named)
+            except Exception as error:
+                raise _CallersError(error) from error
+
+        return called
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of a statement of this package's own."""
@@ -295,11 +322,24 @@ class Database:
             return BusyError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
         if "not a database" in text:
             return LibraryError(f"{self.path}: is not a Nestling library; expected a file that nestling made")
-        if "disk is full" in text or "disk I/O error" in text:
+        if "disk is full" in text or ("disk I/O error" in text and self._has_no_room()):
             return LibraryError(f"{self.path}: no space left ({text}); what was committed before is safe")
+        if "disk I/O error" in text:
+            name = getattr(error, "sqlite_errorname", text)
+            return LibraryError(
+                f"{self.path}: its drive failed to read or write ({name}); see whether it is connected and sound, "
+                "what was committed before is safe there"
+            )
         if "readonly database" in text or "unable to open" in text:
             return LibraryError(f"{self.path}: cannot be written ({text}); what was committed before is safe")
         return LibraryError(f"{self.path}: SQLite says {text}; see what is wrong with: nestling check {self.path}")
+
+    def _has_no_room(self) -> bool:
+        """Whether the drive is full, which SQLite does not tell from other failures everywhere."""
+        try:
+            return shutil.disk_usage(self.path.parent).free < _LITTLE_ROOM
+        except OSError:
+            return False
 
     def _holder(self) -> str:
         """Who last said that it would write."""
