@@ -10,7 +10,7 @@ from typing import Any
 
 from ..document import Document, Skip, clean
 from ..place import PAGE_BREAK
-from .pdf_notes import attachments_of, notes_of, xfa_values
+from .pdf_notes import attachments_of, attachments_on, notes_of, xfa_values
 from .text import Unreadable, joined, limited
 
 MAX_PAGES = 10_000
@@ -18,8 +18,11 @@ MAX_PAGES = 10_000
 # PDFium has U+0002 or U+FFFE for a hyphen at a line's end, with or without the line's end behind it. Other hyphens are
 # such only there, and a soft one wherever it stands.
 _HYPHEN = re.compile(r"(\S{0,2})([\x02\ufffe\xad]|(?<=\S)[-\u2010](?=\n))\n?(?=(\S{0,2}))")
-_AT_PAGE_END = re.compile(rf"(\w{{2}})[-\u2010]\n*{PAGE_BREAK}\n*([a-zß-öø-ÿ]+[^\w\s]?)[ \n]?")
+_AT_PAGE_END = re.compile(rf"([^\W\d_]{{2}})[-\u2010]\n*{PAGE_BREAK}\n*([^\W\d_]+[^\w\s]?)[ \n]?")
+_ADDRESS = re.compile(r"(?:://|www\.|@)\S*$")
+_MAX_ADDRESS = 200
 _MAX_NAMED = 8
+_NO_TITLE = "untitled"  # what programs write for none
 
 
 def read_pdf(path: Path) -> Iterator[Document | Skip]:
@@ -37,11 +40,12 @@ def read_pdf(path: Path) -> Iterator[Document | Skip]:
         if len(pdf) > MAX_PAGES:
             raise Unreadable(f"has {len(pdf)} pages, the limit is {MAX_PAGES}; split it")
         reading = _Reading(pdf)
-        text = _AT_PAGE_END.sub(rf"\1\2{PAGE_BREAK}", joined(reading.pages(), PAGE_BREAK))
+        text = _AT_PAGE_END.sub(_unturned, joined(reading.pages(), PAGE_BREAK))
         title = clean(pdf.get_metadata_value("Title")).strip()
+        title = "" if title.lower() == _NO_TITLE else title
         unread = [
             *reading.unread(),
-            *(f"{name!r}, which is attached to it, is not read" for name in attachments_of(pdf)),
+            *(f"{name!r}, which is attached to it, is not read" for name in reading.attached),
         ]
     finally:
         pdf.close()
@@ -54,12 +58,17 @@ def read_pdf(path: Path) -> Iterator[Document | Skip]:
 
 
 class _Reading:
-    """A document that is being read."""
+    """A document that is being read.
+
+    Attributes:
+        attached: the names of files in it, each once.
+    """
 
     def __init__(self, pdf: Any) -> None:
         from pypdfium2 import PdfiumError
 
         self._pdf = pdf
+        self.attached = dict.fromkeys(attachments_of(pdf))
         self._said: set[str] = set()
         self._damaged: list[int] = []
         self._pictures: list[int] = []
@@ -102,6 +111,7 @@ class _Reading:
             if not text.strip() and any(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE])):
                 self._pictures.append(number + 1)
             notes = [note for note in notes_of(self._pdf, page) if note not in self._said]
+            self.attached.update(dict.fromkeys(attachments_on(page)))
         finally:
             page.close()
         self._said.update(note for note in notes if note.startswith("Field"))  # a field may be on many pages
@@ -111,7 +121,7 @@ class _Reading:
 def _unbroken(found: re.Match[str]) -> str:
     """A word that was broken at a hyphen: put together, or with the hyphen where it is the word's own.
 
-    That is beside digits (COVID-19), behind a single letter (e-mail), and before a capital (Smith-Jones).
+    That is beside digits (COVID-19), behind a single letter (e-mail), before a capital (Smith-Jones), and in addresses.
     """
     before, mark, after = found.groups()
     if not before or not after or not (_is_word(before[-1]) and _is_word(after[0])):
@@ -122,8 +132,15 @@ def _unbroken(found: re.Match[str]) -> str:
         or len(before) == 1
         or not _is_word(before[0])
         or (after[0].isupper() and not (before[-1].isupper() and after[-1].isupper()))
+        or _ADDRESS.search(found.string, max(0, found.start() - _MAX_ADDRESS), found.end(1))
     )
     return f"{before}-" if own else before
+
+
+def _unturned(found: re.Match[str]) -> str:
+    """A word that was broken at a page's end, whole on its first page; the next must go on in small letters."""
+    before, rest = found.groups()
+    return f"{before}{rest}{PAGE_BREAK}" if rest[0].islower() else found[0]
 
 
 def _is_word(char: str) -> bool:

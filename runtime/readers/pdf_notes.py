@@ -33,7 +33,7 @@ def notes_of(pdf: Any, page: Any) -> Iterator[str]:
                 yield from _field(pdf, annotation)
             elif not raw.FPDFAnnot_HasKey(annotation, b"StateModel"):  # that somebody accepted a comment
                 what = "Text box" if kind == raw.FPDF_ANNOT_FREETEXT else "Comment"
-                author, text = _entry(annotation, b"T"), _entry(annotation, b"Contents")
+                author, text = _entry(annotation, b"T"), _entry(annotation, b"Contents") or _rich(annotation)
                 if text:
                     yield f"{what} ({author}): {text}" if author else f"{what}: {text}"
         finally:
@@ -63,11 +63,27 @@ def xfa_values(pdf: Any) -> Iterator[str]:
 
 
 def attachments_of(pdf: Any) -> list[str]:
-    """The names of the files that are attached to a document."""
+    """The names of the files that are attached to a document as a whole."""
     import pypdfium2.raw as raw
 
     files = (raw.FPDFDoc_GetAttachment(pdf, number) for number in range(max(raw.FPDFDoc_GetAttachmentCount(pdf), 0)))
     return [_string(raw.FPDFAttachment_GetName, file) for file in files]
+
+
+def attachments_on(page: Any) -> Iterator[str]:
+    """The names of the files that are pinned to a page."""
+    import pypdfium2.raw as raw
+
+    for number in range(raw.FPDFPage_GetAnnotCount(page)):
+        annotation = raw.FPDFPage_GetAnnot(page, number)
+        if not annotation:
+            continue
+        try:
+            if raw.FPDFAnnot_GetSubtype(annotation) == raw.FPDF_ANNOT_FILEATTACHMENT:
+                file = raw.FPDFAnnot_GetFileAttachment(annotation)
+                yield (_string(raw.FPDFAttachment_GetName, file) if file else "") or "a file"
+        finally:
+            raw.FPDFPage_CloseAnnot(annotation)
 
 
 def _field(pdf: Any, annotation: Any) -> Iterator[str]:
@@ -110,6 +126,15 @@ def _entry(annotation: Any, key: bytes) -> str:
     import pypdfium2.raw as raw
 
     return _string(raw.FPDFAnnot_GetStringValue, annotation, key)
+
+
+def _rich(annotation: Any) -> str:
+    """The words of a comment that is there in its formatted form alone, which is XHTML."""
+    text = _entry(annotation, b"RC")
+    try:
+        return " ".join(" ".join(parsed(text.encode()).itertext()).split()) if text else ""
+    except (Unreadable, ValueError):  # ValueError: it names an encoding
+        return text
 
 
 def _string(read: Callable[..., int], *of: Any) -> str:

@@ -14,6 +14,8 @@ from ..text import Unreadable
 from ..zipped import member, parsed
 
 DRAWN = ("chart", "chartEx", "diagramData")
+_RUNS = ("t", "br")
+_LABELS = {"strCache", "multiLvlStrCache", "strLit", "dlblRangeCache", "strDim", "tx"}  # what holds words in a chart
 
 
 class Package:
@@ -95,8 +97,10 @@ def drawn(root: Any) -> Iterator[str]:
     for one in root.iter():
         name = local(one)
         if name == "p":
-            text = "".join(part.text or "" for part in one.iter() if local(part) == "t")
-        elif name in ("v", "pt") and any(local(above) in ("strCache", "strDim", "tx") for above in one.iterancestors()):
+            text = "".join(
+                " " if local(part) == "br" else part.text or "" for part in one.iter() if local(part) in _RUNS
+            )
+        elif name in ("v", "pt") and any(local(above) in _LABELS for above in one.iterancestors()):
             text = one.text or ""
         else:
             continue
