@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from pathlib import Path
 from threading import Condition, RLock, local
 from types import TracebackType
+
+from .errors import LibraryError
 
 
 class OwnLock:
     """A lock, as `RLock`, that the process takes in which it was made; in one that was forked since it is an error.
 
     Args:
-        refused: gives that error.
+        path: the file that is used under it.
     """
 
-    def __init__(self, refused: Callable[[], Exception]) -> None:
+    def __init__(self, path: Path) -> None:
         self._lock = RLock()
         self._process = os.getpid()
-        self._refused = refused
+        self._path = path
 
     @property
     def is_own(self) -> bool:
@@ -26,9 +28,9 @@ class OwnLock:
         return os.getpid() == self._process
 
     def require_own(self) -> None:
-        """Raise the error where this is another process than made it."""
+        """Raise LibraryError where this is another process than made it."""
         if not self.is_own:
-            raise self._refused()
+            raise LibraryError(f"{self._path}: was opened before this process was forked; open it again here")
 
     def acquire(self, timeout: float = -1) -> bool:
         """Take it, waiting for at most so many seconds; -1 for however long. Whether it was taken."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 # What a search does without is imported where it is used: readers alone are a tenth of a process's start.
 from ..bundle.manifest import Bundle, read_bundle
 from ..document import Document, Hit, Report, Skip, distinct
-from ..errors import ChangedError, LibraryError, NestlingError
+from ..errors import ChangedError, NestlingError
 from ..forked import OwnLock
 from .intake import refine
 from .intake.document_width import resolve_document_width, store_width
@@ -20,7 +20,7 @@ from .intake.refine import Background, RefineJob
 from .search import ranking
 from .search.bit_cache import SharedBits
 from .search.query import By, Mode, Question, question
-from .store import documents, file_state, full_text, migration, passage_codes
+from .store import documents, failures, file_state, full_text, migration, passage_codes
 from .store.database import BUSY_MS, Database
 from .store.filters import Where
 from .store.readers import Readers
@@ -42,8 +42,7 @@ class Library:
             library.sync("~/Documents")
             hits = library.search("how long do I cool a burn?")
 
-    Documents are encoded at the document width and queries at the query width, by encoders that are loaded when first
-    needed; vectors of all widths of a bundle can be compared.
+    Documents are encoded at the document width, queries at the query width, by encoders that are loaded when needed.
 
     Args:
         path: the library's file.
@@ -76,17 +75,18 @@ class Library:
             raise NestlingError("encoder and bundle are both given, expected one of them")
         if bundle is not None:
             encoder = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
-        self._encoders = Encoders(encoder, precision)
+        path = Path(path).absolute()
+        self._encoders = Encoders(encoder, precision, path)
         for width in (document_width, query_width):
             self._encoders.require_width(width)
         # Searches, each on a connection of its own, and one change at a time: none waits for another.
-        self._changing = OwnLock(self._is_forked)
+        self._changing = OwnLock(path)
         self._writer: Database | None = None
         self._background: Background | None = None
         self.dim = self._encoders.dim
         self._bits = SharedBits(self.dim)
-        db = migration.opened(Path(path).absolute(), create)
-        self._readers = Readers(db, self._is_forked)
+        db = migration.opened(path, create)
+        self._readers = Readers(db)
         try:
             self.document_width = resolve_document_width(db, self._encoders, document_width)
         except BaseException:
@@ -116,7 +116,6 @@ class Library:
     @property
     def encoder(self) -> Encoder:
         """What encodes documents; loaded at the first use."""
-        self._changing.require_own()
         return self._encoders.of(self.document_width)
 
     @property
@@ -127,11 +126,8 @@ class Library:
         return {width: count for width, count in widths.items() if width != self.document_width}
 
     def close(self) -> None:
-        """Close the file, and the encoders that were made for it; every later call raises LibraryError.
-
-        In a process that was forked since it was opened nothing is closed: it belongs to the one before.
-        """
-        if not self._changing.is_own:
+        """Close the file, and the encoders that were made for it; every later call raises LibraryError."""
+        if not self._changing.is_own:  # but of the process that this one was forked from
             return
         if (background := self._background) is not None:
             background.stop()
@@ -241,15 +237,13 @@ class Library:
         Args:
             query: a question, a few words, or a text to find others like.
             mode: by meaning and words together, or by one of them.
-            where: by metadata key, a value or `(operator, value)`, joined by "$and", "$or", "$not"; applied before
-                ranking. See `filters`.
+            where: by metadata key, a value or `(operator, value)`; applied before ranking. See `filters`.
             by: one hit a document with its best passage, or every passage by itself.
             exact: rescore every passage, rather than those whose bits are nearest.
 
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
-        self._changing.require_own()
         asked = question(query, k, mode, where, by, exact, lambda: self._encoders.of(self.query_width))
         for _ in range(_ATTEMPTS - 1):
             with suppress(ChangedError):
@@ -367,17 +361,14 @@ class Library:
 
         self._encoders.require_open()
         with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
-            return dump(db, self.dim, Path(path), progress)
-
-    def _is_forked(self) -> LibraryError:
-        return LibraryError(f"{self.path}: was opened before this process was forked from another; open it again here")
+            return dump(db, self.dim, Path(path), None if progress is None else db.callers(progress))
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""
         self._encoders.require_open()
         if self._writer is None:
             if self._readers.read_only:
-                raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")
+                raise failures.cannot_be_written(self.path)
             self._writer = Database(self.path, create=False)
         return self._writer
 

@@ -53,8 +53,14 @@ def test_the_widths_share_a_space_and_give_their_vectors(folder: Path, expected:
         assert ((found * np.array(expected["variants"][variant.name])).sum(axis=1) > 0.999).all()
 
 
-def test_a_library_of_mixed_widths_is_refined(folder: Path, tmp_path: Path) -> None:
-    shutil.copy(folder / "library.nest", tmp_path / "library.nest")
+@pytest.fixture(params=["v4", "v5"])
+def library_folder(request: pytest.FixtureRequest) -> Path:
+    """The library that one version wrote, encoded by the bundle of the first."""
+    return Path(__file__).parent / str(request.param)
+
+
+def test_a_library_of_mixed_widths_is_refined(library_folder: Path, folder: Path, tmp_path: Path) -> None:
+    shutil.copy(library_folder / "library.nest", tmp_path / "library.nest")
     bundle = read_bundle(folder / "bundle")
     with (
         Library(tmp_path / "library.nest", encoder=bundle, create=False) as library,
@@ -63,7 +69,7 @@ def test_a_library_of_mixed_widths_is_refined(folder: Path, tmp_path: Path) -> N
         passages = library.unrefined["static"]
         assert library.document_width == "xl"
         assert library.unrefined == {"static": passages}
-        whole.add(filter(None, map(library.get, ("owl", "burn", "hands"))))
+        whole.add(filter(None, map(library.get, ("owl", "burn", "hands", "guide", "empty"))))
         assert library.refine() == Report(refined=passages)
         for query in ("owls at night", "clean water"):
             # Of the machine that wrote them are the codes of those that were encoded at xl there.
@@ -83,10 +89,11 @@ def test_the_index_opens_and_answers(folder: Path, expected: dict[str, Any], fin
     assert np.allclose(hits.scores, expected["scores"][fine], atol=1e-3)
 
 
-def test_the_library_opens_answers_and_can_be_written(folder: Path, expected: dict[str, Any], tmp_path: Path) -> None:
-    shutil.copy(folder / "library.nest", tmp_path / "library.nest")
+def test_the_library_opens_answers_and_can_be_written(library_folder: Path, folder: Path, tmp_path: Path) -> None:
+    expected = json.loads((library_folder / "expected.json").read_text())
+    shutil.copy(library_folder / "library.nest", tmp_path / "library.nest")
     with Library(tmp_path / "library.nest", encoder=Encoder(folder / "bundle"), create=False) as library:
-        assert library.problems() == []
+        assert library.problems(full=True) == []
         for query, answer in expected["answers"].items():
             hits = library.search(query)
             assert [hit.id for hit in hits] == [id for id, _ in answer]
@@ -95,4 +102,14 @@ def test_the_library_opens_answers_and_can_be_written(folder: Path, expected: di
         assert library.get("hands").source == "/somewhere/hands.txt"  # type: ignore[union-attr]
         assert [hit.id for hit in library.search("water", where={"year": ("<", 2021)})] == ["burn"]
         library.remove(["hands"])
-        assert library.problems() == []
+        assert library.problems(full=True) == []
+
+
+def test_lists_places_and_words_of_other_scripts_are_as_they_were_written(tmp_path: Path) -> None:
+    frozen = Path(__file__).parent
+    shutil.copy(frozen / "v5" / "library.nest", tmp_path / "library.nest")
+    with Library(tmp_path / "library.nest", encoder=Encoder(frozen / "v4" / "bundle"), create=False) as library:
+        (hit,) = library.search("青霉素", mode="lexical")
+        assert (hit.id, hit.place, hit.metadata) == ("guide", "用药", {"tags": ["care", 2, True, None]})
+        assert [hit.id for hit in library.search("guide", where={"tags": ("contains", "care")})] == ["guide"]
+        assert library.get("empty").text == ""  # type: ignore[union-attr]

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from nestling import Document, Encoder, Index, Library
-from nestling.errors import LibraryError
 from nestling.forked import OwnLock
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -114,7 +113,7 @@ def test_a_library_says_in_a_forked_process_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "a.nest"
     with Library(path, document_width="static") as library:
         library.add([Document(str(n), f"owl number {n} at night") for n in range(500)])
-        sentence = f"LibraryError: {path}: was opened before this process was forked from another; open it again here"
+        sentence = f"LibraryError: {path}: was opened before this process was forked; open it again here"
 
         def use() -> None:
             library.search("owl number night", k=100)
@@ -168,9 +167,12 @@ def test_a_forked_process_that_ends_later_leaves_the_file_as_it_is(tmp_path: Pat
 
 
 def test_a_lock_is_that_of_its_process() -> None:
-    lock = OwnLock(lambda: LibraryError("not here"))
+    lock = OwnLock(Path("a.nest"))
     with lock, lock:
         assert lock.is_own
-        assert answers(lambda: lock.acquire()) == ["LibraryError: not here"] * CHILDREN
+        assert (
+            answers(lambda: lock.acquire())
+            == ["LibraryError: a.nest: was opened before this process was forked; open it again here"] * CHILDREN
+        )
     assert lock.acquire(timeout=1)
     lock.release()

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": set(),
     "disk": set(),
     "child": {"errors"},
-    "forked": set(),
+    "forked": {"errors"},
     "processors": set(),
     "user_folders": set(),
     "place": set(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from threading import Lock
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...bundle.manifest import STATIC, Bundle, read_bundle
-from ...errors import BundleError, LibraryError
+from ...errors import BundleError
+from ...forked import OwnLock
 from ...vectors.codes import to_bits, to_fine
+from ..store import failures
 from ..store.passage_codes import Codes
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ class Encoders:
             bundle; None for the bundle that ships with Nestling.
         precision: of the encoders, of each width that has it; None for that of the given one, but where it is a table
             of tokens, whose bits say nothing of the others. Of the others it is the width's default.
+        path: the library's file.
     """
 
-    def __init__(self, given: Encoder | Bundle | None, precision: str | None) -> None:
+    def __init__(self, given: Encoder | Bundle | None, precision: str | None, path: Path) -> None:
         self._given = None if given is None or isinstance(given, Bundle) else given
         self.bundle = given if isinstance(given, Bundle) else self._given.bundle if self._given else read_bundle()
         self.dim = self.bundle.dim if self._given is None else self._given.dim
@@ -35,7 +38,7 @@ class Encoders:
         self._precision = precision
         self._made: dict[str, Encoder] = {}
         self._closed = False
-        self._making = Lock()
+        self._making = OwnLock(path)
 
     @property
     def width(self) -> str | None:
@@ -49,7 +52,7 @@ class Encoders:
     def require_open(self) -> None:
         """Raise LibraryError where they were closed with their library."""
         if self._closed:
-            raise LibraryError("the library is closed; open it again")
+            raise failures.closed()
 
     def of(self, width: str) -> Encoder:
         """The encoder of a width.

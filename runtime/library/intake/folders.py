@@ -2,12 +2,14 @@
 
 Hidden files and folders, links, and files of unknown suffixes are passed over, and what patterns in the syntax of
 .gitignore say: those given for a folder, and those in files named `.nestlingignore`, each for the folder it lies in.
+However accents are written (NFC, NFD), names and patterns that look alike are alike.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ IGNORE_FILE = ".nestlingignore"
 _MAX_IGNORE_BYTES = 1 << 20
 
 Ignored = Callable[[str], bool]
+Rules = list[tuple[str, Ignored]]
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ class FoundFile:
 
 
 def in_full(path: str | Path) -> Path:
-    """A path in full, links followed, whatever is there; raises NestlingError where it leads nowhere."""
+    """A path in full, links followed, whatever is there; raises NestlingError where it leads nowhere.
+
+    A name that is there with its accents written otherwise (NFC, NFD) is that one.
+    """
     try:
-        return Path(path).expanduser().resolve()
+        return _as_written(Path(path).expanduser().resolve())
     except (OSError, RuntimeError, ValueError) as error:  # a home that nobody has, a link that leads to itself
         raise _nowhere(path, error) from error
 
@@ -51,6 +57,19 @@ def existing(path: str | Path) -> Path:
     except (OSError, ValueError) as error:  # a name that is too long, a drive that does not answer
         raise _nowhere(path, error) from error
     raise NestlingError(f"{root}: no such file or folder")
+
+
+def _as_written(path: Path) -> Path:
+    """A path with its names as they are written where they are, as far as they are there."""
+    if str(path).isascii() or path.exists():
+        return path
+    found = Path(path.anchor)
+    for name in path.parts[1:]:
+        if not (name.isascii() or (found / name).exists()) and found.is_dir():
+            same = unicodedata.normalize("NFC", name)
+            name = next((one.name for one in found.iterdir() if unicodedata.normalize("NFC", one.name) == same), name)
+        found /= name
+    return found
 
 
 def _nowhere(path: str | Path, error: Exception) -> NestlingError:
@@ -85,7 +104,21 @@ def walk(folder: MirroredFolder) -> Iterator[FoundFile | Skip]:
     yield from _below(root, rules, folder.max_bytes)
 
 
-def _below(folder: str, rules: list[tuple[str, Ignored]], max_bytes: int | None) -> Iterator[FoundFile | Skip]:
+def _below(folder: str, rules: Rules, max_bytes: int | None) -> Iterator[FoundFile | Skip]:
+    """What is below a folder, however deep folders lie in folders there."""
+    around = [_within(folder, rules)]
+    while around:
+        item = next(around[-1], None)
+        if item is None:
+            around.pop()
+        elif isinstance(item, tuple):
+            around.append(_within(*item))
+        elif not (isinstance(item, FoundFile) and max_bytes is not None and item.size > max_bytes):
+            yield item
+
+
+def _within(folder: str, rules: Rules) -> Iterator[FoundFile | Skip | tuple[str, Rules]]:
+    """Files in a folder, and the folders in it with the rules for what is below them."""
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -106,12 +139,7 @@ def _below(folder: str, rules: list[tuple[str, Ignored]], max_bytes: int | None)
             continue
         if any(ignored(_relative(entry.path, base, is_folder)) for base, ignored in rules):
             continue
-        if is_folder:
-            yield from _below(entry.path, rules, max_bytes)
-        else:
-            file = _looked_at(entry.path)
-            if not (isinstance(file, FoundFile) and max_bytes is not None and file.size > max_bytes):
-                yield file
+        yield (entry.path, rules) if is_folder else _looked_at(entry.path)
 
 
 def _looked_at(path: str) -> FoundFile | Skip:
@@ -148,7 +176,7 @@ def _rule(patterns: Sequence[str], where: str) -> Ignored:
         message = f"{where}: patterns need pathspec; get it with: pip install 'nestling[files]'"
         raise NestlingError(message) from error
     try:
-        spec = GitIgnoreSpec.from_lines(patterns)
+        spec = GitIgnoreSpec.from_lines(unicodedata.normalize("NFC", one) for one in patterns)
     except (ValueError, re.error) as error:
         raise NestlingError(f"{where}: {error}; expected patterns as in a .gitignore") from error
-    return lambda relative: bool(spec.match_file(relative))
+    return lambda relative: bool(spec.match_file(unicodedata.normalize("NFC", relative)))

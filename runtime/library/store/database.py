@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 from urllib.parse import quote
 from weakref import WeakSet
 
-from ...errors import BusyError, ChangedError, LibraryError, NestlingError
+from ...errors import LibraryError, NestlingError
 from ...forked import Quiet
-from . import schema
+from . import failures, schema
 
 BUSY_MS = 10_000
 # So many pages are written beside the file before they are folded into it: those that are written often, once.
@@ -29,7 +29,14 @@ _GIVEN_BACK_PAGES = 4096
 _INCREMENTAL = 2
 _WRITER = "writer"
 GENERATION = "generation"
-_CLOSED = "the library is closed; open it again"
+_P = ParamSpec("_P")
+
+
+class _CallersError(Exception):
+    """What a function of the caller's raised."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 class Database:
@@ -109,7 +116,7 @@ class Database:
             LibraryError: it is closed, or another file is in its place.
         """
         if self._closed:
-            raise LibraryError(_CLOSED)
+            raise failures.closed()
         if self._is_outdated:
             before, old = self._opened_as, self._db
             try:
@@ -120,12 +127,12 @@ class Database:
             old.close()
             if before is None or self._opened_as is None or before[0] != self._opened_as[0]:
                 self.close()
-                raise self.replaced()
+                raise failures.replaced(self.path)
 
     def require_unchanged(self) -> None:
         """Raise ChangedError where a file that was opened as one that nobody writes is being written."""
         if self._is_outdated:
-            raise ChangedError(f"{self.path}: is being written by its owner; try again")
+            raise failures.being_written(self.path)
 
     def _prepare(self, create: bool) -> None:
         self._db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
@@ -138,7 +145,7 @@ class Database:
         if not tables and not create:
             raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
         if tables and not self._oldest <= version <= schema.VERSION:
-            raise self.other_format(version)
+            raise failures.other_format(self.path, version)
         schema.connected(self._db, self._uninterrupted)
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA temp_store = MEMORY")
@@ -173,24 +180,6 @@ class Database:
         """Whether it was closed, by a caller or as another file is in its place."""
         return self._closed
 
-    def replaced(self) -> LibraryError:
-        """What is said where another file is in the place of this one."""
-        return LibraryError(f"{self.path}: was replaced by another file; open it again")
-
-    @staticmethod
-    def closed() -> LibraryError:
-        """What is said of a file that was closed."""
-        return LibraryError(_CLOSED)
-
-    def other_format(self, version: int) -> LibraryError:
-        """What is wrong with a file of another format, and what to do."""
-        remedy = "open it once where it can be written, which brings it up to date"
-        if version > schema.VERSION:
-            remedy = "update it"
-        elif version < schema.OLDEST:
-            remedy = "add its files to a new library"
-        return LibraryError(f"{self.path}: has format {version}, this Nestling reads {schema.VERSION}; {remedy}")
-
     def _uninterrupted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function that SQL calls; SQLite would make a failed statement of an interrupt that is raised in it."""
 
@@ -207,6 +196,7 @@ class Database:
         """Close the file; SQLite folds its write-ahead log into it."""
         try:
             if self._announced:
+                self._db.execute("PRAGMA busy_timeout = 0")  # nobody waits for a name to be deleted
                 with self._transaction():
                     self._db.execute("DELETE FROM meta WHERE key = ? AND value = ?", (_WRITER, _this_process()))
         except (LibraryError, sqlite3.Error):  # a name that stays behind is read only beside a lock that is held
@@ -220,7 +210,7 @@ class Database:
     def writing(self) -> Iterator[None]:
         """One transaction: all of it is in the file afterwards, or nothing where an error leaves it."""
         if self.read_only:
-            raise LibraryError(f"{self.path}: cannot be written here; copy it to a folder that can")
+            raise failures.cannot_be_written(self.path)
         if self.meta(_WRITER) != _this_process():  # so that whoever waits for this process can say for whom
             with self._transaction():
                 self.set_meta(_WRITER, _this_process())
@@ -250,6 +240,7 @@ class Database:
 
         Raises:
             ChangedError: the file may only be read, and its owner began to write it meanwhile; read again.
+            LibraryError: what is read is damaged. What `callers` gave raises its own errors.
         """
         self.follow()
         with _quiet:
@@ -264,9 +255,24 @@ class Database:
                     raise
             except NestlingError:
                 raise
-            except (sqlite3.Error, KeyError, IndexError, ValueError) as error:  # what a damaged row makes of others
+            except _CallersError as error:
+                raise error.error from error.error.__cause__
+            # What a damaged row makes of numpy, JSON and a document.
+            except (sqlite3.Error, KeyError, IndexError, TypeError, ValueError) as error:
                 raise self._error(error) from error
         self.require_unchanged()
+
+    @staticmethod
+    def callers(function: Callable[_P, None]) -> Callable[_P, None]:
+        """A function of the caller's, to be called inside `reading`, whose errors are no damage of the file."""
+
+        def called(*given: _P.args, **named: _P.kwargs) -> None:
+            try:
+                function(*given, **named)
+            except Exception as error:
+                raise _CallersError(error) from error
+
+        return called
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of a statement of this package's own."""
@@ -335,22 +341,9 @@ class Database:
         if (interrupt := self._interrupt) is not None:
             self._interrupt = None
             raise interrupt
-        text = str(error)
-        if self._is_outdated:
-            return ChangedError(f"{self.path}: is being written by its owner; try again")
-        if not isinstance(error, sqlite3.Error):
-            return LibraryError(f"{self.path}: is damaged; see what is wrong with: nestling check {self.path}")
-        if "closed database" in text:
-            return LibraryError(_CLOSED)
-        if "locked" in text:
-            return BusyError(f"{self.path}: {self._holder()} is writing to it; try again when it is done")
-        if "not a database" in text:
-            return LibraryError(f"{self.path}: is not a Nestling library; expected a file that nestling made")
-        if "disk is full" in text or "disk I/O error" in text:
-            return LibraryError(f"{self.path}: no space left ({text}); what was committed before is safe")
-        if "readonly database" in text or "unable to open" in text:
-            return LibraryError(f"{self.path}: cannot be written ({text}); what was committed before is safe")
-        return LibraryError(f"{self.path}: SQLite says {text}; see what is wrong with: nestling check {self.path}")
+        return (
+            failures.being_written(self.path) if self._is_outdated else failures.failure(self.path, error, self._holder)
+        )
 
     def _holder(self) -> str:
         """Who last said that it would write."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import LibraryError
 from ...place import places_of
-from . import documents, full_text, schema, words
+from . import documents, failures, full_text, schema, words
 from .database import Database
 from .texts import from_stored, piece_key, pieces, to_stored
 
@@ -29,7 +29,7 @@ def opened(path: Path, create: bool) -> Database:
     try:
         if (version := int(db.rows("PRAGMA user_version")[0][0])) != schema.VERSION:
             if db.read_only:
-                raise db.other_format(version)
+                raise failures.other_format(path, version)
             _renew(db)
         elif not db.read_only and db.meta(schema.WORDS) != words.VERSION:
             with db.writing():

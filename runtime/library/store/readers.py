@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...forked import OwnLock
+from . import failures
 from .database import Database
 
 
@@ -14,15 +15,14 @@ class Readers:
 
     Args:
         first: one of them.
-        refused: gives the error of a process that was forked since.
     """
 
-    def __init__(self, first: Database, refused: Callable[[], Exception]) -> None:
+    def __init__(self, first: Database) -> None:
         self.path = first.path
         self.read_only = first.read_only
         self._file = first.file_number
         self._idle: list[Database] | None = [first]
-        self._lock = OwnLock(refused)
+        self._lock = OwnLock(first.path)
 
     @contextmanager
     def one(self) -> Iterator[Database]:
@@ -33,13 +33,13 @@ class Readers:
         """
         with self._lock:
             if self._idle is None:
-                raise Database.closed()
+                raise failures.closed()
             db = self._idle.pop() if self._idle else None
         if db is None:
             db = Database(self.path, create=False)
             if db.file_number != self._file:
                 db.close()
-                raise db.replaced()
+                raise failures.replaced(self.path)
         try:
             yield db
         finally:

@@ -66,7 +66,17 @@ def _library(result: dict[str, Any]) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
 
 
+def _languages(result: dict[str, Any]) -> list[str]:
+    rules = ("unicode61", "trigram", "segmenter", "nestling")
+    lines = [f"| nDCG@10 (KB) | {' | '.join(rules[:-1])} | **nestling** |", f"|---|{'---|' * len(rules)}"]
+    for row in result["results"]:
+        cells = (f"{row[rule]:.3f} ({row[f'{rule} KB']})" if rule in row else "" for rule in rules)
+        lines.append(f"| {row['language']} | {' | '.join(cells)} |")
+    return lines
+
+
 TABLES = {
+    "languages": _languages,
     "quality": _quality,
     "fusion": _fusion,
     "fast": _fast,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -323,3 +324,40 @@ def test_what_another_folder_mirrors_is_not_gone_where_it_is_ignored(tmp_path: P
         assert library.sync() == Report(unchanged=2)
         (tmp_path / "notes" / "sub" / "b.txt").unlink()
         assert library.sync(tmp_path / "notes") == Report(unchanged=1, removed=1)
+
+
+def test_folders_may_lie_deeper_than_python_calls_itself(tmp_path: Path) -> None:
+    here = Path.cwd()
+    root = tmp_path / "deep"
+    root.mkdir()
+    try:
+        os.chdir(root)
+        for _ in range(1100):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("a.txt").write_text("owls")
+    finally:
+        os.chdir(here)
+    (root / "b.txt").write_text("hawks")
+    found = planned([root], {})
+    assert [str(file.path.relative_to(root)) for file in found.read] == ["b.txt", "d/" * 1100 + "a.txt"]
+    subprocess.run(["rm", "-rf", root / "d"], check=True)  # which `shutil` and pytest call themselves too often for
+
+
+NFC, NFD = "Ca\u00f1o\u0301n", "Can\u0303o\u0301n"
+
+
+@pytest.mark.parametrize(("name", "pattern"), [(NFC, NFD), (NFD, NFC), (NFC, NFC)])
+def test_names_and_patterns_that_look_alike_are_alike(tmp_path: Path, name: str, pattern: str) -> None:
+    root = tmp_path / "notes"
+    (root / name).mkdir(parents=True)
+    for path in (root / name / "a.txt", root / f"{name}.txt", root / "b.txt"):
+        path.write_text("owls")
+    (given,) = mirrored([root], [], [f"{pattern}.txt"], None)
+    assert [str(file.path.relative_to(root)) for file in plan([given], {}).read] == [f"{name}/a.txt", "b.txt"]
+    (root / IGNORE_FILE).write_text(f"{pattern}/\n", encoding="utf-8")
+    assert [file.path.name for file in planned([root], {}).read] == [f"{name}.txt", "b.txt"]
+    assert [folder.path for folder in mirrored([root / pattern], [], None, None)] == [str(root / name)]
+    assert [folder.path for folder in mirrored([root / f"{pattern}.txt"], [], None, None)] == [
+        str(root / f"{name}.txt")
+    ]

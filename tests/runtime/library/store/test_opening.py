@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from nestling import Document, Library
 from nestling.errors import BusyError, LibraryError
 from nestling.library.store import documents
 from nestling.library.store.audit import damage
@@ -157,3 +161,58 @@ def test_a_file_that_somebody_else_is_making_is_waited_for(unlogged: sqlite3.Con
 def test_a_file_that_somebody_else_keeps_is_an_error(unlogged: sqlite3.Connection, path: Path) -> None:
     with pytest.raises(BusyError, match=r" is writing to it; try again when it is done$"):
         Database(path, create=True, busy_ms=50)
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), ValueError("b"), IndexError("c"), TypeError("d"), OSError("e")])
+def test_an_error_of_the_caller_is_no_damage(store: Database, error: Exception) -> None:
+    def fails(number: int) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught, store.reading():
+        store.callers(fails)(3)
+    assert caught.value is error
+    with store.reading():  # and its transaction is over
+        assert store.rows("SELECT count(*) FROM documents") == [(2,)]
+
+
+def test_an_error_of_progress_is_the_callers(tmp_path: Path) -> None:
+    def fails(done: int, of: int) -> None:
+        raise ValueError("the window is closed")
+
+    with Library(tmp_path / "a.nest", document_width="static") as library:
+        library.add([Document("a", "owls")])
+        with pytest.raises(ValueError, match=r"^the window is closed$"):
+            library.dump(tmp_path / "a.jsonl", progress=fails)
+
+
+@pytest.mark.parametrize(
+    ("said", "free", "message"),
+    [
+        (
+            "disk I/O error",
+            1 << 30,
+            ": its drive failed to read or write (disk I/O error); see whether it is connected",
+        ),
+        ("disk I/O error", 0, ": no space left (disk I/O error); what was committed before is safe"),
+        ("database or disk is full", 1 << 30, ": no space left (database or disk is full); what was committed before"),
+    ],
+)
+def test_a_failing_drive_is_told_from_a_full_one(
+    store: Database, path: Path, monkeypatch: pytest.MonkeyPatch, said: str, free: int, message: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(LibraryError) as caught, store.reading():
+        raise sqlite3.OperationalError(said)
+    assert str(caught.value).startswith(f"{path}{message}")
+
+
+def test_closing_does_not_wait_for_a_writer(store: Database, path: Path) -> None:
+    with store.writing():
+        store.set_meta("a", "b")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begin = time.monotonic()
+    store.close()
+    assert time.monotonic() - begin < 2
+    other.execute("ROLLBACK")
+    other.close()

@@ -58,9 +58,10 @@ def described(db: sqlite3.Connection) -> dict[str, Any]:
     return found
 
 
-def test_a_new_file_equals_one_that_was_brought_up_to_this_format(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["v4", "v5"])
+def test_a_new_file_equals_one_that_was_brought_up_to_this_format(tmp_path: Path, version: str) -> None:
     Database(tmp_path / "new.nest", create=True).close()
-    frozen = Path(shutil.copy(FORMATS / "v4" / "library.nest", tmp_path / "frozen.nest"))
+    frozen = Path(shutil.copy(FORMATS / version / "library.nest", tmp_path / "frozen.nest"))
     migration.opened(frozen, create=False).close()
     with opened(tmp_path / "new.nest") as new, opened(frozen) as old:
         assert described(new) == described(old)
