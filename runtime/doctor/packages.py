@@ -54,7 +54,7 @@ def package(name: str) -> Iterator[Finding]:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name == name and extra:
-            yield Finding(name, "missing", f"is not there, which is for {purpose}", f"get it with: {install}")
+            yield Finding(name, "missing", f"is not there; it is for {purpose}", f"get it with: {install}")
         else:
             yield Finding(name, "broken", f"needs {error.name}, which is not there", f"get it with: {install}")
         return

@@ -86,7 +86,7 @@ MISSING = "raise ModuleNotFoundError('no', name={!r})"
             "pyarrow",
             MISSING.format("pyarrow"),
             "",
-            ("missing", "is not there, which is for dump to .parquet", "get it with: pip install 'nestling[parquet]'"),
+            ("missing", "is not there; it is for dump to .parquet", "get it with: pip install 'nestling[parquet]'"),
         ),
         (
             "pyarrow",
