@@ -15,12 +15,14 @@ import click
 
 if TYPE_CHECKING:
     from ..bundle.quality import Quality
+    from ..doctor.finding import Finding
     from ..document import Hit, Report, Skip
     from ..library.intake.sync import Progress
     from ..tuning.cost import Cost
     from ..tuning.width_plan import Choice
 
 _SPACE = 8  # of the name of a vector space, as error messages have it
+_PART = 16  # of the longest name of a part
 _COPIES = 5  # of those that are shown
 _UNITS = ("kB", "MB", "GB", "TB")
 _SAID_EVERY_SECONDS = 10.0
@@ -171,6 +173,12 @@ def hit(number: int, found: Hit) -> str:
         if len(parts) % 2:  # a text with asterisks of its own may have an odd one
             text = "".join(part.join(_TERMINAL_BOLD) if number % 2 else part for number, part in enumerate(parts))
     return f"{heading}{place}\n    {found.score:.3f} ({ranks})\n    {text}{places}"
+
+
+def finding(found: Finding) -> str:
+    """What was found of a part of the installation, in a line."""
+    told = _one_line("; ".join(filter(None, (found.found, found.remedy))))
+    return f"{found.part:<{_PART}}  {found.state:<7}  {told}"
 
 
 def rank(found: int | None) -> str:
