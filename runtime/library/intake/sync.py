@@ -8,7 +8,7 @@ cannot be read now keeps its documents: a cable pulled out must not empty a libr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -26,13 +26,13 @@ from ..store import documents, file_state
 from ..store.database import Database
 from ..store.file_state import READ_AGAIN, FileState, MirroredFolder
 from .copies import Copies
-from .folders import FoundFile, existing, is_below, walk
+from .drives import device_of, found_in
+from .folders import FoundFile, existing, is_below
 from .intake import Intake
 
 SYNCED = "synced"
 
 _HASHED_AT_ONCE = 1 << 20
-_MAX_INTEGER = 2**63 - 1  # of SQLite
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def plan(
     found: dict[str, FoundFile] = {}
     skipped: dict[str, Skip] = {}
     for folder in folders:
-        for item in _found_in(folder, known):
+        for item in found_in(folder, known):
             if isinstance(item, Skip):
                 skipped[item.source] = item
             elif clean(str(item.path)) != str(item.path):
@@ -132,7 +132,7 @@ def mirrored(
         raise NestlingError(f"max_bytes is {max_bytes!r}, expected a whole number of 0 or more, or None")
     before = {folder.path: folder for folder in known}
     given = [str(existing(path)) for path in paths]
-    folders = [replace(before.get(path, MirroredFolder(path)), device=_device_of(path)) for path in given] or [*known]
+    folders = [replace(before.get(path, MirroredFolder(path)), device=device_of(path)) for path in given] or [*known]
     if ignored is not None:
         folders = [replace(folder, ignored=tuple(ignored)) for folder in folders]
     if max_bytes is not None:
@@ -336,44 +336,6 @@ def _remember_folders(db: Database, folders: Sequence[MirroredFolder]) -> Report
 def _note_sync(db: Database) -> Report:
     db.set_meta(SYNCED, plain(datetime.now(timezone.utc)))
     return Report()
-
-
-def _found_in(folder: MirroredFolder, known: Mapping[str, FileState]) -> Iterable[FoundFile | Skip]:
-    """What is in a folder now; nothing where it is a file that was deleted."""
-    if Path(folder.path).exists():
-        return [_away(folder)] if _is_bare_mount(folder) else walk(folder)
-    if folder.path in known and _is_deleted(folder):
-        return []
-    return [_away(folder)]
-
-
-def _away(folder: MirroredFolder) -> Skip:
-    return Skip(folder.path, "is not there; its documents are kept until it is forgotten", transient=True)
-
-
-def _is_bare_mount(folder: MirroredFolder) -> bool:
-    """Whether a folder is the empty place of a drive that is not there."""
-    try:
-        return _device_of(folder.path) != folder.device is not None and not any(Path(folder.path).iterdir())
-    except OSError:  # it is a file, or cannot be looked into, as its walk will say
-        return False
-
-
-def _is_deleted(file: MirroredFolder) -> bool:
-    """Whether a file that is not there was deleted, rather than that its drive is not there: that leaves no folder, or
-    an empty one that is on another drive."""
-    try:
-        return any(Path(file.path).parent.iterdir()) or _device_of(file.path) == file.device is not None
-    except OSError:
-        return False
-
-
-def _device_of(path: str) -> int | None:
-    """The number of the drive that a folder is on, or a file was; None where neither it nor its folder is there."""
-    try:
-        return (Path(path) if Path(path).is_dir() else Path(path).parent).stat().st_dev & _MAX_INTEGER
-    except OSError:
-        return None
 
 
 def _lacks_documents(state: FileState, known: Mapping[str, FileState]) -> bool:
