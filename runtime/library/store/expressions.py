@@ -107,7 +107,9 @@ class _Reading:
             if operator == "exists":
                 condition = (operator, True)
             elif operator == "contains":
-                condition = (operator, self._value(within, comma=False))
+                if (part := self._value(within, comma=False)) == "":
+                    raise self._error()
+                condition = (operator, part)
             else:
                 condition = (operator, self._values(within))
         return {escaped(name): [condition]}
@@ -140,7 +142,7 @@ class _Reading:
                 break
         self._at = stop
         text = self._text[begin:stop].strip()
-        if text.startswith('"'):
+        if text.startswith('"') or (comma and not text):
             raise self._error()
         return typed(text)
 

@@ -137,3 +137,9 @@ def test_reading_takes_no_longer_than_the_text_is_long(part: str) -> None:
     except QueryError:
         pass
     assert time.perf_counter() - begin < 3
+
+
+@pytest.mark.parametrize("text", ["a in", "a in b,", "a in ,b", "a not in", "a contains", 'a contains ""', "a in ()"])
+def test_what_needs_a_value_says_so_where_there_is_none(text: str) -> None:
+    with pytest.raises(QueryError, match=r"^cannot read the filter "):
+        parse([text])
