@@ -14,7 +14,7 @@ HEADING_MARK = r"#{1,6}[ \t]"  # a pattern: what the line of a heading begins wi
 
 _HEADING = re.compile(rf"^[ \t]*{HEADING_MARK}[ \t]*(\S.*)$", re.MULTILINE)
 _TEXT = re.compile(r"\S")
-_SLIDES = (".pptx", ".ppsx", ".pptm", ".ppt", ".odp", ".fodp")
+_SLIDES = tuple(".pptx .ppsx .potx .pptm .ppsm .potm .ppt .pps .pot .odp .otp .fodp".split())
 _MAX_HEADING = 80
 
 

@@ -96,7 +96,8 @@ class _Reading:
         if self._damaged:
             yield f"{_named(self._damaged)} cannot be read (damaged)"
         if self._pictures:
-            yield f"{_named(self._pictures)} without text, of pictures; run it through text recognition"
+            are = "is a picture" if len(self._pictures) == 1 else "are pictures"
+            yield f"{_named(self._pictures)} {are} without text; run it through text recognition"
 
     def _page(self, number: int) -> str:
         import pypdfium2.raw as raw

@@ -11,8 +11,8 @@ from ..html import read_html
 from ..plain import read_text
 from ..text import Unreadable
 from .docx import read_docx
-from .excel_xml import read_excel_xml
 from .odf import read_flat_odf, read_odf
+from .old_sheets import read_excel_xml
 from .old_slides import read_ppt
 from .old_word import read_doc
 from .ole import OLE, opened

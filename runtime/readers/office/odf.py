@@ -38,7 +38,8 @@ _HIDDEN = frozenset(
     ]
 )
 _CHARS = {f"{_TEXT}tab": "\t", f"{_TEXT}line-break": "\n"}
-_NOTE, _COMMENT = f"{_TEXT}note", f"{_OFFICE}annotation"
+_NOTE = f"{_TEXT}note"
+_COMMENTS = (f"{_OFFICE}annotation", "{http://openoffice.org/2009/office}annotation")  # the second in presentations
 _MARGINS = {f"{_STYLE}header": "Header", f"{_STYLE}footer": "Footer"}
 _MANIFEST = "META-INF/manifest.xml"
 _MAX_SPACES = 100
@@ -112,7 +113,7 @@ class _Reading:
                 self._is_sheet = True  # whose margins have the name of the program's making
                 yield f"\n# {' '.join(element.get(f'{_TABLE}name', '').split())}\n"
             yield from self._rows(element)
-        elif tag == _COMMENT:
+        elif tag in _COMMENTS:
             yield from self._comment(element)
         elif element.get(f"{_SLIDE}class") == "title":
             if text := self._flat(element):
@@ -171,7 +172,7 @@ class _Reading:
             elif tag == f"{_TEXT}ruby-text":
                 readings.append(" ".join("".join(child.itertext()).split()))
             elif (
-                tag in (_NOTE, _COMMENT)
+                tag in (_NOTE, *_COMMENTS)
                 or (isinstance(tag, str) and tag.startswith((_DRAW, _TABLE)))
                 or tag == f"{_TEXT}p"
             ):
@@ -187,15 +188,19 @@ class _Reading:
         missing = 0
         for row in _within(table, f"{_TABLE}table-row"):
             cells: list[str] = []
+            comments: list[Any] = []
             for cell in _within(row, f"{_TABLE}table-cell"):
                 missing += f"{_TABLE}formula" in cell.attrib and f"{_OFFICE}value-type" not in cell.attrib
-                if text := self._flat(cell):
+                comments += [child for child in cell if child.tag in _COMMENTS]
+                if text := " ".join(" ".join(self._lines_of(cell, _COMMENTS)).split()):
                     repeated = cell.get(f"{_TABLE}number-columns-repeated", "1")
                     cells += [text] * min(int(repeated) if repeated.isdecimal() else 1, _MAX_REPEATED)
             repeated = row.get(f"{_TABLE}number-rows-repeated", "1")
             if cells:
                 yield from [" | ".join(cells)] * min(int(repeated) if repeated.isdecimal() else 1, _MAX_REPEATED)
 
+            for comment in comments:
+                yield from self._comment(comment)
         if missing:
             self.unread.append(without_values(table.get(f"{_TABLE}name", ""), missing))
 
@@ -213,8 +218,12 @@ class _Reading:
         yield from dict.fromkeys(filter(None, texts))
 
     def _flat(self, element: Any) -> str:
-        lines = (line for child in element for line in self.blocks(child))
-        return " ".join(" ".join(lines).split())
+        return " ".join(" ".join(self._lines_of(element)).split())
+
+    def _lines_of(self, element: Any, without: tuple[str, ...] = ()) -> Iterator[str]:
+        for child in element:
+            if child.tag not in without:
+                yield from self.blocks(child)
 
 
 def _fields(forms: Any) -> Iterator[str]:

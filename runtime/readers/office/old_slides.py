@@ -44,7 +44,7 @@ def read_ppt(path: Path) -> Iterator[Document | Skip]:
     text = joined(deck.slides(), PAGE_BREAK) + "".join(f"\n\nFooter: {text}" for text in deck.footers())
     yield document_of(path, text, title_of(path))
     if deck.embeds():
-        yield Skip(str(path), "what is embedded in it is not read")
+        yield Skip(str(path), "what is embedded in it is not read", within=True)
 
 
 class _Deck:

@@ -34,7 +34,7 @@ def read_doc(path: Path) -> Iterator[Document | Skip]:
         file.close()
     yield document_of(path, joined(_lines(word), "\n"), title_of(path))
     if embeds:
-        yield Skip(str(path), "what is embedded in it is not read")
+        yield Skip(str(path), "what is embedded in it is not read", within=True)
 
 
 def _lines(word: WordBinary) -> Iterator[str]:

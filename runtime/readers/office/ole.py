@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
 from ..text import Unreadable, limited
+from .codepages import codec
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-_UTF8 = 65001
+_SUMMARY = "\x05SummaryInformation"
+_CODEPAGE, _TITLE, _WIDE = 1, 2, 31
+_MAX_COUNT = 100
 
 
 def opened(path: Path) -> Any:
@@ -41,12 +45,23 @@ def title_of(path: Path) -> str | None:
     except Unreadable:
         return None
     try:
-        metadata = file.get_metadata()
-        title, page = metadata.title, metadata.codepage or 1252
-        if not isinstance(title, bytes):
-            return None if title is None else str(title)
-        return title.decode("utf-8" if page == _UTF8 else f"cp{page & 0xFFFF}", "replace")
-    except Exception:  # of whatever kind: the text is worth more than its title
+        return _title(stream(file, _SUMMARY))
+    except (Unreadable, struct.error, LookupError):
         return None
     finally:
         file.close()
+
+
+def _title(data: bytes) -> str | None:
+    """The title among a file's properties (MS-OLEPS); olefile's reading of them has no end on some damaged ones."""
+    (start,) = struct.unpack_from("<I", data, 44)
+    (count,) = struct.unpack_from("<I", data, start + 4)
+    places = dict(struct.unpack_from("<II", data, start + 8 + 8 * number) for number in range(min(count, _MAX_COUNT)))
+    if _TITLE not in places:
+        return None
+    page = struct.unpack_from("<H", data, start + places[_CODEPAGE] + 4)[0] if _CODEPAGE in places else 1252
+    kind, size = struct.unpack_from("<II", data, start + places[_TITLE])
+    at = start + places[_TITLE] + 8
+    if kind == _WIDE:
+        return data[at : at + 2 * size].decode("utf-16-le", "replace").partition("\0")[0]
+    return data[at : at + size].decode(codec(page) or "cp1252", "replace").partition("\0")[0]

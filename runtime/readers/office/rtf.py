@@ -42,6 +42,7 @@ _FLOWS = {
 }  # fmt: skip
 _SHOWN = frozenset("shpinst shppict do ud moMath moMathPara nesttableprops".split()) | _FLOWS.keys()
 _PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
+_PRIVATE = 0xF000  # where Unicode has the characters of symbol fonts
 _LEVELS = 6
 _MAX_DEPTH = 10_000
 
@@ -230,7 +231,9 @@ class _Reading:
         self._to_skip = 0
         state = self._state
         if word == "u" and number is not None:
-            self._put(chr(number % 0x10000))
+            code = number % 0x10000
+            is_symbol = _PRIVATE <= code < _PRIVATE + 0x100
+            self._put(symbol(self._font()[0], f"{code:x}") if is_symbol else chr(code))
             self._to_skip = state.skip
         elif word in _CHARS:
             self._put(_CHARS[word])
@@ -316,13 +319,16 @@ class _Reading:
         if not self._bytes:
             return
         data, self._bytes = bytes(self._bytes), bytearray()
-        name, charset = self._fonts.get(-1 if self._state.font is None else self._state.font, ("", 1))
+        name, charset = self._font()
         if charset == SYMBOLS:
             self._put("".join(symbol(name, f"{byte:x}") for byte in data))
         else:
             is_western = charset == 0 and any(other > SYMBOLS for _, other in self._fonts.values())
             page = "cp1252" if is_western else CHARSETS.get(charset, self._page)
             self._put(data.decode(page, "replace"))
+
+    def _font(self) -> tuple[str, int]:
+        return self._fonts.get(-1 if self._state.font is None else self._state.font, ("", 1))
 
     def _name_fonts(self, names: str) -> None:
         """Give the fonts their names, which stand in their table one behind the other."""

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...document import Document, Skip
 from ..text import Unreadable, document_of, joined
 from ..zipped import checked_zip
+from .old_sheets import drawn_in
 from .ole import OLE, title_of
 from .package import DRAWN, Package, drawn, local, reference, value
+
+T = TypeVar("T")
 
 MAX_CELLS = 10_000_000
 
@@ -35,15 +40,15 @@ def read_workbook(path: Path) -> Iterator[Document | Skip]:
         is_old = stream.read(len(OLE)) == OLE
     if is_old:
         book = _Book(path, None)
-        yield document_of(path, joined(book.lines(), "\n"), title_of(path))
+        text, title = joined(chain(book.lines(), drawn_in(path)), "\n"), title_of(path)
     else:
         with checked_zip(path) as archive:
             book = _Book(path, Package(archive, _MAIN))
             assert book.package is not None
             text, title = joined(book.lines(), "\n"), book.package.title()
             book.unread += book.package.unread
-        if text.strip() or not book.unread:
-            yield document_of(path, text, title)
+    if text.strip() or not book.unread:
+        yield document_of(path, text, title)
     for what in dict.fromkeys(book.unread):
         yield Skip(str(path), what, within=True)
 
@@ -67,16 +72,19 @@ class _Book:
         """The lines of all sheets."""
         import python_calamine
 
-        book = _opened(self._path)
+        with self._path.open("rb") as stream:
+            yield from self._lines(*_guarded(lambda: [python_calamine.CalamineWorkbook.from_filelike(stream)]))
+
+    def _lines(self, book: Any) -> Iterator[str]:
         for name in book.sheet_names:
             yield f"\n# {' '.join(name.split())}\n"
             part = self._parts.get(name, "")
             margins, is_read = self._checked(name, part) if part else ([], True)
             if is_read:
                 try:
-                    yield from _rows(book.get_sheet_by_name(name))
-                except python_calamine.CalamineError as error:
-                    self.unread.append(f"sheet {name!r} cannot be read ({error})")
+                    yield from _guarded(partial(_rows, book, name))
+                except Unreadable as reason:
+                    self.unread.append(f"sheet {name!r} cannot be read ({reason})")
             if self.package is not None and part:
                 yield from self._around(part)
             yield from margins
@@ -146,17 +154,18 @@ def without_values(sheet: str, count: int) -> str:
     return f"sheet {sheet!r}: {formulas} no value in the file; open it in a spreadsheet program and save it"
 
 
-def _opened(path: Path) -> Any:
+def _guarded(read: Callable[[], Iterable[T]]) -> Iterator[T]:
+    """What calamine gives; raises Unreadable where it fails, also by a panic, which is no Exception of Python."""
     import python_calamine
 
     try:
-        return python_calamine.CalamineWorkbook.from_path(path)
+        yield from read()
     except python_calamine.PasswordError as error:
         raise Unreadable("needs a password; save it without one") from error
     except python_calamine.CalamineError as error:
         raise Unreadable(f"is damaged or of another format ({error})") from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # which is no Exception
+        if type(error).__name__ != "PanicException":
             raise
         raise Unreadable("is damaged") from error
 
@@ -166,8 +175,8 @@ def _comment(author: str, text: str) -> Iterator[str]:
         yield f"Comment ({author}): {text}" if author else f"Comment: {text}"
 
 
-def _rows(sheet: Any) -> Iterator[str]:
-    for row in sheet.iter_rows():
+def _rows(book: Any, name: str) -> Iterator[str]:
+    for row in book.get_sheet_by_name(name).iter_rows():
         if line := " | ".join(text for cell in row if (text := " ".join(_shown(cell).split()))):
             yield line
 

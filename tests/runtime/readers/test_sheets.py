@@ -45,7 +45,10 @@ def test_cells_comments_and_charts_are_read_and_a_formula_without_a_result_is_sa
 
 
 def test_an_old_workbook_is_read_as_the_new_one() -> None:
-    assert read(FILES / "stock.xls") == (f"# Stock\n\n{ROWS}\n24.5\n\n# Second\n\nlonely", [])
+    assert read(FILES / "stock.xls") == (
+        f"# Stock\n\n{ROWS}\n24.5\n\n# Second\n\nlonely\nCounts by drug\nComment: count again",
+        [],
+    )
 
 
 @pytest.mark.parametrize("says", [b'<dimension ref="A1"/>', b'<dimension ref="A1:XFD1048576"/>', b""])
