@@ -75,8 +75,8 @@ class Quiet:
         self._own.depth = depth + 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._own.depth -= 1
-        if not self._own.depth:
+        depth = self._own.depth = max(getattr(self._own, "depth", 0) - 1, 0)  # another thread may end what one began
+        if not depth:
             with self._changed:
                 self._at_work = max(self._at_work - 1, 0)
                 self._changed.notify_all()

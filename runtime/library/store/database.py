@@ -176,6 +176,11 @@ class Database:
             time.sleep(0.01)
 
     @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun and not ended."""
+        return not self._closed and self._db.in_transaction
+
+    @property
     def is_closed(self) -> bool:
         """Whether it was closed, by a caller or as another file is in its place."""
         return self._closed

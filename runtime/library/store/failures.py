@@ -63,8 +63,8 @@ def failure(path: Path, error: Exception, holder: Callable[[], str]) -> LibraryE
     if "disk I/O error" in text:
         name = getattr(error, "sqlite_errorname", text)
         return LibraryError(
-            f"{path}: its drive failed to read or write ({name}); see whether it is connected and sound, "
-            "what was committed before is safe there"
+            f"{path}: its drive failed to read or write ({name}); see whether it is connected and sound; "
+            "what was committed before is safe"
         )
     if "readonly database" in text or "unable to open" in text:
         return LibraryError(f"{path}: cannot be written ({text}); what was committed before is safe")

@@ -44,12 +44,13 @@ class Readers:
             yield db
         finally:
             with self._lock:
-                if kept := self._idle is not None and not db.is_closed:
+                # An interrupt may come between a transaction's begin and what ends it.
+                if kept := self._idle is not None and not (db.is_closed or db.in_transaction):
                     self._idle.append(db)
-            if not kept:
-                db.close()
             if db.is_closed:  # another file is in its place
                 self.close()
+            elif not kept:
+                db.close()
 
     def close(self) -> None:
         """Close those that nobody uses, and the others when they come back."""

@@ -16,6 +16,7 @@ from nestling import Encoder, Hit, Library
 from nestling.demo import demo_documents
 from nestling.document import Document
 from nestling.errors import QueryError
+from nestling.library.store import expressions as conditions
 from nestling.library.store import filters
 from processes import Run
 
@@ -173,7 +174,7 @@ def test_any_query_is_answered_or_refused(library: Library, query: str, mode: An
 @seeded
 @given(expressions=st.lists(texts | st.tuples(keys, st.sampled_from(PIECES), texts).map("".join), max_size=3))
 def test_any_filter_that_is_typed_is_applied_or_refused(library: Library, expressions: list[str]) -> None:
-    ended = answered(lambda: library.search("owls at night", 3, mode="lexical", where=filters.parse(expressions)))
+    ended = answered(lambda: library.search("owls at night", 3, mode="lexical", where=conditions.parse(expressions)))
     assert ended in ("hits", "QueryError")
 
 
@@ -187,7 +188,7 @@ def test_any_filter_that_is_built_is_applied_or_refused(library: Library, where:
 @given(expressions=st.lists(st.tuples(keys, st.sampled_from([*filters.OPERATORS, "in", "exists"]), texts), max_size=2))
 def test_filters_narrow_the_meaning_half_as_well(library: Library, expressions: list[tuple[str, str, str]]) -> None:
     def ask() -> list[Hit]:
-        where = filters.parse([f"{key} {operator} {value}" for key, operator, value in expressions])
+        where = conditions.parse([f"{key} {operator} {value}" for key, operator, value in expressions])
         return library.search("owls at night", 3, where=where)
 
     assert answered(ask) in ("hits", "QueryError")
@@ -214,7 +215,7 @@ def test_a_long_query_is_answered_or_refused(library: Library, name: str, mode: 
 @pytest.mark.parametrize("name", EXPRESSION_BOMBS)
 def test_a_long_filter_is_applied_or_refused(library: Library, name: str) -> None:
     def ask() -> list[Hit]:
-        return library.search("owls", 3, mode="lexical", where=filters.parse([EXPRESSION_BOMBS[name]]))
+        return library.search("owls", 3, mode="lexical", where=conditions.parse([EXPRESSION_BOMBS[name]]))
 
     assert answered(ask) in ("hits", "QueryError")
 
