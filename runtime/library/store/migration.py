@@ -54,6 +54,7 @@ def _renew(db: Database) -> None:
             db.execute(f"DROP INDEX {index}")
         for table in (*_SAME, *_OTHERS):
             db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+        db.execute("CREATE INDEX old_passages_document ON old_passages (document)")  # asked for each document
         schema.create(db)
         for table in _SAME:
             columns = ", ".join(row[1] for row in db.rows(f"PRAGMA table_info(old_{table})"))

@@ -153,3 +153,23 @@ def test_a_full_text_of_another_rule_is_made_anew(store: Database, path: Path) -
     assert words(db, '"owls"') == [1, 2]
     assert db.meta("words") == "1"
     db.close()
+
+
+def test_bringing_up_to_date_takes_time_in_proportion(tmp_path: Path) -> None:
+    seconds = []
+    for count in (1000, 8000):
+        path = Path(shutil.copy(FORMATS / "v4" / "library.nest", tmp_path / f"{count}.nest"))
+        with opened(path) as db:
+            db.executemany(
+                "INSERT INTO documents SELECT NULL, 'more' || ?, title, text, metadata, source FROM documents"
+                " WHERE id = 'owl'",
+                ((number,) for number in range(count)),
+            )
+            db.execute(
+                "INSERT INTO passages (document, start, stop, bits, width) SELECT key, 0, 18, zeroblob(4), 1"
+                " FROM documents WHERE id LIKE 'more%'"
+            )
+        begin = time.process_time()
+        migration.opened(path, create=False).close()
+        seconds.append(time.process_time() - begin)
+    assert seconds[1] < 24 * seconds[0]  # eight times as much; without an index it was sixty times as long
