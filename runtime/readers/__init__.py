@@ -22,7 +22,7 @@ from .mail.mailbox import read_mbox
 from .mail.message import read_eml, read_emlx
 from .mail.outlook import read_msg
 from .named import SUFFIXES as NAMED
-from .named import read_named
+from .named import bundle_of, read_named
 from .notes.markdown import read_markdown
 from .office.by_content import SUFFIXES as OFFICE
 from .office.by_content import read_office
@@ -73,8 +73,9 @@ def can_read(path: Path | str) -> bool:
 
 
 def _suffix(path: Path) -> str:
-    """What tells the reader of a file: its suffix, or that of mail where it is a message in a Maildir."""
-    suffix = path.suffix.lower()
+    """What tells the reader of a file: its suffix, that of mail where it is a message in a Maildir, or that of the
+    folder around it which is a document of Apple's."""
+    suffix = bundle_of(path) or path.suffix.lower()
     if suffix not in READERS and path.parent.name in ("cur", "new") and (path.parent.parent / "tmp").is_dir():
         return ".eml"
     return suffix
