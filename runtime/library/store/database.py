@@ -292,7 +292,9 @@ class Database:
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
         """The same, one row after the other: for rows that are large."""
         try:
-            yield from self._db.execute(sql, parameters)
+            # `yield from` would close the cursor, which a closed library's cannot be.
+            for row in self._db.execute(sql, parameters):  # noqa: UP028
+                yield row
         except sqlite3.Error as error:
             raise self._error(error) from error
 
