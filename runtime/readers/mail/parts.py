@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import tempfile
 import time
@@ -17,8 +15,9 @@ from typing import Any
 from ...document import Document, Skip, clean
 from ..charset import decoded
 from ..html import decoded_page, page_text
-from ..text import MAX_TEXT, Unreadable
+from ..text import MAX_TEXT, Empty, Unreadable
 from .headers import addresses, filename, header
+from .transfer import content
 
 Read = Callable[[Path], Iterator[Document | Skip]]
 
@@ -155,15 +154,30 @@ class Parts:
         return []
 
     def _string(self, part: Message[Any, Any], kind: str) -> str:
-        """The text of a part that is text."""
-        data = part.get_payload(decode=True)
-        if not isinstance(data, bytes) or not data:
+        """The text of a part that is text, and what is put behind it that is not of its encoding."""
+        data, around = self._content(part)
+        return "\n\n".join(filter(None, (self._text(part, kind, data), around)))
+
+    def _content(self, part: Message[Any, Any]) -> tuple[bytes, str]:
+        """The bytes of a part, and the text around them that is not of its encoding."""
+        found = content(part)
+        if found.is_damaged:
+            self._skip(filename(part), "is damaged where it is encoded; what is left of it was read")
+        around = decoded(found.around) if found.around else None
+        return found.data, found.around.decode("utf-8", "replace").strip() if around is None else around.text.strip()
+
+    def _text(self, part: Message[Any, Any], kind: str, data: bytes) -> str:
+        """The bytes of a part that is text, as text."""
+        if not data:
             return ""
         charset = part.get_content_charset()
         if kind == "text/html":
             try:
                 page = decoded_page(data, self._where, charset)
-            except Unreadable:
+            except Empty:
+                return ""
+            except Unreadable as reason:
+                self._skip(filename(part), str(reason))
                 return ""
             self.skips += page.skips
             self.encoding = self.encoding or str(page.metadata.get("encoding", ""))
@@ -191,8 +205,7 @@ class Parts:
         suffix = Path(name).suffix.lower()
         if not self._can_read(suffix):
             suffix = _SUFFIXES.get(kind, suffix)
-        data = part.get_payload(decode=True)
-        data = data if isinstance(data, bytes) else b""
+        data, around = self._content(part)
         part.set_payload("")  # its memory is needed for what is read next
         same = data if b"\0" in data else b"".join(data.split())  # the lines of a text may end otherwise
         if (digest := blake2b(same, digest_size=16).digest()) in self._seen and data:
@@ -206,9 +219,7 @@ class Parts:
         elif suffix in (".eml", ".emlx", ".mht", ".mhtml"):
             heading = "\n\n".join([heading, *self._forwarded(parsed(data), depth)])
         elif kind.startswith("text/") and not self._can_read(suffix):
-            part.set_payload(data.decode("ascii", "surrogateescape"))
-            del part["Content-Transfer-Encoding"]
-            heading = f"{heading}\n{self._string(part, kind)}".strip()
+            heading = f"{heading}\n{self._text(part, kind, data)}".strip()
         elif not self._can_read(suffix):
             if kind.partition("/")[0] not in _NO_TEXT and kind not in _SIGNATURES:
                 self._skip(name, "is attached; files of its kind are not read")
@@ -216,7 +227,7 @@ class Parts:
             self._skip(name, "was not read: its message takes too long", transient=True)
         else:
             heading = "\n".join([heading, *self._texts(self._bytes_of(part, kind, data), suffix, name)])
-        self._attached.append(heading)
+        self._attached += [heading, around] if around else [heading]
 
     def _bytes_of(self, part: Message[Any, Any], kind: str, data: bytes) -> bytes:
         """What is attached, for its reader: text in UTF-8 with a mark, as the message tells its encoding."""
@@ -249,13 +260,11 @@ class Parts:
 
 def _decoded_message(outer: Message[Any, Any], inner: Message[Any, Any]) -> Message[Any, Any]:
     """A message within a message that some programs encode, against the standard, so that it was not parsed."""
-    if str(outer.get("Content-Transfer-Encoding", "")).strip().lower() != "base64" or inner.is_multipart():
+    name = str(outer.get("Content-Transfer-Encoding", "")).strip().lower()
+    if name != "base64" or inner.is_multipart():
         return inner
-    payload = inner.get_payload()
-    try:
-        return parsed(base64.b64decode(str(payload).encode("ascii", "ignore")))
-    except binascii.Error:
-        return inner
+    inner["Content-Transfer-Encoding"] = name
+    return parsed(content(inner).data)
 
 
 def _flowed(text: str, *, delete: bool) -> str:

@@ -1,0 +1,78 @@
+"""Mail as it arrives in truth: encoded badly, cut, with what lists and programs put around it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from pathlib import Path
+
+import pytest
+from letters import FROM, HEADERS, attached, mixed, read, text
+
+FOOTER = "_______________\nward mailing list\nUnsubscribe: https://example.org/?id=20\n"
+LONG = "Keep the dressing dry for two days, then come back to the ward. " * 3 + "Ana"
+
+
+def encoded(said: str, encoding: str = "base64", kind: str = "text/plain; charset=utf-8") -> str:
+    body = base64.encodebytes(said.encode()).decode()
+    return f"Content-Type: {kind}\nContent-Transfer-Encoding: {encoding}\n\n{body}"
+
+
+@pytest.mark.parametrize("said", [LONG, f"{LONG}!", f"{LONG}!!", "Grüße!", "x" * 57, "x" * 114])
+@pytest.mark.parametrize("between", ["", "\n", "\n\n"])
+@pytest.mark.parametrize("footer", [FOOTER, "Unsubscribe\nhere: http://x.org\n", "Grüße, the list\n", "-- \nList\n"])
+def test_a_footer_behind_base64_is_text_and_harms_none(tmp_path: Path, said: str, between: str, footer: str) -> None:
+    whole = text(tmp_path, f"{HEADERS}{encoded(said)}{between}{footer}")
+    assert whole == f"{said}\n\n{footer.strip()}"
+
+
+@pytest.mark.parametrize("said", ["base64", "BASE64 ", '"base64"', "base-64", "base64 (by a gateway)", "Base64;"])
+def test_an_encoding_is_known_however_it_is_written(tmp_path: Path, said: str) -> None:
+    assert text(tmp_path, HEADERS + encoded("naïve", said)) == "naïve"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "expected"),
+    [
+        ("base64", "bmHDr3Zl", "naïve"),
+        ("base64", "bmHDr3ZlIQ", "naïve!"),  # not filled up
+        ("base64", "bmHDr3ZlI", "naïve"),  # cut
+        ("base64", "bmHDr3Zl\n\nIGFuZCB3\n\naXNl", "naïve and wise"),  # an empty line behind each
+        ("base64", "bmHDr3ZlIQ==\nIGFuZCB3aXNl", "naïve! and wise"),  # each line filled up
+        ("base64", "This was never encoded: naïve.", "This was never encoded: naïve."),
+        ("quoted-printable", "na=C3=AFve= \n and wise=20", "naïve and wise"),
+        ("quoted-printable", "5 = 2 + 3, =ZZ, na=c3=afve =", "5 = 2 + 3, =ZZ, naïve"),
+        ("Quoted_Printable", "na=C3=AFve", "naïve"),
+        ("8bits", "naïve =C3", "naïve =C3"),
+        ("x-token", "naïve", "naïve"),
+        ("utf-8", "naïve", "naïve"),
+        ("x-uuencode", "before\nbegin 644 a.txt\n%=V]R9',\n`\nend\nbehind", "words\n\nbefore\nbehind"),
+        ("uuencode", "never encoded", "never encoded"),
+    ],
+)
+def test_a_broken_encoding_costs_no_text(tmp_path: Path, encoding: str, body: str, expected: str) -> None:
+    head = f"{HEADERS}Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {encoding}\n\n"
+    assert text(tmp_path, head + body) == expected
+
+
+def test_a_footer_behind_a_page_and_behind_what_is_attached_is_text(tmp_path: Path) -> None:
+    page = encoded(f"<p>{LONG}</p>", kind="text/html; charset=utf-8")
+    assert text(tmp_path, f"{HEADERS}{page}{FOOTER}") == f"{LONG}\n\n{FOOTER.strip()}"
+    file = attached("n.txt", LONG.encode())
+    body = mixed("Content-Type: text/plain\n\nsee", f"{file}\n{FOOTER}")
+    assert text(tmp_path, HEADERS + body) == f"see\n\n[n.txt]\n{LONG}\n\n{FOOTER.strip()}"
+
+
+def test_signs_within_base64_are_passed_over_and_told(tmp_path: Path) -> None:
+    lines = encoded(LONG).splitlines(keepends=True)
+    document, skips = read(tmp_path, HEADERS + "".join([*lines[:4], "!!!\n", *lines[4:], FOOTER]))
+    assert document.text == f"{FROM}{LONG}\n\n{FOOTER.strip()}"
+    assert skips == [("", "is damaged where it is encoded; what is left of it was read")]
+
+
+@pytest.mark.parametrize("line", ["QUJD\n", "QQ==\n", "A\n", "=", "= ", "\n", "!\n", "QUJD" * 19 + "\n!\n"])
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "uuencode"])
+def test_the_time_to_decode_grows_with_the_length(tmp_path: Path, encoding: str, line: str) -> None:
+    begin = time.process_time()
+    read(tmp_path, f"{HEADERS}Content-Transfer-Encoding: {encoding}\n\nbegin 644 a\n{line * 200_000}")
+    assert time.process_time() - begin < 10
