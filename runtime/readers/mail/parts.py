@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.message import Message
@@ -36,6 +37,11 @@ _SIGNED = re.compile(r"-----BEGIN PGP SIGNATURE-----(?:[^-]|-(?!----))*-----END 
 _TAGS = re.compile(r"<param>[^<]*</param>|<[^<>]{1,100}>", re.IGNORECASE)
 _BLANK = " \t\r\n\f\v\xa0\u200b\ufeff"
 _NO_TEXT = ("image", "audio", "video", "font")
+# What a page is drawn and moved by, and what Word keeps for itself beside one: no text of it.
+_OF_PAGE = frozenset(
+    "css javascript x-javascript ecmascript jscript vbscript xsl xml font-woff font-woff2 x-font-ttf x-font-woff "
+    "vnd.ms-fontobject vnd.ms-officetheme x-mso".split()
+)
 _SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _SUFFIXES = {
     "application/pdf": ".pdf",
@@ -63,7 +69,7 @@ _SUFFIXES = {
 
 def parsed(data: bytes) -> Message[Any, Any]:
     """The bytes of a message as its parts; what is broken in it is read as far as it goes."""
-    return message_from_bytes(data)
+    return message_from_bytes(data.removeprefix(BOM_UTF8))
 
 
 def header_lines(message: Message[Any, Any]) -> list[str]:
@@ -83,6 +89,7 @@ class Parts:
     Attributes:
         skips: what could not be read.
         encoding: what the encoding of a part was guessed to be; empty where none was.
+        title: of the first page in it that has one.
     """
 
     def __init__(self, where: str, read: Read, can_read: Callable[[str], bool]) -> None:
@@ -96,6 +103,7 @@ class Parts:
         self._begin = time.monotonic()
         self.skips: list[Skip] = []
         self.encoding = ""
+        self.title = ""
 
     def text(self, message: Message[Any, Any]) -> str:
         """All text of a message: its own first, then each attachment under its name."""
@@ -119,6 +127,8 @@ class Parts:
             return []
         if kind == "multipart/alternative":
             return self._alternative(inner, depth)
+        if kind == "multipart/related":  # a page, with what draws it and moves it
+            inner = [one for one in inner if one is inner[0] or not _is_of_page(one)]
         if kind in ("message/rfc822", "message/global"):
             return [text for one in inner for text in self._forwarded(_decoded_message(part, one), depth)]
         if kind.startswith("message/"):  # as a report of what was not delivered: headers in blocks
@@ -181,7 +191,9 @@ class Parts:
                 return ""
             self.skips += page.skips
             self.encoding = self.encoding or str(page.metadata.get("encoding", ""))
-            return page_text(page.text)[1]
+            title, text = page_text(page.text)
+            self.title = self.title or title
+            return text
         found = decoded(data, charset)
         if found is None:
             self._skip(filename(part), "is no text, but says that it is")
@@ -256,6 +268,14 @@ class Parts:
 
     def _skip(self, name: str, reason: str, *, transient: bool = False) -> None:
         self.skips.append(Skip(clean(f"{self._where}:{name}" if name else self._where), reason, transient, within=True))
+
+
+def _is_of_page(part: Message[Any, Any]) -> bool:
+    """Whether a part beside a page is none of its text: a style, a script, or a picture that has no name."""
+    if part.get_content_disposition() == "attachment":
+        return False
+    main, _, sub = part.get_content_type().partition("/")
+    return sub in _OF_PAGE or (main in _NO_TEXT and not filename(part))
 
 
 def _decoded_message(outer: Message[Any, Any], inner: Message[Any, Any]) -> Message[Any, Any]:
