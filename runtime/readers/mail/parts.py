@@ -17,6 +17,7 @@ from ...document import Document, Skip, clean
 from ..charset import decoded
 from ..html import decoded_page, page_text
 from ..text import MAX_TEXT, Empty, Unreadable
+from .alternatives import chosen
 from .headers import addresses, filename, header
 from .transfer import content
 
@@ -42,6 +43,7 @@ _OF_PAGE = frozenset(
     "css javascript x-javascript ecmascript jscript vbscript xsl xml font-woff font-woff2 x-font-ttf x-font-woff "
     "vnd.ms-fontobject vnd.ms-officetheme x-mso".split()
 )
+_PAGES = ("text/html", "text/x-amp-html", "text/watch-html", "application/xhtml+xml")
 _SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _SUFFIXES = {
     "application/pdf": ".pdf",
@@ -136,11 +138,12 @@ class Parts:
         return [text for one in inner for text in self._part(one, depth + 1)]
 
     def _alternative(self, inner: list[Message[Any, Any]], depth: int) -> list[str]:
-        """One text for all: the plain one, else the last that is not blank, as the best stands last."""
+        """One text for all: the plain one where it is more than a stub of the last, as the best stands last."""
         read = [(one.get_content_type(), self._part(one, depth + 1)) for one in inner]
         texts = [(kind, text) for kind, text in read if any(part.strip(_BLANK) for part in text)]
-        plain = (text for kind, text in texts if kind == "text/plain")
-        return next(plain, texts[-1][1] if texts else [])
+        plain = next((text for kind, text in texts if kind == "text/plain"), [])
+        rich = [text for kind, text in texts if kind != "text/plain"][-1:]
+        return chosen(plain, rich[0]) if plain and rich else plain or next(iter(rich), [])
 
     def _forwarded(self, message: Message[Any, Any], depth: int) -> list[str]:
         """A message within the message, with what its reader is shown of its headers."""
@@ -155,7 +158,7 @@ class Parts:
             signed = str(part.get_param("smime-type", "")).lower() == "signed-data"
             self._skip(name, "is signed in a form that hides its text (S/MIME)" if signed else _LOCKED)
             return []
-        if kind.startswith("message/") or (kind.startswith("text/") and not is_attached and kind not in _SUFFIXES):
+        if kind.startswith("message/") or (_is_text(kind) and not is_attached and kind not in _SUFFIXES):
             text = self._string(part, kind)
             return [f"[{name}]\n{text}" if name else text] if text.strip(_BLANK) else []
         if kind.startswith("multipart/"):  # without parts: its border is wrong
@@ -181,7 +184,7 @@ class Parts:
         if not data:
             return ""
         charset = part.get_content_charset()
-        if kind == "text/html":
+        if kind in _PAGES:
             try:
                 page = decoded_page(data, self._where, charset)
             except Empty:
@@ -230,7 +233,7 @@ class Parts:
             self._skip(name, f"was not read: over {MAX_ATTACHED} files or {MAX_ATTACHED_BYTES} bytes are attached")
         elif suffix in (".eml", ".emlx", ".mht", ".mhtml"):
             heading = "\n\n".join([heading, *self._forwarded(parsed(data), depth)])
-        elif kind.startswith("text/") and not self._can_read(suffix):
+        elif _is_text(kind) and not self._can_read(suffix):
             heading = f"{heading}\n{self._text(part, kind, data)}".strip()
         elif not self._can_read(suffix):
             if kind.partition("/")[0] not in _NO_TEXT and kind not in _SIGNATURES:
@@ -268,6 +271,10 @@ class Parts:
 
     def _skip(self, name: str, reason: str, *, transient: bool = False) -> None:
         self.skips.append(Skip(clean(f"{self._where}:{name}" if name else self._where), reason, transient, within=True))
+
+
+def _is_text(kind: str) -> bool:
+    return kind.startswith("text/") or kind in _PAGES
 
 
 def _is_of_page(part: Message[Any, Any]) -> bool:

@@ -40,7 +40,7 @@ FILES = Path(__file__).parent / "files"
             mixed(f"{PLAIN} \xa0\n", mixed(f"{HTML}<p>one", PICTURE, kind="related", border="Y"), kind="alternative"),
             "one\n\n[p.png]",
         ),
-        (mixed(f"{PLAIN}plain", f"{HTML}<p>rich", kind="alternative"), "plain"),
+        (mixed(f"{PLAIN}one  two", f"{HTML}<p>one <b>two", kind="alternative"), "one  two"),
         (mixed(f"{HTML}<p>rich", kind="alternative"), "rich"),
         (mixed(f"{HTML}<p>one", PICTURE, f"{HTML}<p>two"), "one\n\ntwo\n\n[p.png]"),
         (mixed(f"{PLAIN}text", "Content-Type: text/plain; name=n.txt\n\nmore"), "text\n\n[n.txt]\nmore"),

@@ -76,3 +76,47 @@ def test_the_time_to_decode_grows_with_the_length(tmp_path: Path, encoding: str,
     begin = time.process_time()
     read(tmp_path, f"{HEADERS}Content-Transfer-Encoding: {encoding}\n\nbegin 644 a\n{line * 200_000}")
     assert time.process_time() - begin < 10
+
+
+PLAIN, HTML = "Content-Type: text/plain; charset=utf-8\n\n", "Content-Type: text/html; charset=utf-8\n\n"
+AMP = "Content-Type: text/x-amp-html; charset=utf-8\n\n"
+SHORT = "The furnace is inspected on Tuesday."
+
+
+@pytest.mark.parametrize(
+    "stub",
+    [
+        "[cid:image001.png@01D9A0]", "[cid:a@b]\n<https://example.org/x>", "This message requires an HTML viewer.",
+        "Your mail client does not support HTML", "View it in your browser: https://example.org/furnace/tuesday",
+        "Sie brauchen ein Programm, das HTML zeigt.", "-- \n", "*", "https://example.org/inspected-on-the-furnace",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("said", [SHORT, LONG, "Am Dienstag wird der Ofen geprüft.", "火曜日に炉の検査があります。"])
+def test_where_the_plain_form_is_a_stub_the_page_is_read(tmp_path: Path, stub: str, said: str) -> None:
+    found = text(tmp_path, HEADERS + mixed(f"{PLAIN}{stub}", f"{HTML}<p>{said}</p>", kind="alternative"))
+    assert found.endswith(said)
+    pictured = mixed(f"{HTML}<p>{said}</p>", "Content-Type: image/png\n\nx", kind="related", border="Y")
+    assert text(tmp_path, HEADERS + mixed(f"{PLAIN}{stub}", pictured, kind="alternative")).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("plain", "page"),
+    [
+        (SHORT, f"<p>{SHORT}</p>"),
+        ("The furnace is\ninspected on\nTuesday <https://example.org/x>.", f"<h1>{SHORT}</h1><p>Unsubscribe here"),
+        ("火曜日に炉の\n検査があります。", "<p>火曜日に炉の検査があります。</p><p>東京"),
+        (LONG, "<p>View in browser"),
+        (SHORT, "<img alt=''>"),
+    ],
+)
+def test_where_both_forms_say_the_same_the_plain_one_is_read(tmp_path: Path, plain: str, page: str) -> None:
+    found = text(tmp_path, HEADERS + mixed(f"{PLAIN}{plain}", f"{HTML}{page}", kind="alternative"))
+    assert found.startswith(plain)
+    assert found in (plain, f"{plain}\n\nView in browser")
+
+
+def test_a_page_that_can_move_is_a_page(tmp_path: Path) -> None:
+    body = mixed(f"{PLAIN}see", f"{AMP}<p>moved", f"{HTML}<p>{SHORT}", kind="alternative")
+    assert text(tmp_path, HEADERS + body) == SHORT
+    assert text(tmp_path, f"{HEADERS}{AMP}<p>moved") == "moved"
+    assert text(tmp_path, f"{HEADERS}Content-Type: application/xhtml+xml\n\n<p>moved</p>") == "moved"
