@@ -13,7 +13,8 @@ from typing import Any
 from ...document import Document, Skip, clean
 from ..html import page_text
 from ..ids import Ids, metadata_of
-from ..text import Unreadable, read_text_file
+from ..text import Unreadable, read_bytes, text_of
+from .folds import with_whole_characters
 
 _TIMES = (("DTSTART", "start", "Start"), ("DTEND", "end", "End"), ("DUE", "due", "Due"))
 _LINES = (("RRULE", "Repeats"), ("LOCATION", "Place"), ("ORGANIZER", "Organizer"), ("ATTENDEE", "Attendee"))
@@ -32,7 +33,7 @@ def read_ics(path: Path) -> Iterator[Document | Skip]:
     """
     from icalendar.timezone import tzp
 
-    file = read_text_file(path)
+    file = text_of(with_whole_characters(read_bytes(path)), str(path))
     yield from file.skips
     if not re.search(r"^BEGIN:[ \t]*V", file.text, re.IGNORECASE | re.MULTILINE):
         raise Unreadable("is no calendar (BEGIN:VCALENDAR is missing)")

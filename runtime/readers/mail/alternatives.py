@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # What a program writes into the plain form in the place of a picture or a link, which the page does not show.
-_PLACES = re.compile(r"\[cid:[^\]\s]*\]|<?\b(?:https?|mailto|cid):[^\s>]+>?", re.IGNORECASE)
+_PLACES = re.compile(r"\[cid:[^\]\s]{0,300}\]|<?\b(?:https?|mailto|cid):[^\s>]+>?", re.IGNORECASE)
 # A sign of a script that puts no spaces between words is one.
 _SIGNS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_SIGNS}]|[^\W_{_SIGNS}]+")

@@ -132,6 +132,18 @@ def test_folded_and_escaped_text_is_whole_and_html_is_read(tmp_path: Path) -> No
     assert one(calendar(tmp_path, outlook)).text == "Bring gauze"
 
 
+@pytest.mark.parametrize("fold", ["\r\n ", "\n ", "\r\n\t", "\r "])
+@pytest.mark.parametrize("said", ["Grüße an Jörg", "火曜日の点検", "on 🚑 call"])
+def test_a_line_that_is_broken_within_a_character_is_whole(tmp_path: Path, fold: str, said: str) -> None:
+    path, whole = tmp_path / "a.ics", said.encode()
+    for width in (1, 2, 3, 5):
+        folded = fold.encode().join(whole[at : at + width] for at in range(0, len(whole), width))
+        path.write_bytes(b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:" + folded + b"\r\nEND:VEVENT\r\nno")
+        (found,) = read_here(path)
+        assert isinstance(found, Document)
+        assert (found.title, found.metadata) == (said, {})
+
+
 def test_tasks_and_journals_are_entries_and_alarms_are_not(tmp_path: Path) -> None:
     path = calendar(
         tmp_path,
