@@ -91,10 +91,11 @@ def _read(
             metadata[key] = whom[0] if len(whom) == 1 else list(whom)
     if (date := instant(message)) is not None:
         metadata["date"] = date
+    if told := clean(header(message, "message-id")):
+        metadata["message_id"] = told.strip("<>") or told
     if parts.encoding:
         metadata["encoding"] = parts.encoding
     text = "\n\n".join(part for part in (clean("\n".join(lines)), body) if part)
-    told = clean(header(message, "message-id"))
     yield Document(id or (f"{source}:{told}" if told else where), text, title or name, metadata, source)
     yield from parts.skips
 

@@ -257,6 +257,36 @@ def test_a_message_without_an_id_keeps_its_own_where_others_come_and_go(tmp_path
     assert len(set(before)) == 3
 
 
+def test_messages_of_one_id_are_all_kept_but_for_copies(tmp_path: Path) -> None:
+    path = tmp_path / "a.mbox"
+
+    def message(said: str, id: str = "Message-ID: <1@b>\n", labels: str = "Inbox") -> str:
+        return f"From a@b Mon Mar  2 10:00:00 2026\n{id}X-Gmail-Labels: {labels}\nSubject: s\n\n{said}\n\n"
+
+    def found(*messages: str) -> dict[str, str]:
+        path.write_text("".join(messages))
+        items = list(read_here(path))
+        documents = [item for item in items if isinstance(item, Document)]
+        assert len(documents) == len(items) == len({document.id for document in documents})
+        return {document.text: document.id for document in documents}
+
+    first, second, third = message("sent"), message("sent by a list"), message("sent again")
+    ids = found(first, second, message("sent", labels="Sent"), third, second, first)
+    assert list(ids) == ["sent", "sent by a list", "sent again"]
+    assert ids["sent"] == f"{path}:<1@b>"
+    assert found(message("other", id="Message-ID: <2@b>\n"), first, third, second).items() >= ids.items()
+    assert list(found(message("same", id=""), message("same", id=""), message("new", id=""))) == ["same", "new"]
+    assert len(found(*(message(f"{number}") for number in range(300)))) == 300
+
+
+def test_a_message_is_found_by_its_id(tmp_path: Path, encoder: Encoder) -> None:
+    (tmp_path / "a.eml").write_text("Message-ID: <CAB-1+x@mail.example.org>\n\nas agreed")
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.sync(tmp_path / "a.eml")
+        (hit,) = library.search("agreed", where={"message_id": "CAB-1+x@mail.example.org"})
+    assert hit.title == "a"
+
+
 class Endless(io.RawIOBase):
     """A mailbox without an end."""
 
