@@ -12,6 +12,7 @@ from .headers import MAX_HEADER, addresses, header, instant, is_cut
 from .parts import Parts, Read, header_lines, parsed
 
 _WHOM = ("from", "to", "cc")
+_SHOWN = 60
 
 
 # The parser needs some ten times the memory of what it parses; of short lines, more.
@@ -91,6 +92,9 @@ def _read(
             metadata[key] = whom[0] if len(whom) == 1 else list(whom)
     if (date := instant(message)) is not None:
         metadata["date"] = date
+    elif said := clean(header(message, "date")):
+        reason = f"its date, {said[:_SHOWN]!r}, cannot be read for sure; the message is read without one"
+        parts.skips.append(Skip(where or source, reason, within=True))
     if told := clean(header(message, "message-id")):
         metadata["message_id"] = told.strip("<>") or told
     if parts.encoding:

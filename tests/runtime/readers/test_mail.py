@@ -196,30 +196,6 @@ def test_headers_of_bytes_are_guessed(tmp_path: Path) -> None:
     assert (document.title, document.metadata["from"]) == ("Grüße aus Zürich", "Jörg <j@x.org>")
 
 
-@pytest.mark.parametrize(
-    ("said", "instant"),
-    [
-        ("Mon, 01 Jan 2024 00:30:00 +0900", "2023-12-31T15:30:00Z"),
-        ("Sun, 31 Dec 2023 23:30:00 -0500 (EST)", "2024-01-01T04:30:00Z"),
-        ("31 Dec 2023 23:30 EST", "2024-01-01T04:30:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00 CET", "2024-01-02T09:00:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00 GMT+0100", "2024-01-02T09:00:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00 -0000", "2024-01-02T10:00:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00", "2024-01-02T10:00:00Z"),
-        ("2024-01-02T10:00:00+01:00", "2024-01-02T09:00:00Z"),
-        ("yesterday", None),
-        ("Mon, 99 Foo 99999 99:99:99 +9999", None),
-        ("Fri, 31 Dec 9999 23:59:59 -0100", None),
-    ],
-)
-def test_a_date_is_an_instant_in_utc_and_one_that_is_none_costs_nothing_else(
-    tmp_path: Path, said: str, instant: str | None
-) -> None:
-    document, skips = read(tmp_path, f"{HEADERS}Date: {said}\n\nbody")
-    assert document.metadata.get("date") == instant
-    assert (document.metadata["from"], document.text, skips) == ("Ana <ana@example.org>", f"{FROM}body", [])
-
-
 def test_a_message_is_found_by_whom_it_concerns(tmp_path: Path, encoder: Encoder) -> None:
     message = (
         "From: Petra Vogelsang <petra@example.org>\nTo: Omar Haddad <omar@x.net>\nCc: Lin Wei <l@x.com>\n\nas agreed"
