@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from ..document import clean
+from ..document import Value, clean
 
 _MAX_VALUES = 1000
 
@@ -59,3 +59,10 @@ def metadata_of(found: Mapping[str, list[str]]) -> dict[str, Any]:
     return {
         key: values[0] if len(values) == 1 else values[:_MAX_VALUES] for key, values in found.items() if any(values)
     }
+
+
+def value_line(value: Value) -> str:
+    """A value of metadata as text, on one line; several between commas."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    said = (str(one).lower() if isinstance(one, bool) else str(one) for one in values if one is not None)
+    return " ".join(", ".join(said).split())

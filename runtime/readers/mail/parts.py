@@ -13,9 +13,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from ...document import Document, Skip, clean
+from ...document import Document, Skip, Value, clean
 from ..charset import decoded
 from ..html import decoded_page, page_text
+from ..ids import value_line
 from ..text import MAX_TEXT, Empty, Unreadable
 from .alternatives import chosen
 from .headers import addresses, filename, header
@@ -43,6 +44,7 @@ _OF_PAGE = frozenset(
     "css javascript x-javascript ecmascript jscript vbscript xsl xml font-woff font-woff2 x-font-ttf x-font-woff "
     "vnd.ms-fontobject vnd.ms-officetheme x-mso".split()
 )
+_TABLES = (".csv", ".tsv", ".jsonl")
 _PAGES = ("text/html", "text/x-amp-html", "text/watch-html", "application/xhtml+xml")
 _SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _SUFFIXES = {
@@ -99,7 +101,7 @@ class Parts:
         self._read = read
         self._can_read = can_read
         self._attached: list[str] = []
-        self._seen: set[bytes] = set()
+        self._seen: dict[tuple[str, bytes], set[str]] = {}  # what the files are called that are equal
         self._count = 0
         self._bytes = 0
         self._begin = time.monotonic()
@@ -216,19 +218,24 @@ class Parts:
 
     def _attachment(self, part: Message[Any, Any], kind: str, name: str, depth: int) -> None:
         """Put what is attached behind the text, under its name."""
+        is_named = bool(name)
         name = name or f"unnamed{_SUFFIXES.get(kind, '')}"
         suffix = Path(name).suffix.lower()
         if not self._can_read(suffix):
             suffix = _SUFFIXES.get(kind, suffix)
         data, around = self._content(part)
         part.set_payload("")  # its memory is needed for what is read next
+        heading = f"[{name}]"
         same = data if b"\0" in data else b"".join(data.split())  # the lines of a text may end otherwise
-        if (digest := blake2b(same, digest_size=16).digest()) in self._seen and data:
-            return  # as an invitation, which stands in a message twice
-        self._seen.add(digest)
+        names = self._seen.setdefault((suffix, blake2b(same, digest_size=16).digest()), set())
+        if names and data:  # as an invitation, which stands in a message twice
+            told = [heading] if is_named and name not in names else []
+            self._attached += [*told, around] if around else told
+            names.add(name)
+            return
+        names.add(name)
         self._count += 1
         self._bytes += len(data)
-        heading = f"[{name}]"
         if self._count > MAX_ATTACHED or self._bytes > MAX_ATTACHED_BYTES:
             self._skip(name, f"was not read: over {MAX_ATTACHED} files or {MAX_ATTACHED_BYTES} bytes are attached")
         elif suffix in (".eml", ".emlx", ".mht", ".mhtml"):
@@ -262,15 +269,24 @@ class Parts:
                 if isinstance(item, Skip):
                     self._skip(f"{name}{item.source.removeprefix(str(path))}", item.reason, transient=item.transient)
                     continue
-                size += len(item.text)
+                text = f"{item.text}{_beside(item, path)}" if suffix in _TABLES else item.text
+                size += len(text)
                 if size > MAX_TEXT:
                     self._skip(name, f"has over {MAX_TEXT} characters; the rest was not read")
                     return
                 title = "" if item.title in ("", path.stem) or item.title in item.text else f"{item.title}\n"
-                yield f"{title}{item.text}"
+                yield f"{title}{text}"
 
     def _skip(self, name: str, reason: str, *, transient: bool = False) -> None:
         self.skips.append(Skip(clean(f"{self._where}:{name}" if name else self._where), reason, transient, within=True))
+
+
+def _beside(row: Document, path: Path) -> str:
+    """What a row of a table says beside its text, a line for each column: its id, where it is its own, and metadata."""
+    said: dict[str, Value] = {} if row.id.startswith(f"{path}:") else {"id": row.id}
+    said |= {key: value for key, value in row.metadata.items() if key != "encoding"}
+    lines = ((key, value_line(value)) for key, value in said.items())
+    return "".join(f"\n{key}: {line}" for key, line in lines if line)
 
 
 def _is_text(kind: str) -> bool:

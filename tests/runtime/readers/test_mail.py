@@ -130,7 +130,9 @@ def test_what_is_attached_and_cannot_be_read_is_named(tmp_path: Path) -> None:
         (":winmail.dat", "is attached; files of its kind are not read"),
         (":b.jsonl:2", "is not JSON"),
     ]
-    assert document.text.endswith("see files\n\n[bad.pdf]\n\n[a.zip]\n\n[winmail.dat]\n\n[b.jsonl]\nkept\n\n[stub.pdf]")
+    assert document.text.endswith(
+        "see files\n\n[bad.pdf]\n\n[a.zip]\n\n[winmail.dat]\n\n[b.jsonl]\nkept\nid: a\n\n[stub.pdf]"
+    )
 
 
 @pytest.mark.parametrize(

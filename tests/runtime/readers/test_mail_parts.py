@@ -120,3 +120,33 @@ def test_a_page_that_can_move_is_a_page(tmp_path: Path) -> None:
     assert text(tmp_path, HEADERS + body) == SHORT
     assert text(tmp_path, f"{HEADERS}{AMP}<p>moved") == "moved"
     assert text(tmp_path, f"{HEADERS}Content-Type: application/xhtml+xml\n\n<p>moved</p>") == "moved"
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "expected"),
+    [
+        (
+            "t.csv", "id,title,text,ward,beds\nW3,Burns,Cool it.,three,12\nW4,,Splint it.,four,\n",
+            "Burns\nCool it.\nid: W3\nward: three\nbeds: 12\nSplint it.\nid: W4\nward: four",
+        ),
+        ("t.tsv", "text\tward\nCool it.\tthree\n", "Cool it.\nward: three"),
+        ("t.csv", "name,city\nBo,Ulm\n", "name: Bo\ncity: Ulm"),
+        (
+            "t.jsonl", '{"id": "W3", "text": "Cool it.", "metadata": {"wards": ["a", 3], "open": true, "left": null}}',
+            "Cool it.\nid: W3\nwards: a, 3\nopen: true",
+        ),
+    ],
+)  # fmt: skip
+def test_of_a_table_that_is_attached_every_column_is_text(tmp_path: Path, name: str, table: str, expected: str) -> None:
+    body = mixed(f"{PLAIN}see", attached(name, table.encode()))
+    assert text(tmp_path, HEADERS + body) == f"see\n\n[{name}]\n{expected}"
+
+
+def test_of_files_that_are_equal_each_name_is_told(tmp_path: Path) -> None:
+    files = [attached(name, b"noted") for name in ("a.txt", "b.txt", "a.txt", "b.txt", "c.txt")]
+    empty = [attached(name, b"") for name in ("d.txt", "e.txt")]
+    found = text(tmp_path, HEADERS + mixed(f"{PLAIN}see", *files, *empty))
+    assert found == "see\n\n[a.txt]\nnoted\n\n[b.txt]\n\n[c.txt]\n\n[d.txt]\n\n[e.txt]"
+    other = attached("t.csv", b"name,city\nBo,Ulm\n")
+    found = text(tmp_path, HEADERS + mixed(f"{PLAIN}see", attached("t.txt", b"name,city\nBo,Ulm\n"), other))
+    assert found == "see\n\n[t.txt]\nname,city\nBo,Ulm\n\n[t.csv]\nname: Bo\ncity: Ulm"
