@@ -19,7 +19,7 @@ from .epub import read_epub
 from .html import read_html
 from .jsonl import read_jsonl
 from .mail.mailbox import read_mbox
-from .mail.message import read_eml, read_emlx
+from .mail.message import read_eml, read_emlx, read_mht
 from .mail.outlook import read_msg
 from .named import SUFFIXES as NAMED
 from .named import bundle_of, read_named
@@ -34,6 +34,11 @@ from .text import Empty, Unreadable, shown
 
 Reader = Callable[[Path], Iterator[Document | Skip]]
 
+
+def _read_mht(path: Path) -> Iterator[Document | Skip]:
+    return read_mht(path, read_here, _is_known)
+
+
 _HERE: dict[str, Reader] = {
     ".txt": read_text,
     ".text": read_text,
@@ -45,15 +50,14 @@ _HERE: dict[str, Reader] = {
 }
 _IN_SANDBOX: dict[str, Reader] = {
     ".pdf": read_pdf,
-    **dict.fromkeys(OFFICE, read_office),
+    **dict.fromkeys(OFFICE, lambda path: read_office(path, _read_mht)),
     ".epub": read_epub,
     ".html": read_html,
     ".htm": read_html,
     ".xhtml": read_html,
     ".eml": lambda path: read_eml(path, read_here, _is_known),
     ".emlx": lambda path: read_emlx(path, read_here, _is_known),
-    ".mht": lambda path: read_eml(path, read_here, _is_known),
-    ".mhtml": lambda path: read_eml(path, read_here, _is_known),
+    **dict.fromkeys((".mht", ".mhtml"), _read_mht),
     ".mbox": lambda path: read_mbox(path, read_here, _is_known),
     ".msg": lambda path: read_msg(path, read_here, _is_known),
     ".ics": read_ics,

@@ -30,6 +30,9 @@ _HEAD_BYTES = 4096
 _RAW = "script|style|title|textarea|iframe|noembed|noframes|xmp|plaintext"
 _RAW_END = re.compile(rf"</({_RAW})(?=[\s/>])", re.IGNORECASE)
 _RAW_START = re.compile(rf"<({_RAW})(?=[\s/>])[^<>]*>[^<]*", re.IGNORECASE)
+# As browsers end a comment; one that ends as soon as it begins hides nothing.
+_COMMENT = re.compile(r"<!--(?:-?>|.*?--!?>)", re.DOTALL)
+_COMMENT_END = re.compile(r"-->|(?<!<!)--!>")
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _LONG_NUMBER = re.compile(r"&#(?:0*[1-9]\d{7,}|[xX]0*[1-9a-fA-F][0-9a-fA-F]{6,});?")
 _SUBSET = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<!DOCTYPE[^\[>]*\[[^\]]*\]\s*>", re.IGNORECASE)
@@ -76,7 +79,8 @@ def _closed(html: str) -> str:
         html = html[subset.end() :]
     sections = html.rfind("]]>") + 1
     html = _CDATA.sub(lambda section: escape(section[1], quote=False), html[: sections + 2]) + html[sections + 2 :]
-    if (start := html.find("<!--", html.rfind("-->") + 1)) >= 0:
+    closed = max((end.start() for end in _COMMENT_END.finditer(html)), default=-1)
+    if (start := html.find("<!--", closed + 1)) >= 0:
         html = html[:start] + html[start:].replace("<!--", " ")
     ends = {end[1].lower(): end.start() for end in _RAW_END.finditer(html)}
 
@@ -114,6 +118,11 @@ class _Page(HTMLParser):
         """Pass over what only SGML knows, as `<![if IE]>`; the base class raises AssertionError for some of it."""
         end = self.rawdata.find(">", i)
         return end + 1 if end >= 0 else -1
+
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        """Pass over a comment; the base class, by its version, ends it where no browser does."""
+        comment = _COMMENT.match(self.rawdata, i)
+        return comment.end() if comment is not None else -1
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._in_head() and tag not in _IN_HEAD:  # </head> and <body> may be left out

@@ -6,99 +6,71 @@ import re
 import warnings
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ...document import Document, Skip, clean
 from ..html import page_text
 from ..ids import Ids, metadata_of
-from ..text import Unreadable, read_text_file
+from ..text import Unreadable, read_bytes, text_of
+from .components import components
+from .folds import with_whole_characters
 
-_TIMES = (("DTSTART", "start", "Start"), ("DTEND", "end", "End"), ("DUE", "due", "Due"))
+_TIMES = (
+    ("DTSTART", "start", "Start"),
+    ("DTEND", "end", "End"),
+    ("DUE", "due", "Due"),
+    ("COMPLETED", "completed", "Completed"),
+)
 _LINES = (("RRULE", "Repeats"), ("LOCATION", "Place"), ("ORGANIZER", "Organizer"), ("ATTENDEE", "Attendee"))
 _BELOW = ("DESCRIPTION", "COMMENT", "CONTACT", "RESOURCES", "URL", "CONFERENCE", "X-GOOGLE-CONFERENCE", "ATTACH")
-_OUTER = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE"})
+_REMIND = ("SUMMARY", "DESCRIPTION")
 _NO_ENTRIES = frozenset({"VTIMEZONE", "STANDARD", "DAYLIGHT", "VFREEBUSY", "VALARM"})
-_EDGE = re.compile(r"(BEGIN|END):[ \t]*([\w-]+)[ \t]*\n?", re.IGNORECASE)
+# What programs write into each reminder where nobody wrote anything.
+_NO_REMINDERS = frozenset({"this is an event reminder", "reminder", "event reminder", "alarm", "alarm notification"})
 _HTML = re.compile(r"</?(?:p|br|a|b|i|u|ul|ol|li|div|span|html|table)\b[^<>]*>", re.IGNORECASE)
 
 
 def read_ics(path: Path) -> Iterator[Document | Skip]:
     """A calendar: a document for each of its entries, named by its UID.
 
-    Its title is the entry's summary; metadata are `start`, `end`, `due`, `location`, `status`, `organizer`,
-    `attendees` and `categories`, as far as they are given. A time is in UTC, of a whole day its date.
+    Its title is the entry's summary; metadata are `start`, `end`, `due`, `completed`, `location`, `status`,
+    `organizer`, `attendees`, `categories` and `calendar`, the name of the whole, as far as they are given. A time is in
+    UTC, of a whole day its date.
     """
     from icalendar.timezone import tzp
 
-    file = read_text_file(path)
+    file = text_of(with_whole_characters(read_bytes(path)), str(path))
     yield from file.skips
     if not re.search(r"^BEGIN:[ \t]*V", file.text, re.IGNORECASE | re.MULTILINE):
         raise Unreadable("is no calendar (BEGIN:VCALENDAR is missing)")
     tzp.use_zoneinfo()  # the time zones that another calendar has defined are not this one's
-    for kind, line, block, _ in _components(file.text):
-        if kind == "VTIMEZONE" and isinstance(_parsed(block), str):  # it may stand behind what is in it
+    for found in components(file.text):
+        if found.kind == "VTIMEZONE" and isinstance(_parsed(found.block), str):  # it may stand behind what is in it
             yield Skip(
-                f"{path}:{line}",
+                f"{path}:{found.line}",
                 "is a time zone that cannot be read; times in it are kept as they are written",
                 within=True,
             )
     ids = Ids(path)
-    for kind, line, block, whole in _components(file.text):
-        if kind in _NO_ENTRIES:
+    for found in components(file.text):
+        if found.kind in _NO_ENTRIES:
             continue
-        where = f"{path}:{line}"
-        entry = _parsed(block)
+        where = f"{path}:{found.line}"
+        entry = _parsed(found.block)
         if isinstance(entry, str):
             yield Skip(where, entry)
             continue
         for name, reason in entry.errors:
             if name is None:
                 yield Skip(where, f"has a line that cannot be read ({reason})", within=True)
-        yield _document(entry, ids.of(_named(entry), block.encode()), path, file.metadata)
-        if not whole:
+        alarms = [_parsed(alarm) for alarm in found.alarms]
+        yield from (Skip(where, f"has a reminder that {one}", within=True) for one in alarms if isinstance(one, str))
+        alarms = [alarm for alarm in alarms if not isinstance(alarm, str)]
+        metadata = {**file.metadata, **({"calendar": found.calendar} if found.calendar else {})}
+        yield _document(entry, alarms, ids.of(_named(entry), found.block.encode()), path, metadata)
+        if not found.is_whole:
             yield Skip(where, "is cut off before its end; what is there of it was read", within=True)
-
-
-def _components(text: str) -> Iterator[tuple[str, int, str, bool]]:
-    """What stands in the calendars of a file: kind, number of its first line, its lines, and whether it has its end.
-
-    Of what stands within others, as alarms do in events, only what makes up a time zone is given. An end of what has
-    not begun is left out.
-    """
-    first = 0
-    lines: list[str] = []
-    open_: list[str] = []
-    for number, line in enumerate(StringIO(text), start=1):
-        edge = _EDGE.fullmatch(line)
-        begins, name = edge is not None and edge[1].upper() == "BEGIN", edge[2].upper() if edge else ""
-        # Nothing holds a calendar, an entry, or one of its own kind: what is open was cut off.
-        if open_ and (name == "VCALENDAR" or (begins and (name in _OUTER or name == open_[0]))):
-            yield open_[0], first, _closed(lines, open_), False
-            open_ = []
-        if name == "VCALENDAR":
-            continue
-        if begins:
-            if not open_:
-                first, lines = number, []
-            open_.append(name)
-        ends = not begins and name in open_
-        if ends and name == open_[0]:
-            yield name, first, _closed(lines, open_), True
-            open_ = []
-        elif open_ and (not lines or open_[0] == "VTIMEZONE" or (len(open_) == 1 and edge is None)):
-            lines.append(line)
-        if ends and open_:
-            del open_[len(open_) - 1 - open_[::-1].index(name) :]
-    if open_:
-        yield open_[0], first, _closed(lines, open_), False
-
-
-def _closed(lines: list[str], open_: list[str]) -> str:
-    """The lines of a component with what ends it and, of a time zone, what is open in it."""
-    ends = open_ if open_[0] == "VTIMEZONE" else open_[:1]
-    return "\n".join([*(line.rstrip("\n") for line in lines), *(f"END:{name}" for name in reversed(ends)), ""])
 
 
 def _parsed(block: str) -> Any:
@@ -118,7 +90,7 @@ def _named(entry: Any) -> str:
     return " ".join(_raw(value) for name in ("UID", "RECURRENCE-ID") for value in _values(entry, name))
 
 
-def _document(entry: Any, id: str, path: Path, metadata: dict[str, Any]) -> Document:
+def _document(entry: Any, alarms: list[Any], id: str, path: Path, metadata: dict[str, Any]) -> Document:
     lines, known = [], dict(metadata)
     for name, key, label in _TIMES:
         for value in _values(entry, name):
@@ -130,6 +102,8 @@ def _document(entry: Any, id: str, path: Path, metadata: dict[str, Any]) -> Docu
         known |= _ended(entry, known["start"])
     for name, label in _LINES:
         lines += [f"{label}: {shown}" for value in _values(entry, name) if (shown := _person(value))]
+    status = [_said(value).lower() for value in _values(entry, "STATUS")]
+    lines += [f"Status: {one}" for one in status if one not in ("", "confirmed")]  # which every event is
     categories = [one for value in _values(entry, "CATEGORIES") for one in _several(value)]
     if categories:
         lines.append(f"Categories: {', '.join(categories)}")
@@ -139,15 +113,18 @@ def _document(entry: Any, id: str, path: Path, metadata: dict[str, Any]) -> Docu
     people = {name: [_person(value) for value in _values(entry, name)] for name in ("ORGANIZER", "ATTENDEE")}
     found = {
         "location": [_said(value) for value in _values(entry, "LOCATION")],
-        "status": [_said(value).lower() for value in _values(entry, "STATUS")],
+        "status": status,
         "organizer": people["ORGANIZER"],
         "attendees": people["ATTENDEE"],
         "categories": categories,
     }
     known |= metadata_of(found)
     title = " ".join(" ".join(_said(value) for value in _values(entry, "SUMMARY")).split())
+    said = {" ".join(one.split()).lower() for one in (title, *below)} | _NO_REMINDERS
+    reminders = dict.fromkeys(_said(value) for one in alarms for name in _REMIND for value in _values(one, name))
+    lines += [f"Reminder: {one}" for one in reminders if one and " ".join(one.split()).lower() not in said]
     text = clean("\n".join([*lines, *([""] if lines and below else []), *below]))
-    return Document(id, text, clean(title) or path.stem, known, str(path))
+    return Document(id, text, clean(title) or metadata.get("calendar") or path.stem, known, str(path))
 
 
 def _values(entry: Any, name: str) -> list[Any]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...document import Document, Skip, clean
-from ..charset import decoded, mark_of
+from ..charset import Decoded, decoded, known, mark_of
 from ..ids import Ids, metadata_of
-from ..text import Unreadable, read_bytes, text_of
+from ..text import Unreadable, lost, read_bytes, text_of
+from .folds import with_whole_characters
 
 _LABELS = {
     "N": "Name", "NICKNAME": "Nickname", "ORG": "Organization", "TITLE": "Job", "ROLE": "Role", "EMAIL": "Email",
@@ -51,6 +52,7 @@ class _Property:
     name: str
     kinds: tuple[str, ...]
     value: str
+    lost: int  # characters that could not be decoded
 
 
 def read_vcf(path: Path) -> Iterator[Document | Skip]:
@@ -59,20 +61,24 @@ def read_vcf(path: Path) -> Iterator[Document | Skip]:
     Its title is the name; its text has what the card says, a line for each; metadata are `email`, `phone`,
     `organization`, `categories` and `birthday`, as far as they are given.
     """
-    data = read_bytes(path)
+    data = with_whole_characters(read_bytes(path))
     file = text_of(data, str(path))
     guess = str(file.metadata.get("encoding", ""))
+    is_utf8 = not guess  # but for what is broken in it
     if mark_of(data) is not None or b"\0" in data:
         data = file.text.encode()
+        yield from file.skips
     ids = Ids(path)
     found = False
     for card, whole in _cards(data):
         found = True
-        properties = [one for line in card.lines if (one := _property(line, guess)) is not None]
+        properties = [one for line in card.lines if (one := _property(line, guess, is_utf8=is_utf8)) is not None]
         named = next((one.value for one in properties if one.name == "UID"), "")
         where = f"{path}:{card.line}"
         document = _document(properties, ids.of(named, _content(properties)), path, file.metadata)
         yield Skip(where, "is a card without text") if document is None else document
+        if broken := sum(one.lost for one in properties):
+            yield Skip(where, lost(broken), within=True)
         if not whole:
             yield Skip(where, "is cut off before its end; what is there of it was read", within=True)
     if not found:
@@ -122,7 +128,7 @@ def _continue(card: _Card, line: bytes) -> None:
         last += b"\\n" + line
 
 
-def _property(line: bytearray, guess: str) -> _Property | None:
+def _property(line: bytearray, guess: str, *, is_utf8: bool) -> _Property | None:
     """A line taken apart; None for what is no text."""
     match = _LINE.fullmatch(line)
     if match is None:
@@ -135,13 +141,21 @@ def _property(line: bytearray, guess: str) -> _Property | None:
     encoding = given.get("ENCODING", next((one for one in bare if one.upper() in _ENCODINGS), "")).upper()
     if encoding in ("B", "BASE64"):
         return None
-    value = quopri.decodestring(match[4]) if encoding == "QUOTED-PRINTABLE" else match[4]
-    read = decoded(value, given.get("CHARSET"), guess or None)
-    text = value.decode(errors="replace") if read is None else read.text
+    is_quoted = encoding == "QUOTED-PRINTABLE"  # in an encoding of its own
+    value = quopri.decodestring(match[4]) if is_quoted else match[4]
+    read = _decoded(value, given.get("CHARSET"), guess, is_utf8=is_utf8 and not is_quoted)
     kept = tuple(kind.lower() for kind in kinds if kind and kind.upper() not in _NO_KINDS)
-    return _Property(
-        (match[1] or b"").decode().upper(), match[2].decode().upper(), kept, text.replace("\r\n", "\n").strip()
-    )
+    text = read.text.replace("\r\n", "\n").strip()
+    return _Property((match[1] or b"").decode().upper(), match[2].decode().upper(), kept, text, read.lost)
+
+
+def _decoded(value: bytes, charset: str | None, guess: str, *, is_utf8: bool) -> Decoded:
+    """A value as text: in the encoding that it tells, else in that of its file; else by a guess."""
+    found = None if is_utf8 and not known(charset) else decoded(value, charset, guess or None)
+    if found is not None:
+        return found
+    text = value.decode(errors="replace")
+    return Decoded(text, "", text.count("\ufffd"))
 
 
 def _document(properties: list[_Property], id: str, path: Path, metadata: dict[str, Any]) -> Document | None:

@@ -9,34 +9,16 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ...document import clean, plain
+from ...document import clean
 from ..charset import decoded
+from .dates import instant_of
 
 MAX_HEADER = 1 << 16
-_MAX_DATE = 200
 _WORD = re.compile(r"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?([^?]*)\?=")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
-# Names of zones that programs write although nothing defines them; those of America the standard library knows.
-_ZONES = {
-    **dict.fromkeys(("WET", "UTC", "Z"), "+0000"),
-    **dict.fromkeys(("CET", "MEZ", "BST", "WEST", "MET"), "+0100"),
-    **dict.fromkeys(("CEST", "MESZ", "EET", "MEST", "SAST"), "+0200"),
-    **dict.fromkeys(("EEST", "MSK"), "+0300"),
-    **dict.fromkeys(("HKT", "SGT", "AWST"), "+0800"),
-    **dict.fromkeys(("JST", "KST"), "+0900"),
-    "AEST": "+1000",
-    "AEDT": "+1100",
-    "NZST": "+1200",
-    "NZDT": "+1300",
-}
-_ZONE = re.compile(rf"[ ]({'|'.join(_ZONES)})\b(?![+-])")
-_OFFSET = re.compile(r" (?:GMT|UTC|UT)(?=[+-]\d)")
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?[ ]?(Z|[+-]\d\d:?\d\d)?$")
 
 
 def header(message: Message[Any, Any], name: str) -> str:
@@ -50,23 +32,8 @@ def addresses(message: Message[Any, Any], name: str) -> list[str]:
 
 
 def instant(message: Message[Any, Any]) -> str | None:
-    """When a message was sent: ISO 8601 in UTC, as metadata has it; None where its date tells no time.
-
-    A date without a zone is taken as UTC.
-    """
-    said = header(message, "date")[:_MAX_DATE].strip()
-    try:
-        if (iso := _ISO.match(said)) is not None:
-            zone = (iso[3] or "+0000").replace("Z", "+0000").replace(":", "")
-            moment = datetime.fromisoformat(f"{iso[1]}T{iso[2]}{zone[:3]}:{zone[3:]}")
-        else:
-            said = _OFFSET.sub(" ", said)
-            moment = parsedate_to_datetime(_ZONE.sub(lambda zone: f" {_ZONES[zone[1]]}", said, count=1))
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        return str(plain(moment))
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
+    """When a message was sent, as metadata has it, see `instant_of`; None where its date tells no time."""
+    return instant_of(header(message, "date"))
 
 
 def is_cut(message: Message[Any, Any]) -> bool:

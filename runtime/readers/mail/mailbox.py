@@ -23,7 +23,10 @@ _ANY_SIZE = 1 << 62
 
 
 def read_mbox(path: Path, read: Read, can_read: Callable[[str], bool]) -> Iterator[Document | Skip]:
-    """A mailbox: a document for each message, named by its Message-ID; one that has none, by what it says."""
+    """A mailbox: a document for each message, named by its Message-ID; one that has none, by what it says.
+
+    A message that is there again word for word is read once.
+    """
     limited(path, _ANY_SIZE)
     ids, empty = Ids(path), True
     with path.open("rb") as stream:
@@ -31,10 +34,13 @@ def read_mbox(path: Path, read: Read, can_read: Callable[[str], bool]) -> Iterat
             empty, where, source = False, f"{path}:{number}", str(path)
             try:
                 for item in read_message(data, "", f"message {number}", source, read, can_read, where):
-                    if isinstance(item, Document) and item.id == where:
-                        content = f"{item.metadata.get('date')}\0{item.title}\0{item.text}"
-                        item = replace(item, id=ids.of("", content.encode()))
-                    yield item
+                    if isinstance(item, Skip):
+                        yield item
+                        continue
+                    name = "" if item.id == where else item.id.removeprefix(f"{source}:")
+                    content = f"{item.metadata.get('date')}\0{item.title}\0{item.text}"
+                    if (id := ids.of_new(name, content.encode())) is not None:
+                        yield replace(item, id=id)
             except Unreadable as reason:
                 yield Skip(where, str(reason))
             except Exception as error:  # of the parser, for which the message was too much

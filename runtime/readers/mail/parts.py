@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import tempfile
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.message import Message
@@ -14,11 +13,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from ...document import Document, Skip, clean
+from ...document import Document, Skip, Value, clean
 from ..charset import decoded
 from ..html import decoded_page, page_text
-from ..text import MAX_TEXT, Unreadable
+from ..ids import value_line
+from ..text import MAX_TEXT, Empty, Unreadable
+from .alternatives import chosen
 from .headers import addresses, filename, header
+from .transfer import content
 
 Read = Callable[[Path], Iterator[Document | Skip]]
 
@@ -37,6 +39,13 @@ _SIGNED = re.compile(r"-----BEGIN PGP SIGNATURE-----(?:[^-]|-(?!----))*-----END 
 _TAGS = re.compile(r"<param>[^<]*</param>|<[^<>]{1,100}>", re.IGNORECASE)
 _BLANK = " \t\r\n\f\v\xa0\u200b\ufeff"
 _NO_TEXT = ("image", "audio", "video", "font")
+# What a page is drawn and moved by, and what Word keeps for itself beside one: no text of it.
+_OF_PAGE = frozenset(
+    "css javascript x-javascript ecmascript jscript vbscript xsl xml font-woff font-woff2 x-font-ttf x-font-woff "
+    "vnd.ms-fontobject vnd.ms-officetheme x-mso".split()
+)
+_TABLES = (".csv", ".tsv", ".jsonl")
+_PAGES = ("text/html", "text/x-amp-html", "text/watch-html", "application/xhtml+xml")
 _SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _SUFFIXES = {
     "application/pdf": ".pdf",
@@ -64,7 +73,7 @@ _SUFFIXES = {
 
 def parsed(data: bytes) -> Message[Any, Any]:
     """The bytes of a message as its parts; what is broken in it is read as far as it goes."""
-    return message_from_bytes(data)
+    return message_from_bytes(data.removeprefix(BOM_UTF8))
 
 
 def header_lines(message: Message[Any, Any]) -> list[str]:
@@ -84,6 +93,7 @@ class Parts:
     Attributes:
         skips: what could not be read.
         encoding: what the encoding of a part was guessed to be; empty where none was.
+        title: of the first page in it that has one.
     """
 
     def __init__(self, where: str, read: Read, can_read: Callable[[str], bool]) -> None:
@@ -91,12 +101,13 @@ class Parts:
         self._read = read
         self._can_read = can_read
         self._attached: list[str] = []
-        self._seen: set[bytes] = set()
+        self._seen: dict[tuple[str, bytes], set[str]] = {}  # what the files are called that are equal
         self._count = 0
         self._bytes = 0
         self._begin = time.monotonic()
         self.skips: list[Skip] = []
         self.encoding = ""
+        self.title = ""
 
     def text(self, message: Message[Any, Any]) -> str:
         """All text of a message: its own first, then each attachment under its name."""
@@ -120,6 +131,8 @@ class Parts:
             return []
         if kind == "multipart/alternative":
             return self._alternative(inner, depth)
+        if kind == "multipart/related":  # a page, with what draws it and moves it
+            inner = [one for one in inner if one is inner[0] or not _is_of_page(one)]
         if kind in ("message/rfc822", "message/global"):
             return [text for one in inner for text in self._forwarded(_decoded_message(part, one), depth)]
         if kind.startswith("message/"):  # as a report of what was not delivered: headers in blocks
@@ -127,11 +140,12 @@ class Parts:
         return [text for one in inner for text in self._part(one, depth + 1)]
 
     def _alternative(self, inner: list[Message[Any, Any]], depth: int) -> list[str]:
-        """One text for all: the plain one, else the last that is not blank, as the best stands last."""
+        """One text for all: the plain one where it is more than a stub of the last, as the best stands last."""
         read = [(one.get_content_type(), self._part(one, depth + 1)) for one in inner]
         texts = [(kind, text) for kind, text in read if any(part.strip(_BLANK) for part in text)]
-        plain = (text for kind, text in texts if kind == "text/plain")
-        return next(plain, texts[-1][1] if texts else [])
+        plain = next((text for kind, text in texts if kind == "text/plain"), [])
+        rich = [text for kind, text in texts if kind != "text/plain"][-1:]
+        return chosen(plain, rich[0]) if plain and rich else plain or next(iter(rich), [])
 
     def _forwarded(self, message: Message[Any, Any], depth: int) -> list[str]:
         """A message within the message, with what its reader is shown of its headers."""
@@ -146,7 +160,7 @@ class Parts:
             signed = str(part.get_param("smime-type", "")).lower() == "signed-data"
             self._skip(name, "is signed in a form that hides its text (S/MIME)" if signed else _LOCKED)
             return []
-        if kind.startswith("message/") or (kind.startswith("text/") and not is_attached and kind not in _SUFFIXES):
+        if kind.startswith("message/") or (_is_text(kind) and not is_attached and kind not in _SUFFIXES):
             text = self._string(part, kind)
             return [f"[{name}]\n{text}" if name else text] if text.strip(_BLANK) else []
         if kind.startswith("multipart/"):  # without parts: its border is wrong
@@ -155,19 +169,36 @@ class Parts:
         return []
 
     def _string(self, part: Message[Any, Any], kind: str) -> str:
-        """The text of a part that is text."""
-        data = part.get_payload(decode=True)
-        if not isinstance(data, bytes) or not data:
+        """The text of a part that is text, and what is put behind it that is not of its encoding."""
+        data, around = self._content(part)
+        return "\n\n".join(filter(None, (self._text(part, kind, data), around)))
+
+    def _content(self, part: Message[Any, Any]) -> tuple[bytes, str]:
+        """The bytes of a part, and the text around them that is not of its encoding."""
+        found = content(part)
+        if found.is_damaged:
+            self._skip(filename(part), "is damaged where it is encoded; what is left of it was read")
+        around = decoded(found.around) if found.around else None
+        return found.data, found.around.decode("utf-8", "replace").strip() if around is None else around.text.strip()
+
+    def _text(self, part: Message[Any, Any], kind: str, data: bytes) -> str:
+        """The bytes of a part that is text, as text."""
+        if not data:
             return ""
         charset = part.get_content_charset()
-        if kind == "text/html":
+        if kind in _PAGES:
             try:
                 page = decoded_page(data, self._where, charset)
-            except Unreadable:
+            except Empty:
+                return ""
+            except Unreadable as reason:
+                self._skip(filename(part), str(reason))
                 return ""
             self.skips += page.skips
             self.encoding = self.encoding or str(page.metadata.get("encoding", ""))
-            return page_text(page.text)[1]
+            title, text = page_text(page.text)
+            self.title = self.title or title
+            return text
         found = decoded(data, charset)
         if found is None:
             self._skip(filename(part), "is no text, but says that it is")
@@ -187,28 +218,30 @@ class Parts:
 
     def _attachment(self, part: Message[Any, Any], kind: str, name: str, depth: int) -> None:
         """Put what is attached behind the text, under its name."""
+        is_named = bool(name)
         name = name or f"unnamed{_SUFFIXES.get(kind, '')}"
         suffix = Path(name).suffix.lower()
         if not self._can_read(suffix):
             suffix = _SUFFIXES.get(kind, suffix)
-        data = part.get_payload(decode=True)
-        data = data if isinstance(data, bytes) else b""
+        data, around = self._content(part)
         part.set_payload("")  # its memory is needed for what is read next
+        heading = f"[{name}]"
         same = data if b"\0" in data else b"".join(data.split())  # the lines of a text may end otherwise
-        if (digest := blake2b(same, digest_size=16).digest()) in self._seen and data:
-            return  # as an invitation, which stands in a message twice
-        self._seen.add(digest)
+        names = self._seen.setdefault((suffix, blake2b(same, digest_size=16).digest()), set())
+        if names and data:  # as an invitation, which stands in a message twice
+            told = [heading] if is_named and name not in names else []
+            self._attached += [*told, around] if around else told
+            names.add(name)
+            return
+        names.add(name)
         self._count += 1
         self._bytes += len(data)
-        heading = f"[{name}]"
         if self._count > MAX_ATTACHED or self._bytes > MAX_ATTACHED_BYTES:
             self._skip(name, f"was not read: over {MAX_ATTACHED} files or {MAX_ATTACHED_BYTES} bytes are attached")
         elif suffix in (".eml", ".emlx", ".mht", ".mhtml"):
             heading = "\n\n".join([heading, *self._forwarded(parsed(data), depth)])
-        elif kind.startswith("text/") and not self._can_read(suffix):
-            part.set_payload(data.decode("ascii", "surrogateescape"))
-            del part["Content-Transfer-Encoding"]
-            heading = f"{heading}\n{self._string(part, kind)}".strip()
+        elif _is_text(kind) and not self._can_read(suffix):
+            heading = f"{heading}\n{self._text(part, kind, data)}".strip()
         elif not self._can_read(suffix):
             if kind.partition("/")[0] not in _NO_TEXT and kind not in _SIGNATURES:
                 self._skip(name, "is attached; files of its kind are not read")
@@ -216,7 +249,7 @@ class Parts:
             self._skip(name, "was not read: its message takes too long", transient=True)
         else:
             heading = "\n".join([heading, *self._texts(self._bytes_of(part, kind, data), suffix, name)])
-        self._attached.append(heading)
+        self._attached += [heading, around] if around else [heading]
 
     def _bytes_of(self, part: Message[Any, Any], kind: str, data: bytes) -> bytes:
         """What is attached, for its reader: text in UTF-8 with a mark, as the message tells its encoding."""
@@ -236,26 +269,45 @@ class Parts:
                 if isinstance(item, Skip):
                     self._skip(f"{name}{item.source.removeprefix(str(path))}", item.reason, transient=item.transient)
                     continue
-                size += len(item.text)
+                text = f"{item.text}{_beside(item, path)}" if suffix in _TABLES else item.text
+                size += len(text)
                 if size > MAX_TEXT:
                     self._skip(name, f"has over {MAX_TEXT} characters; the rest was not read")
                     return
                 title = "" if item.title in ("", path.stem) or item.title in item.text else f"{item.title}\n"
-                yield f"{title}{item.text}"
+                yield f"{title}{text}"
 
     def _skip(self, name: str, reason: str, *, transient: bool = False) -> None:
         self.skips.append(Skip(clean(f"{self._where}:{name}" if name else self._where), reason, transient, within=True))
 
 
+def _beside(row: Document, path: Path) -> str:
+    """What a row of a table says beside its text, a line for each column: its id, where it is its own, and metadata."""
+    said: dict[str, Value] = {} if row.id.startswith(f"{path}:") else {"id": row.id}
+    said |= {key: value for key, value in row.metadata.items() if key != "encoding"}
+    lines = ((key, value_line(value)) for key, value in said.items())
+    return "".join(f"\n{key}: {line}" for key, line in lines if line)
+
+
+def _is_text(kind: str) -> bool:
+    return kind.startswith("text/") or kind in _PAGES
+
+
+def _is_of_page(part: Message[Any, Any]) -> bool:
+    """Whether a part beside a page is none of its text: a style, a script, or a picture that has no name."""
+    if part.get_content_disposition() == "attachment":
+        return False
+    main, _, sub = part.get_content_type().partition("/")
+    return sub in _OF_PAGE or (main in _NO_TEXT and not filename(part))
+
+
 def _decoded_message(outer: Message[Any, Any], inner: Message[Any, Any]) -> Message[Any, Any]:
     """A message within a message that some programs encode, against the standard, so that it was not parsed."""
-    if str(outer.get("Content-Transfer-Encoding", "")).strip().lower() != "base64" or inner.is_multipart():
+    name = str(outer.get("Content-Transfer-Encoding", "")).strip().lower()
+    if name != "base64" or inner.is_multipart():
         return inner
-    payload = inner.get_payload()
-    try:
-        return parsed(base64.b64decode(str(payload).encode("ascii", "ignore")))
-    except binascii.Error:
-        return inner
+    inner["Content-Transfer-Encoding"] = name
+    return parsed(content(inner).data)
 
 
 def _flowed(text: str, *, delete: bool) -> str:

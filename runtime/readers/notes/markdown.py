@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...document import Document, Skip, Value, clean
+from ...document import Document, Skip, clean
 from ...place import heading_text
+from ..ids import value_line
 from ..text import read_text_file
 from .front_matter import front_matter
 
@@ -28,17 +29,11 @@ def read_markdown(path: Path) -> Iterator[Document | Skip]:
     said, body = front_matter(read.text)
     body, heading = _with_headings(body.split("\n"))
     values = {key: value for key, value in said.values.items() if key.lower() != _TITLE}
-    title = next((_line(value) for key, value in said.values.items() if key not in values), "") or heading or path.stem
-    told = [*(f"{key}: {_line(value)}" for key, value in values.items()), *said.rest]
+    title = next((value_line(value) for key, value in said.values.items() if key not in values), "")
+    told = [*(f"{key}: {value_line(value)}" for key, value in values.items()), *said.rest]
     text = "\n\n".join(part for part in ("\n".join(told), body.strip()) if part)
-    yield Document(str(path), clean(text), clean(title), {**read.metadata, **values}, str(path))
+    yield Document(str(path), clean(text), clean(title or heading or path.stem), {**read.metadata, **values}, str(path))
     yield from read.skips
-
-
-def _line(value: Value) -> str:
-    values = value if isinstance(value, (list, tuple)) else [value]
-    said = (str(one).lower() if isinstance(one, bool) else str(one) for one in values if one is not None)
-    return " ".join(", ".join(said).split())
 
 
 def _with_headings(lines: list[str]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,14 +44,21 @@ SUFFIXES = tuple(_SUFFIXES)
 
 _OLD = (".doc", ".dot", ".xls", ".xlt", ".rtf")  # whose names other formats were given
 _HEAD = 4096
+# A page with its pictures in one file, as a message: headers, one of which says so.
+_HEADERS = re.compile(rb"(?:\xef\xbb\xbf)?((?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+)")
+_SAYS_SO = re.compile(rb"^(?:mime-version|content-type):", re.IGNORECASE | re.MULTILINE)
 
 
-def read_office(path: Path) -> Iterator[Document | Skip]:
-    """A file of an office program, by its content; by its name where that does not tell."""
-    return _reader(path)(path)
+def read_office(path: Path, read_mht: Reader) -> Iterator[Document | Skip]:
+    """A file of an office program, by its content; by its name where that does not tell.
+
+    Args:
+        read_mht: reads a page that was saved as a message.
+    """
+    return _reader(path, read_mht)(path)
 
 
-def _reader(path: Path) -> Reader:
+def _reader(path: Path, read_mht: Reader) -> Reader:
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     named = _SUFFIXES[path.suffix.lower()]
@@ -58,6 +66,8 @@ def _reader(path: Path) -> Reader:
         return _of_streams(path, named)
     if head.startswith(b"PK"):
         return _of_members(path, named)
+    if (headers := _HEADERS.match(head)) is not None and _SAYS_SO.search(headers[1]):
+        return read_mht
     if START in head[:64]:
         return read_rtf
     if path.suffix.lower() in _OLD and head:

@@ -132,18 +132,96 @@ def test_folded_and_escaped_text_is_whole_and_html_is_read(tmp_path: Path) -> No
     assert one(calendar(tmp_path, outlook)).text == "Bring gauze"
 
 
+@pytest.mark.parametrize("fold", ["\r\n ", "\n ", "\r\n\t", "\r "])
+@pytest.mark.parametrize("said", ["Grüße an Jörg", "火曜日の点検", "on 🚑 call"])
+def test_a_line_that_is_broken_within_a_character_is_whole(tmp_path: Path, fold: str, said: str) -> None:
+    path, whole = tmp_path / "a.ics", said.encode()
+    for width in (1, 2, 3, 5):
+        folded = fold.encode().join(whole[at : at + width] for at in range(0, len(whole), width))
+        path.write_bytes(b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:" + folded + b"\r\nEND:VEVENT\r\nno")
+        (found,) = read_here(path)
+        assert isinstance(found, Document)
+        assert (found.title, found.metadata) == (said, {})
+
+
 def test_tasks_and_journals_are_entries_and_alarms_are_not(tmp_path: Path) -> None:
     path = calendar(
         tmp_path,
-        "BEGIN:VTODO\nUID:1\nSUMMARY:Order gauze\nDUE;VALUE=DATE:20240501\n"
-        "BEGIN:VALARM\nDESCRIPTION:beep\nEND:VALARM\nEND:VTODO",
+        "BEGIN:VTODO\nUID:1\nSUMMARY:Order gauze\nDUE;VALUE=DATE:20240501\nSTATUS:COMPLETED\n"
+        "COMPLETED:20240430T100000Z\nBEGIN:VALARM\nDESCRIPTION:beep\nEND:VALARM\nEND:VTODO",
         "BEGIN:VJOURNAL\nUID:2\nSUMMARY:Round\nDESCRIPTION:all well\nEND:VJOURNAL",
     )
     todo, journal = read_here(path)
     assert isinstance(todo, Document)
     assert isinstance(journal, Document)
-    assert (todo.title, todo.text, todo.metadata) == ("Order gauze", "Due: 2024-05-01", {"due": "2024-05-01"})
+    assert (todo.title, todo.text) == (
+        "Order gauze", "Due: 2024-05-01\nCompleted: 2024-04-30 10:00 (UTC)\nStatus: completed\nReminder: beep",
+    )  # fmt: skip
+    assert todo.metadata == {"due": "2024-05-01", "completed": "2024-04-30T10:00:00Z", "status": "completed"}
     assert (journal.title, journal.text) == ("Round", "all well")
+
+
+def alarm(*lines: str) -> str:
+    return "\n".join(["BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT15M", *lines, "END:VALARM"])
+
+
+def test_what_a_reminder_says_of_its_own_is_text(tmp_path: Path) -> None:
+    alarms = (
+        alarm("DESCRIPTION:Take the blue\n  key\\, and gauze"), alarm("DESCRIPTION:This is an event reminder"),
+        alarm("DESCRIPTION:Rounds"), alarm(),
+        alarm("SUMMARY:Mail to all", "DESCRIPTION:Come"), alarm("DESCRIPTION:Come"),
+    )  # fmt: skip
+    plain = one(calendar(tmp_path, event("SUMMARY:Rounds", "LOCATION:Ward 3", "DESCRIPTION:as ever")))
+    found = one(calendar(tmp_path, event("SUMMARY:Rounds", "LOCATION:Ward 3", *alarms, "DESCRIPTION:as ever")))
+    assert found.text == (
+        "Place: Ward 3\nReminder: Take the blue key, and gauze\nReminder: Mail to all\nReminder: Come\n\nas ever"
+    )
+    assert (found.id, found.title, found.metadata) == (plain.id, "Rounds", {"location": "Ward 3"})
+
+
+def test_an_event_that_is_cancelled_says_so(tmp_path: Path) -> None:
+    found = one(calendar(tmp_path, event("SUMMARY:Rounds", "STATUS:CANCELLED")))
+    assert (found.text, found.metadata) == ("Status: cancelled", {"status": "cancelled"})
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("X-WR-CALNAME:Ward 3", "Ward 3"),
+        ("X-WR-CALNAME;VALUE=TEXT:Ward\\, th\n ree", "Ward, three"),
+        ("NAME:Ward 3\nX-WR-CALNAME:Ward 3\nX-WR-CALDESC:x\n y", "Ward 3"),
+        ("X-WR-CALNAME:\nX-WR-TIMEZONE:Europe/Berlin", None),
+    ],
+)
+def test_an_entry_knows_the_name_of_its_calendar(tmp_path: Path, line: str, name: str | None) -> None:
+    titled, bare = read_here(calendar(tmp_path, line, event("UID:1", "SUMMARY:x"), event("UID:2", "LOCATION:here")))
+    assert isinstance(titled, Document)
+    assert isinstance(bare, Document)
+    assert (titled.title, titled.metadata.get("calendar")) == ("x", name)
+    assert (bare.title, bare.metadata.get("calendar")) == (name or "a", name)
+
+
+def test_the_name_of_one_calendar_is_not_that_of_the_next(tmp_path: Path) -> None:
+    path = calendar(
+        tmp_path, "X-WR-CALNAME:one", event("UID:1"), "END:VCALENDAR\nBEGIN:VCALENDAR", event("UID:2", "NAME:no")
+    )
+    assert [item.title for item in read_here(path) if isinstance(item, Document)] == ["one", "a"]
+
+
+@pytest.mark.parametrize(
+    "part", ["X-WR-CALNAME:a\n", " a\n", "BEGIN:VALARM\nDESCRIPTION:a\n", "BEGIN:X\nEND:Y\n", "DESCRIPTION:a\n"]
+)
+@pytest.mark.parametrize("begin", ["X-WR-CALNAME:a\n", "BEGIN:VEVENT\nBEGIN:VALARM\n"])
+def test_the_time_for_names_and_reminders_grows_with_their_length(tmp_path: Path, begin: str, part: str) -> None:
+    def seconds(count: int) -> float:
+        path = tmp_path / "a.ics"
+        path.write_text(f"BEGIN:VCALENDAR\n{begin}{part * count}END:VALARM\nEND:VEVENT\n{event('SUMMARY:x')}\n")
+        begun = time.process_time()
+        assert list(read_here(path))
+        return time.process_time() - begun
+
+    seconds(10)
+    assert seconds(20_000) < 16 * seconds(5_000) + 1
 
 
 def test_an_entry_keeps_its_id_when_others_come_before_it(tmp_path: Path) -> None:

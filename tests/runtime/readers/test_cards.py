@@ -69,6 +69,33 @@ def test_a_file_may_be_in_the_encoding_of_its_program(tmp_path: Path, encoding: 
     assert (found.title, found.text) == ("Jürgen Müller", "Address: Große Straße 1, Köln")
 
 
+@pytest.mark.parametrize("version", ["2.1", "3.0", "4.0"])
+def test_a_line_that_is_broken_within_a_character_is_whole(tmp_path: Path, version: str) -> None:
+    head, name = f"BEGIN:VCARD\r\nVERSION:{version}\r\nFN:".encode(), "Jörg 山田太郎".encode()
+    for at in range(1, len(name)):
+        found = one(cards(tmp_path, head + name[:at] + b"\r\n " + name[at:] + b"\r\nEND:VCARD\r\n"))
+        assert (found.title.replace(" ", ""), found.metadata) == ("Jörg山田太郎", {})
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"NOTE:J\xc3\xb6rg \xff, K\xc3\xb6ln", "Note: Jörg \ufffd, Köln"),
+        (b"NOTE:K \xe6\x97", "Note: K \ufffd"),
+        (b"NOTE;CHARSET=gb2312:\xd6\xec \xff", "Note: 朱 \ufffd"),
+        (b"NOTE;CHARSET=gb2312;ENCODING=QUOTED-PRINTABLE:=D6=EC =FF", "Note: 朱 \ufffd"),
+    ],
+)
+def test_characters_that_cannot_be_read_are_told(tmp_path: Path, line: bytes, shown: str) -> None:
+    around = "ORG:" + "Grüße, " * 20
+    path = cards(tmp_path, f"BEGIN:VCARD\r\n{around}\r\n".encode() + line + b"\r\nEND:VCARD\r\n")
+    document, skip = read_here(path)
+    assert isinstance(document, Document)
+    assert document.text.split("\n")[1] == shown
+    reason = "1 of its characters are not in its encoding and cannot be read; save it as UTF-8"
+    assert skip == Skip(f"{path}:1", reason, within=True)
+
+
 def test_groups_with_labels_folded_lines_and_escapes_are_read(tmp_path: Path) -> None:
     # As Apple's address book writes it.
     path = cards(

@@ -78,6 +78,21 @@ def test_sections_of_xhtml_and_texts_of_pictures_are_text() -> None:
 
 
 @pytest.mark.parametrize(
+    "comment",
+    ["<!-->", "<!--->", "<!---->", "<!-- x -->", "<!-- x --!>", "<!-- x --->", "<!----!>", "<!-- > -- > <p>x -->",
+     "<!--x\n--!x-->", "<!-- <!-- x -->", "<!--!> x -->", "<!--<p>x</p>--!>"],
+)  # fmt: skip
+def test_a_comment_ends_where_a_browser_ends_it(comment: str) -> None:
+    assert page_text(f"<p>seen</p>{comment}<p>too</p><!-- y --><p>at last")[1] == "seen\ntoo\nat last"
+    assert page_text(f"<p>seen</p>{comment}<p>too")[1] == "seen\ntoo"
+
+
+def test_what_looks_like_a_comment_in_a_script_or_a_tag_is_none() -> None:
+    page = "<script>'<!--'</script><p>seen</p><p title='<!-- '>too</p><style><!-- p {} --></style><p>at last"
+    assert page_text(page)[1] == "seen\ntoo\nat last"
+
+
+@pytest.mark.parametrize(
     ("codec", "page"),
     [
         ("gbk", '<meta charset="gb2312"><p>朱镕基'),
@@ -100,7 +115,22 @@ def test_a_page_is_read_in_its_encoding(tmp_path: Path, codec: str, page: str) -
 
 
 @pytest.mark.parametrize(
-    "part", ["<script ", "<![CDATA[", "<!--", "<script>", "<title>", "<nav>", "<tr><td>a", "<ruby><rt>a", "<", "&#0"]
+    "part",
+    [
+        "<script ",
+        "<![CDATA[",
+        "<!--",
+        "<!--!>",
+        "<!-->",
+        "--!>",
+        "<script>",
+        "<title>",
+        "<nav>",
+        "<tr><td>a",
+        "<ruby><rt>a",
+        "<",
+        "&#0",
+    ],
 )
 def test_the_time_for_a_page_grows_with_its_length(part: str) -> None:
     begin = time.monotonic()

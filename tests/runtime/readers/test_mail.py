@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from letters import FROM, HEADERS, HTML, PICTURE, PLAIN, attached, mixed, read, text
 
 from nestling import Library
 from nestling.document import Document, Skip, Value
@@ -22,44 +23,6 @@ from nestling.readers.sandbox import Sandbox
 from nestling.readers.text import MAX_FILE_BYTES
 
 FILES = Path(__file__).parent / "files"
-HEADERS = "From: Ana <ana@example.org>\nSubject: s\nMIME-Version: 1.0\n"
-FROM = "From: Ana <ana@example.org>\n\n"
-
-
-def read(folder: Path, source: str | bytes, name: str = "a.eml") -> tuple[Document, list[tuple[str, str]]]:
-    """The one document of a message, and what of it was skipped: what it is called, and the reason."""
-    path = folder / name
-    path.write_bytes(source if isinstance(source, bytes) else source.encode())
-    document, *skips = read_here(path)
-    assert isinstance(document, Document), document
-    assert all(isinstance(skip, Skip) for skip in skips)
-    return document, [(skip.source.removeprefix(f"{path}"), skip.reason) for skip in skips if isinstance(skip, Skip)]
-
-
-def text(folder: Path, source: str | bytes) -> str:
-    """The text of a message behind its header lines, all of which can be read."""
-    document, skips = read(folder, source)
-    assert skips == []
-    assert document.text.startswith(FROM)
-    return document.text.removeprefix(FROM)
-
-
-def mixed(*inner: str, kind: str = "mixed", border: str = "X") -> str:
-    """A body of several parts, with its header."""
-    parts = "".join(f"--{border}\n{one}\n" for one in inner)
-    return f"Content-Type: multipart/{kind}; boundary={border}\n\n{parts}--{border}--\n"
-
-
-def attached(name: str, data: bytes, kind: str = "application/octet-stream") -> str:
-    encoded = base64.encodebytes(data).decode()
-    return (
-        f'Content-Type: {kind}; name="{name}"\nContent-Transfer-Encoding: base64\n'
-        f'Content-Disposition: attachment; filename="{name}"\n\n{encoded}'
-    )
-
-
-PLAIN, HTML = "Content-Type: text/plain\n\n", "Content-Type: text/html\n\n"
-PICTURE = "Content-Type: image/png; name=p.png\nContent-Disposition: inline\n\nx"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +40,7 @@ PICTURE = "Content-Type: image/png; name=p.png\nContent-Disposition: inline\n\nx
             mixed(f"{PLAIN} \xa0\n", mixed(f"{HTML}<p>one", PICTURE, kind="related", border="Y"), kind="alternative"),
             "one\n\n[p.png]",
         ),
-        (mixed(f"{PLAIN}plain", f"{HTML}<p>rich", kind="alternative"), "plain"),
+        (mixed(f"{PLAIN}one  two", f"{HTML}<p>one <b>two", kind="alternative"), "one  two"),
         (mixed(f"{HTML}<p>rich", kind="alternative"), "rich"),
         (mixed(f"{HTML}<p>one", PICTURE, f"{HTML}<p>two"), "one\n\ntwo\n\n[p.png]"),
         (mixed(f"{PLAIN}text", "Content-Type: text/plain; name=n.txt\n\nmore"), "text\n\n[n.txt]\nmore"),
@@ -167,7 +130,9 @@ def test_what_is_attached_and_cannot_be_read_is_named(tmp_path: Path) -> None:
         (":winmail.dat", "is attached; files of its kind are not read"),
         (":b.jsonl:2", "is not JSON"),
     ]
-    assert document.text.endswith("see files\n\n[bad.pdf]\n\n[a.zip]\n\n[winmail.dat]\n\n[b.jsonl]\nkept\n\n[stub.pdf]")
+    assert document.text.endswith(
+        "see files\n\n[bad.pdf]\n\n[a.zip]\n\n[winmail.dat]\n\n[b.jsonl]\nkept\nid: a\n\n[stub.pdf]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,30 +198,6 @@ def test_headers_of_bytes_are_guessed(tmp_path: Path) -> None:
     assert (document.title, document.metadata["from"]) == ("Grüße aus Zürich", "Jörg <j@x.org>")
 
 
-@pytest.mark.parametrize(
-    ("said", "instant"),
-    [
-        ("Mon, 01 Jan 2024 00:30:00 +0900", "2023-12-31T15:30:00Z"),
-        ("Sun, 31 Dec 2023 23:30:00 -0500 (EST)", "2024-01-01T04:30:00Z"),
-        ("31 Dec 2023 23:30 EST", "2024-01-01T04:30:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00 CET", "2024-01-02T09:00:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00 GMT+0100", "2024-01-02T09:00:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00 -0000", "2024-01-02T10:00:00Z"),
-        ("Tue, 2 Jan 2024 10:00:00", "2024-01-02T10:00:00Z"),
-        ("2024-01-02T10:00:00+01:00", "2024-01-02T09:00:00Z"),
-        ("yesterday", None),
-        ("Mon, 99 Foo 99999 99:99:99 +9999", None),
-        ("Fri, 31 Dec 9999 23:59:59 -0100", None),
-    ],
-)
-def test_a_date_is_an_instant_in_utc_and_one_that_is_none_costs_nothing_else(
-    tmp_path: Path, said: str, instant: str | None
-) -> None:
-    document, skips = read(tmp_path, f"{HEADERS}Date: {said}\n\nbody")
-    assert document.metadata.get("date") == instant
-    assert (document.metadata["from"], document.text, skips) == ("Ana <ana@example.org>", f"{FROM}body", [])
-
-
 def test_a_message_is_found_by_whom_it_concerns(tmp_path: Path, encoder: Encoder) -> None:
     message = (
         "From: Petra Vogelsang <petra@example.org>\nTo: Omar Haddad <omar@x.net>\nCc: Lin Wei <l@x.com>\n\nas agreed"
@@ -292,6 +233,36 @@ def test_a_message_without_an_id_keeps_its_own_where_others_come_and_go(tmp_path
     path.write_text("".join(messages[1:]))
     assert [item.id for item in read_here(path) if isinstance(item, Document)] == before[1:]
     assert len(set(before)) == 3
+
+
+def test_messages_of_one_id_are_all_kept_but_for_copies(tmp_path: Path) -> None:
+    path = tmp_path / "a.mbox"
+
+    def message(said: str, id: str = "Message-ID: <1@b>\n", labels: str = "Inbox") -> str:
+        return f"From a@b Mon Mar  2 10:00:00 2026\n{id}X-Gmail-Labels: {labels}\nSubject: s\n\n{said}\n\n"
+
+    def found(*messages: str) -> dict[str, str]:
+        path.write_text("".join(messages))
+        items = list(read_here(path))
+        documents = [item for item in items if isinstance(item, Document)]
+        assert len(documents) == len(items) == len({document.id for document in documents})
+        return {document.text: document.id for document in documents}
+
+    first, second, third = message("sent"), message("sent by a list"), message("sent again")
+    ids = found(first, second, message("sent", labels="Sent"), third, second, first)
+    assert list(ids) == ["sent", "sent by a list", "sent again"]
+    assert ids["sent"] == f"{path}:<1@b>"
+    assert found(message("other", id="Message-ID: <2@b>\n"), first, third, second).items() >= ids.items()
+    assert list(found(message("same", id=""), message("same", id=""), message("new", id=""))) == ["same", "new"]
+    assert len(found(*(message(f"{number}") for number in range(300)))) == 300
+
+
+def test_a_message_is_found_by_its_id(tmp_path: Path, encoder: Encoder) -> None:
+    (tmp_path / "a.eml").write_text("Message-ID: <CAB-1+x@mail.example.org>\n\nas agreed")
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.sync(tmp_path / "a.eml")
+        (hit,) = library.search("agreed", where={"message_id": "CAB-1+x@mail.example.org"})
+    assert hit.title == "a"
 
 
 class Endless(io.RawIOBase):

@@ -28,6 +28,7 @@ def test_a_mailbox_of_mutt_is_two_messages_one_with_what_is_attached() -> None:
         "to": "Omar Haddad <omar@example.net>",
         "cc": "Lin Wei <lin@example.com>",
         "date": "2026-11-29T06:02:57Z",
+        "message_id": "awvAETQDMe-AOrsL@example.org",
     }
     said = [
         "From: Petra Vogelsang <petra@example.org>", "To: Omar Haddad <omar@example.net>", "Cc: Lin Wei <lin@exam",
