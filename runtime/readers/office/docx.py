@@ -14,12 +14,14 @@ from typing import Any
 from ...document import Document, Skip
 from ..text import document_of, joined
 from ..zipped import checked_zip
+from .fields import INSTRUCTION, chosen_entry, without_instructions
 from .package import DRAWN, Package, chosen, drawn, local, value
 from .symbols import symbol
 
 _MAIN = "word/document.xml"
-_HIDDEN = frozenset(("del", "moveFrom", "delText", "instrText", "delInstrText", "pPr", "rPr", "sectPr", "tblPr", "rt"))
+_HIDDEN = frozenset(("del", "moveFrom", "delText", INSTRUCTION, "delInstrText", "pPr", "rPr", "sectPr", "tblPr", "rt"))
 _CHARS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_TEXT = frozenset(("t", "sym", *_CHARS))
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes", "commentReference": "comments"}
 _NAMES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}
 _MARGINS = {"header": "Header", "footer": "Footer"}
@@ -55,16 +57,15 @@ class _Word:
         self._package = package
         self._parts = package.related(package.main)
         self._levels = self._heading_levels()
-        self._fields: list[bool] = []  # of those that are open, whether their result has begun
         self._notes = {kind: self._notes_of(kind) for kind in _NAMES}
 
     def lines(self) -> Iterator[str]:
         """The lines of the document."""
-        yield from self._blocks(self._package.part(self._package.main))
+        yield from self._blocks(without_instructions(self._package.part(self._package.main), _TEXT))
         for notes in self._notes.values():  # that nothing refers to
             yield from notes.values()
         for kind, name in _MARGINS.items():
-            texts = (self._flat(root) for _, root in self._package.roots(kind))
+            texts = (self._flat(root) for root in self._roots(kind))
             for text in dict.fromkeys(filter(None, texts)):
                 yield f"\n{name}: {text}"
 
@@ -105,7 +106,7 @@ class _Word:
             if name in _HIDDEN or (name == "r" and _is_hidden(child)):
                 continue
             if name == "fldChar":
-                parts.append(self._field(child))
+                parts.append(chosen_entry(child))
             elif name == "ruby":
                 behind.readings += [text for one in child if local(one) == "rt" and (text := self._inline(one, behind))]
                 parts += [self._inline(one, behind) for one in child if local(one) == "rubyBase"]
@@ -123,8 +124,6 @@ class _Word:
                 behind.drawn.append(value(child, "id") or value(child, "dm"))
             elif name == "textpath":  # letters as a drawing, a watermark too
                 parts.append(value(child, "string"))
-            elif self._fields and not all(self._fields):
-                parts.append(self._inline(child, behind) if len(child) else "")
             elif name == "t":
                 parts.append(child.text or "")
             elif name == "sym":
@@ -134,21 +133,6 @@ class _Word:
             else:
                 parts.append(self._inline(child, behind))
         return "".join(parts)
-
-    def _field(self, mark: Any) -> str:
-        """Follow the parts of a field, of which the result alone is shown; a list to choose from has none."""
-        kind = value(mark, "fldCharType")
-        if kind == "begin":
-            self._fields.append(False)
-            for chosen in (one for one in mark.iter() if local(one) == "ddList"):
-                entries = [value(one, "val") for one in chosen if local(one) == "listEntry"]
-                number = next((value(one, "val") for one in chosen if local(one) == "result"), "0")
-                return entries[int(number)] if number.isdecimal() and int(number) < len(entries) else ""
-        elif self._fields and kind == "separate":
-            self._fields[-1] = True
-        elif self._fields and kind == "end":
-            self._fields.pop()
-        return ""
 
     def _rows(self, table: Any) -> Iterator[str]:
         for row in _within(table, "tr"):
@@ -168,10 +152,14 @@ class _Word:
         if root is not None:
             yield from drawn(root)
 
+    def _roots(self, kind: str) -> Iterator[Any]:
+        for _, root in self._package.roots(kind):
+            yield without_instructions(root, _TEXT)
+
     def _notes_of(self, kind: str) -> dict[str, str]:
         """Notes or comments by their id, with what they are before them."""
         notes = {}
-        for _, root in self._package.roots(kind):
+        for root in self._roots(kind):
             for note in root:
                 author = value(note, "author")
                 what = f"{_NAMES[kind]} ({author})" if author else _NAMES[kind]
