@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...document import Document, Skip, Value, clean
+from ...document import Document, Skip, clean
 from ...place import heading_text
 from ..text import read_text_file
 from .front_matter import front_matter
@@ -22,23 +22,18 @@ _TITLE = "title"
 def read_markdown(path: Path) -> Iterator[Document | Skip]:
     """A Markdown file; its title is that of its front matter, else the first heading outside of code, else its name.
 
-    What front matter says is metadata, lists included, and stands in the text as well, so that words find it.
+    What front matter says is metadata, lists included, and stands in the text as it is written, so that words find it.
     """
     read = read_text_file(path)
     said, body = front_matter(read.text)
     body, heading = _with_headings(body.split("\n"))
-    values = {key: value for key, value in said.values.items() if key.lower() != _TITLE}
-    title = next((_line(value) for key, value in said.values.items() if key not in values), "") or heading or path.stem
-    told = [*(f"{key}: {_line(value)}" for key, value in values.items()), *said.rest]
+    named = next((key for key in said.values if key.lower() == _TITLE), None)
+    values = {key: value for key, value in said.values.items() if key != named}
+    title = said.written.get(named or "", "") or heading or path.stem
+    told = [*(f"{key}: {said.written[key]}" for key in values), *said.rest]
     text = "\n\n".join(part for part in ("\n".join(told), body.strip()) if part)
     yield Document(str(path), clean(text), clean(title), {**read.metadata, **values}, str(path))
     yield from read.skips
-
-
-def _line(value: Value) -> str:
-    values = value if isinstance(value, (list, tuple)) else [value]
-    said = (str(one).lower() if isinstance(one, bool) else str(one) for one in values if one is not None)
-    return " ".join(", ".join(said).split())
 
 
 def _with_headings(lines: list[str]) -> tuple[str, str]:
