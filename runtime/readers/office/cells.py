@@ -21,7 +21,7 @@ _CODES = re.compile(r'&"[^"]*"|&K[0-9A-Fa-f]{6}|&[0-9]{1,3}|&[A-Za-z]')
 _ROUND = 10**15
 _COLUMN_BITS, _FORM_BITS = 15, 24  # a row has 24
 # Those that calamine knows: of a sheet with another one it reads nothing.
-_ERRORS = ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA", "#DATA!")
+_ERRORS = ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!")
 
 Form = NumberFormat | str
 

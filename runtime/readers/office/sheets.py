@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ...document import Document, Skip
 from ..text import Unreadable, document_of, joined
 from ..zipped import checked_zip
+from .binary_sheets import spelled_out
 from .cells import Cells, shown
 from .number_formats import NumberFormat, formats_of
 from .old_sheets import drawn_in
@@ -61,16 +62,17 @@ class _Book:
         self.package = package
         self.unread: list[str] = []
         self._parts = {} if package is None else _sheets(package)
-        self._formats = (
-            [] if package is None else [one for _, root in package.roots("styles") for one in formats_of(root)]
-        )
+        self._formats = [] if package is None else _formats(package)
         self._people = {} if package is None else _people(package)
 
     def lines(self) -> Iterator[str]:
         """The lines of all sheets."""
         import python_calamine
 
-        with self._path.open("rb") as stream:
+        with self._path.open("rb") as file:
+            stream = (
+                file if self.package is None or _is_xml(self.package) else spelled_out(self.package, file, MAX_CELLS)
+            )
             yield from self._lines(*_guarded(lambda: [python_calamine.CalamineWorkbook.from_filelike(stream)]))
 
     def _lines(self, book: Any) -> Iterator[str]:
@@ -146,6 +148,10 @@ def _guarded(read: Callable[[], Iterable[T]]) -> Iterator[T]:
         raise Unreadable("needs a password; save it without one") from error
     except python_calamine.CalamineError as error:
         raise Unreadable(f"is damaged or of another format ({error})") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise Unreadable(f"is damaged ({error})") from error  # it ends too early
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise

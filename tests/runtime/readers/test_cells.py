@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 import zipfile
@@ -11,11 +12,15 @@ from typing import Any
 import pytest
 
 from nestling import Document
+from nestling.document import Skip
 from nestling.readers import read_here
+from nestling.readers.office import sheets
 
 pytest.importorskip("python_calamine")
 openpyxl = pytest.importorskip("openpyxl")
 
+SHEET, BINARY = "xl/worksheets/sheet1.xml", "xl/worksheets/sheet1.bin"
+FILES = Path(__file__).parent / "files"
 ACCOUNTS = r'_-* #,##0.00\ "€"_-;\-* #,##0.00\ "€"_-;_-* "-"??\ "€"_-;_-@_-'
 
 
@@ -35,8 +40,8 @@ def book(path: Path, cells: dict[str, tuple[Any, str]]) -> Path:
     return path
 
 
-def changed(path: Path, part: str, pattern: bytes, by: bytes) -> Path:
-    copy = path.with_name(f"changed {path.name}")
+def changed(path: Path, copy: Path, part: str, pattern: bytes, by: bytes) -> Path:
+    """A copy of a file, with something in one of its parts changed."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
         for name in old.namelist():
             data = old.read(name)
@@ -97,7 +102,7 @@ def test_numbers_are_shown_by_the_format_of_their_own_cells(tmp_path: Path) -> N
     }  # fmt: skip
     path = book(tmp_path / "a.xlsx", cells)
     assert text_of(path) == "007 | 7 | 50%\n8\n9.0 | 05"
-    assert text_of(changed(path, "xl/worksheets/sheet1.xml", rb' r="[A-Z]+4"', b"")).startswith("007 | 7 | 50%")
+    assert text_of(changed(path, tmp_path / "b.xlsx", SHEET, rb' r="[A-Z]+4"', b"")).startswith("007 | 7 | 50%")
 
 
 def test_errors_are_text(tmp_path: Path) -> None:
@@ -111,15 +116,59 @@ def test_errors_are_text(tmp_path: Path) -> None:
 def test_an_error_of_a_formula_is_text(tmp_path: Path) -> None:
     path = book(tmp_path / "a.xlsx", {"A1": ("sum", "General"), "B1": ("=1/0", "0%")})
     formula = rb'(<c r="B1"[^>]*)><f>1/0</f><v ?/?>(</v>)?'
-    failed = changed(path, "xl/worksheets/sheet1.xml", formula, rb'\1 t="e"><f>1/0</f><v>#DIV/0!</v>')
+    failed = changed(path, tmp_path / "b.xlsx", SHEET, formula, rb'\1 t="e"><f>1/0</f><v>#DIV/0!</v>')
     assert text_of(failed) == "sum | #DIV/0!"
+
+
+def test_all_cells_of_a_binary_workbook_are_read() -> None:
+    (document,) = read_here(FILES / "counts.xlsb")
+    assert isinstance(document, Document)
+    assert document.text == (
+        "# Ward\n\ndrug | count | price | ok\ngauze | 2 | 2.5 | TRUE\nsaline | -3 | 0.25 | FALSE\nb | #N/A | #REF!\n"
+        "naïve € | 10000000000 | 2026-03-01"
+    )
+
+
+def test_a_binary_workbook_that_is_cut_or_changed_is_read_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "MAX_CELLS", 10_000)
+    rng = random.Random(7)
+    with zipfile.ZipFile(FILES / "counts.xlsb") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for number in range(200):
+        cells = bytearray(parts[BINARY])
+        for _ in range(3):
+            cells[rng.randrange(len(cells))] = rng.choice((0, 1, 6, 13, 17, 127, 128, 255))
+        with zipfile.ZipFile(tmp_path / "a.xlsb", "w") as archive:
+            for name, data in parts.items():
+                is_sheet = name.endswith("sheet1.bin")
+                archive.writestr(name, bytes(cells[: len(cells) - number % 3 * 40]) if is_sheet else data)
+        for item in read_here(tmp_path / "a.xlsb"):
+            assert isinstance(item, Document) or "sheet" in item.reason or "damaged" in item.reason, item
+
+
+def test_a_binary_sheet_that_spreads_too_far_is_named(tmp_path: Path) -> None:
+    wide = changed(
+        FILES / "counts.xlsb",
+        tmp_path / "a.xlsb",
+        BINARY,
+        rb"\0\x19\x04\0\0\0",
+        b"\0\x19\x04\0\0\x40",
+    )
+    document, skip = read_here(wide)
+    assert isinstance(document, Document)
+    assert document.text == "# Ward"
+    assert skip == Skip(
+        str(wide), f"sheet1.bin spreads over {(64 << 24) + 5} rows and 4 columns; split it", within=True
+    )
 
 
 def test_a_sheet_whose_styles_are_damaged_is_read(tmp_path: Path) -> None:
     path = book(tmp_path / "a.xlsx", {"A1": (7, "000")})
-    odd = changed(path, "xl/styles.xml", rb'<xf numFmtId="164"', b'<xf numFmtId="-1"')
+    odd = changed(path, tmp_path / "b.xlsx", "xl/styles.xml", rb'<xf numFmtId="164"', b'<xf numFmtId="-1"')
     assert text_of(odd) == "7"
-    beyond = changed(path, "xl/worksheets/sheet1.xml", rb' s="1"', b' s="999999"')
+    beyond = changed(path, tmp_path / "b.xlsx", SHEET, rb' s="1"', b' s="999999"')
     assert text_of(beyond) == "7"
 
 
@@ -130,6 +179,6 @@ def test_cells_that_were_made_to_harm_take_no_time(tmp_path: Path) -> None:
         for n in range(1, 30_000)
     )
     began = time.monotonic()
-    text = text_of(changed(path, "xl/worksheets/sheet1.xml", rb"<row.*</row>", rows + rows))
+    text = text_of(changed(path, tmp_path / "b.xlsx", SHEET, rb"<row.*</row>", rows + rows))
     assert time.monotonic() - began < 20
     assert set(text.splitlines()) == {"007 | #REF!"}
