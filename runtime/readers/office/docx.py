@@ -6,7 +6,7 @@ boxes, content controls, notes or fields, and take what was deleted with changes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ _TEXT = frozenset(("t", "sym", *_CHARS))
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes", "commentReference": "comments"}
 _NAMES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}
 _MARGINS = {"header": "Header", "footer": "Footer"}
+_BRACKETS = {"begChr": "(", "sepChr": "|", "endChr": ")"}
+_PARAGRAPHS = ("p", "oMathPara", "oMath")  # equations may stand by themselves
 _LEVELS = 6
 
 
@@ -55,12 +57,13 @@ class _Word:
 
     def __init__(self, package: Package) -> None:
         self._package = package
-        self._parts = package.related(package.main)
+        self._parts: Mapping[str, tuple[str, str]] = {}  # that the part which is being read refers to
         self._levels = self._heading_levels()
         self._notes = {kind: self._notes_of(kind) for kind in _NAMES}
 
     def lines(self) -> Iterator[str]:
         """The lines of the document."""
+        self._parts = self._package.related(self._package.main)
         yield from self._blocks(without_instructions(self._package.part(self._package.main), _TEXT))
         for notes in self._notes.values():  # that nothing refers to
             yield from notes.values()
@@ -72,7 +75,7 @@ class _Word:
     def _blocks(self, element: Any) -> Iterator[str]:
         for child in element:
             name = local(child)
-            if name == "p":
+            if name in _PARAGRAPHS:
                 yield from self._paragraph(child)
             elif name == "tbl":
                 yield from self._rows(child)
@@ -80,6 +83,8 @@ class _Word:
                 yield from self._blocks(chosen(child))
             elif name == "altChunk":
                 self._package.unread.append("a document that is embedded in it is not read")
+            elif name == "subDoc":
+                self._package.unread.append("a document that it is put together of is not read; add its file")
             elif name not in _HIDDEN:
                 yield from self._blocks(child)
 
@@ -112,6 +117,13 @@ class _Word:
                 parts += [self._inline(one, behind) for one in child if local(one) == "rubyBase"]
             elif name == "AlternateContent":
                 parts.append(self._inline(chosen(child), behind))
+            elif name == "d":  # what stands in brackets, which are round where nothing else is said
+                signs = {local(one): value(one, "val") for mark in child if local(mark) == "dPr" for one in mark}
+                inner = [self._inline(one, behind) for one in child if local(one) == "e"]
+                begin, between, end = (signs.get(sign, usual) for sign, usual in _BRACKETS.items())
+                parts.append(f"{begin}{between.join(inner)}{end}")
+            elif name == "den":
+                parts.append(f"/{self._inline(child, behind)}")
             elif name == "txbxContent":
                 behind.boxes.append(child)
             elif name in _NOTES:
@@ -153,7 +165,8 @@ class _Word:
             yield from drawn(root)
 
     def _roots(self, kind: str) -> Iterator[Any]:
-        for _, root in self._package.roots(kind):
+        for name, root in self._package.roots(kind):
+            self._parts = self._package.related(name)
             yield without_instructions(root, _TEXT)
 
     def _notes_of(self, kind: str) -> dict[str, str]:
