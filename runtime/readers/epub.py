@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _OPF = "{http://www.idpf.org/2007/opf}"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _ROOTFILE = "{urn:oasis:names:tc:opendocument:xmlns:container}rootfile"
 _CIPHER = "{http://www.w3.org/2001/04/xmlenc#}CipherReference"
+_IS_UTF_8 = 0x800  # a flag of a name in an archive
 _LOCKED = "is protected against copying"
 
 
@@ -42,7 +44,7 @@ def read_epub(path: Path) -> Iterator[Document | Skip]:
     skips: list[Skip] = []
     with checked_zip(path) as archive:
         package = _package(archive)
-        book = parsed(member(archive, package))
+        book = parsed(member(archive, _found(_names(archive), package) or package))
         title = next((element.text for element in book.iter(_TITLE) if element.text), None)
         chapters = list(_chapters(book, package, _encrypted(archive)))
         if chapters and all(chapter.reason == _LOCKED for chapter in chapters):
@@ -63,11 +65,11 @@ def _package(archive: zipfile.ZipFile) -> str:
 
 
 def _encrypted(archive: zipfile.ZipFile) -> set[str]:
-    """Names of what is encrypted in the archive; of most books, if any, the fonts alone."""
+    """What is encrypted in the archive, by names as they are compared; of most books, if any, the fonts alone."""
     if _ENCRYPTION not in archive.namelist():
         return set()
     references = parsed(member(archive, _ENCRYPTION)).iter(_CIPHER)
-    return {_name(reference.get("URI", ""), "") for reference in references}
+    return {_key(_name(reference.get("URI", ""), "")) for reference in references}
 
 
 def _chapters(book: Any, package: str, encrypted: set[str]) -> Iterator[_Chapter]:
@@ -83,17 +85,17 @@ def _chapters(book: Any, package: str, encrypted: set[str]) -> Iterator[_Chapter
         name = _name(item.get("href"), package)
         if name not in seen and "nav" not in item.get("properties", "").split():
             seen.add(name)
-            yield _Chapter(name, _LOCKED if name in encrypted else "")
+            yield _Chapter(name, _LOCKED if _key(name) in encrypted else "")
 
 
 def _texts(archive: zipfile.ZipFile, chapters: list[_Chapter], source: str, skips: list[Skip]) -> Iterator[str]:
-    names = {name.lower(): name for name in archive.namelist()} | {name: name for name in archive.namelist()}
+    names = _names(archive)
     for chapter in chapters:
         where = f"{source}:{chapter.name}"
         try:
             if chapter.reason:
                 raise Unreadable(chapter.reason)
-            if (name := names.get(chapter.name) or names.get(chapter.name.lower())) is None:
+            if (name := _found(names, chapter.name)) is None:
                 raise Unreadable("is not in the book")
             if archive.getinfo(name).file_size > MAX_FILE_BYTES:
                 raise Unreadable(f"has over {MAX_FILE_BYTES} bytes")
@@ -111,3 +113,26 @@ def _texts(archive: zipfile.ZipFile, chapters: list[_Chapter], source: str, skip
 def _name(href: str, package: str) -> str:
     """The name in the archive of what a file of it refers to."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(package), unquote(href.partition("#")[0]))).lstrip("/")
+
+
+def _names(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Members of the archive by their names and, where no other has it, by what else programs take for the name."""
+    members = archive.infolist()
+    return {_key(_spelled(one)): one.filename for one in members} | {one.filename: one.filename for one in members}
+
+
+def _found(names: dict[str, str], name: str) -> str | None:
+    return names.get(name) or names.get(_key(name))
+
+
+def _key(name: str) -> str:
+    """A name as it is compared, of programs that write into the archive what belongs into links, or the reverse."""
+    return unicodedata.normalize("NFC", unquote(name.replace("\\", "/"))).lower()
+
+
+def _spelled(one: zipfile.ZipInfo) -> str:
+    """A member's name, which is UTF-8 also of most programs that do not say so."""
+    try:
+        return one.filename if one.flag_bits & _IS_UTF_8 else one.filename.encode("cp437").decode()
+    except UnicodeError:
+        return one.filename

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ...document import Document, Skip, clean
 from ...place import heading_text
-from ..ids import value_line
 from ..text import read_text_file
 from .front_matter import front_matter
 
@@ -23,16 +22,17 @@ _TITLE = "title"
 def read_markdown(path: Path) -> Iterator[Document | Skip]:
     """A Markdown file; its title is that of its front matter, else the first heading outside of code, else its name.
 
-    What front matter says is metadata, lists included, and stands in the text as well, so that words find it.
+    What front matter says is metadata, lists included, and stands in the text as it is written, so that words find it.
     """
     read = read_text_file(path)
     said, body = front_matter(read.text)
     body, heading = _with_headings(body.split("\n"))
-    values = {key: value for key, value in said.values.items() if key.lower() != _TITLE}
-    title = next((value_line(value) for key, value in said.values.items() if key not in values), "")
-    told = [*(f"{key}: {value_line(value)}" for key, value in values.items()), *said.rest]
+    named = next((key for key in said.values if key.lower() == _TITLE), None)
+    values = {key: value for key, value in said.values.items() if key != named}
+    title = said.written.get(named or "", "") or heading or path.stem
+    told = [*(f"{key}: {said.written[key]}" for key in values), *said.rest]
     text = "\n\n".join(part for part in ("\n".join(told), body.strip()) if part)
-    yield Document(str(path), clean(text), clean(title or heading or path.stem), {**read.metadata, **values}, str(path))
+    yield Document(str(path), clean(text), clean(title), {**read.metadata, **values}, str(path))
     yield from read.skips
 
 

@@ -6,7 +6,7 @@ boxes, content controls, notes or fields, and take what was deleted with changes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,19 @@ from typing import Any
 from ...document import Document, Skip
 from ..text import document_of, joined
 from ..zipped import checked_zip
+from .fields import INSTRUCTION, chosen_entry, without_instructions
 from .package import DRAWN, Package, chosen, drawn, local, value
 from .symbols import symbol
 
 _MAIN = "word/document.xml"
-_HIDDEN = frozenset(("del", "moveFrom", "delText", "instrText", "delInstrText", "pPr", "rPr", "sectPr", "tblPr", "rt"))
+_HIDDEN = frozenset(("del", "moveFrom", "delText", INSTRUCTION, "delInstrText", "pPr", "rPr", "sectPr", "tblPr", "rt"))
 _CHARS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_TEXT = frozenset(("t", "sym", *_CHARS))
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes", "commentReference": "comments"}
 _NAMES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}
 _MARGINS = {"header": "Header", "footer": "Footer"}
+_BRACKETS = {"begChr": "(", "sepChr": "|", "endChr": ")"}
+_PARAGRAPHS = ("p", "oMathPara", "oMath")  # equations may stand by themselves
 _LEVELS = 6
 
 
@@ -53,25 +57,25 @@ class _Word:
 
     def __init__(self, package: Package) -> None:
         self._package = package
-        self._parts = package.related(package.main)
+        self._parts: Mapping[str, tuple[str, str]] = {}  # that the part which is being read refers to
         self._levels = self._heading_levels()
-        self._fields: list[bool] = []  # of those that are open, whether their result has begun
         self._notes = {kind: self._notes_of(kind) for kind in _NAMES}
 
     def lines(self) -> Iterator[str]:
         """The lines of the document."""
-        yield from self._blocks(self._package.part(self._package.main))
+        self._parts = self._package.related(self._package.main)
+        yield from self._blocks(without_instructions(self._package.part(self._package.main), _TEXT))
         for notes in self._notes.values():  # that nothing refers to
             yield from notes.values()
         for kind, name in _MARGINS.items():
-            texts = (self._flat(root) for _, root in self._package.roots(kind))
+            texts = (self._flat(root) for root in self._roots(kind))
             for text in dict.fromkeys(filter(None, texts)):
                 yield f"\n{name}: {text}"
 
     def _blocks(self, element: Any) -> Iterator[str]:
         for child in element:
             name = local(child)
-            if name == "p":
+            if name in _PARAGRAPHS:
                 yield from self._paragraph(child)
             elif name == "tbl":
                 yield from self._rows(child)
@@ -79,6 +83,8 @@ class _Word:
                 yield from self._blocks(chosen(child))
             elif name == "altChunk":
                 self._package.unread.append("a document that is embedded in it is not read")
+            elif name == "subDoc":
+                self._package.unread.append("a document that it is put together of is not read; add its file")
             elif name not in _HIDDEN:
                 yield from self._blocks(child)
 
@@ -105,12 +111,19 @@ class _Word:
             if name in _HIDDEN or (name == "r" and _is_hidden(child)):
                 continue
             if name == "fldChar":
-                parts.append(self._field(child))
+                parts.append(chosen_entry(child))
             elif name == "ruby":
                 behind.readings += [text for one in child if local(one) == "rt" and (text := self._inline(one, behind))]
                 parts += [self._inline(one, behind) for one in child if local(one) == "rubyBase"]
             elif name == "AlternateContent":
                 parts.append(self._inline(chosen(child), behind))
+            elif name == "d":  # what stands in brackets, which are round where nothing else is said
+                signs = {local(one): value(one, "val") for mark in child if local(mark) == "dPr" for one in mark}
+                inner = [self._inline(one, behind) for one in child if local(one) == "e"]
+                begin, between, end = (signs.get(sign, usual) for sign, usual in _BRACKETS.items())
+                parts.append(f"{begin}{between.join(inner)}{end}")
+            elif name == "den":
+                parts.append(f"/{self._inline(child, behind)}")
             elif name == "txbxContent":
                 behind.boxes.append(child)
             elif name in _NOTES:
@@ -123,8 +136,6 @@ class _Word:
                 behind.drawn.append(value(child, "id") or value(child, "dm"))
             elif name == "textpath":  # letters as a drawing, a watermark too
                 parts.append(value(child, "string"))
-            elif self._fields and not all(self._fields):
-                parts.append(self._inline(child, behind) if len(child) else "")
             elif name == "t":
                 parts.append(child.text or "")
             elif name == "sym":
@@ -134,21 +145,6 @@ class _Word:
             else:
                 parts.append(self._inline(child, behind))
         return "".join(parts)
-
-    def _field(self, mark: Any) -> str:
-        """Follow the parts of a field, of which the result alone is shown; a list to choose from has none."""
-        kind = value(mark, "fldCharType")
-        if kind == "begin":
-            self._fields.append(False)
-            for chosen in (one for one in mark.iter() if local(one) == "ddList"):
-                entries = [value(one, "val") for one in chosen if local(one) == "listEntry"]
-                number = next((value(one, "val") for one in chosen if local(one) == "result"), "0")
-                return entries[int(number)] if number.isdecimal() and int(number) < len(entries) else ""
-        elif self._fields and kind == "separate":
-            self._fields[-1] = True
-        elif self._fields and kind == "end":
-            self._fields.pop()
-        return ""
 
     def _rows(self, table: Any) -> Iterator[str]:
         for row in _within(table, "tr"):
@@ -168,10 +164,15 @@ class _Word:
         if root is not None:
             yield from drawn(root)
 
+    def _roots(self, kind: str) -> Iterator[Any]:
+        for name, root in self._package.roots(kind):
+            self._parts = self._package.related(name)
+            yield without_instructions(root, _TEXT)
+
     def _notes_of(self, kind: str) -> dict[str, str]:
         """Notes or comments by their id, with what they are before them."""
         notes = {}
-        for _, root in self._package.roots(kind):
+        for root in self._roots(kind):
             for note in root:
                 author = value(note, "author")
                 what = f"{_NAMES[kind]} ({author})" if author else _NAMES[kind]

@@ -48,6 +48,10 @@ class Package:
         except (KeyError, zipfile.BadZipFile, NotImplementedError) as error:
             raise Unreadable(f"is damaged ({name})") from error
 
+    def names(self) -> list[str]:
+        """The names of all parts."""
+        return [name.replace("\\", "/").lstrip("/") for name in self._names.values()]
+
     def has(self, name: str) -> bool:
         """Whether there is a part of this name."""
         return _key(name) in self._names

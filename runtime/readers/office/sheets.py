@@ -5,10 +5,8 @@ Cells are read by calamine, which reads .xlsx, .xlsb and .xls alike and does not
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,6 +15,9 @@ from typing import Any, TypeVar
 from ...document import Document, Skip
 from ..text import Unreadable, document_of, joined
 from ..zipped import checked_zip
+from .binary_sheets import spelled_out
+from .cells import Cells, shown
+from .number_formats import NumberFormat, formats_of
 from .old_sheets import drawn_in
 from .ole import OLE, title_of
 from .package import DRAWN, Package, drawn, local, reference, value
@@ -27,11 +28,6 @@ MAX_CELLS = 10_000_000
 
 _MAIN = "xl/workbook.xml"
 _THREADED = "tc="  # the author of what stands for a threaded comment in older programs
-_PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
-_SECTION = re.compile("&[LCR]")
-_NUMBERED = re.compile("&[PN]")  # a page's number, which programs put there by themselves
-_CODES = re.compile(r'&"[^"]*"|&K[0-9A-Fa-f]{6}|&[0-9]{1,3}|&[A-Za-z]')
-_ROUND = 10**15
 
 
 def read_workbook(path: Path) -> Iterator[Document | Skip]:
@@ -66,65 +62,53 @@ class _Book:
         self.package = package
         self.unread: list[str] = []
         self._parts = {} if package is None else _sheets(package)
+        self._formats = [] if package is None else _formats(package)
         self._people = {} if package is None else _people(package)
 
     def lines(self) -> Iterator[str]:
         """The lines of all sheets."""
         import python_calamine
 
-        with self._path.open("rb") as stream:
+        with self._path.open("rb") as file:
+            stream = (
+                file if self.package is None or _is_xml(self.package) else spelled_out(self.package, file, MAX_CELLS)
+            )
             yield from self._lines(*_guarded(lambda: [python_calamine.CalamineWorkbook.from_filelike(stream)]))
 
     def _lines(self, book: Any) -> Iterator[str]:
         for name in book.sheet_names:
             yield f"\n# {' '.join(name.split())}\n"
             part = self._parts.get(name, "")
-            margins, is_read = self._checked(name, part) if part else ([], True)
-            if is_read:
+            cells = self._read(name, part) if part else Cells(())
+            if cells.rows * cells.columns <= MAX_CELLS:
                 try:
-                    yield from _guarded(partial(_rows, book, name))
+                    yield from _guarded(partial(_rows, book, name, cells))
                 except Unreadable as reason:
                     self.unread.append(f"sheet {name!r} cannot be read ({reason})")
             if self.package is not None and part:
                 yield from self._around(part)
-            yield from margins
+            yield from cells.margins
         if self.package is not None and not self._parts:
             for kind, part in self.package.related(self.package.main).values():
                 if kind in ("worksheet", "chartsheet"):
                     yield from self._around(part)
 
-    def _checked(self, name: str, part: str) -> tuple[list[str], bool]:
-        """What is printed around a sheet, and whether its cells can be read; counts formulas that have no value."""
+    def _read(self, name: str, part: str) -> Cells:
+        """What calamine does not tell of a sheet; notes what of it cannot be read."""
         assert self.package is not None
         from lxml import etree
 
-        missing = rows = columns = 0
-        margins: dict[str, None] = {}
-        wanted = ("{*}c", "{*}row", "{*}headerFooter")
+        cells = Cells(self._formats)
         try:
             with self.package.stream(part) as stream:
-                for _, one in etree.iterparse(
-                    stream, tag=wanted, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-                ):
-                    tag = local(one)
-                    if tag == "c":
-                        missing += _has_no_value(one)
-                        if found := _PLACE.fullmatch(one.get("r", "")):
-                            columns = max(columns, _column(found[1]))
-                            rows = max(rows, int(found[2]))
-                    elif tag == "headerFooter":
-                        margins.update((line, None) for line in _margins(one))
-                    else:
-                        one.clear()
-                        while one.getprevious() is not None:
-                            del one.getparent()[0]
+                cells.read(stream)
         except (etree.XMLSyntaxError, zipfile.BadZipFile, EOFError, Unreadable) as error:
             self.unread.append(f"sheet {name!r} is damaged ({error})")
-        if missing:
-            self.unread.append(without_values(name, missing))
-        if rows * columns > MAX_CELLS:
-            self.unread.append(f"sheet {name!r} spreads over {rows} rows and {columns} columns; split it")
-        return list(margins), rows * columns <= MAX_CELLS
+        if cells.missing:
+            self.unread.append(without_values(name, cells.missing))
+        if cells.rows * cells.columns > MAX_CELLS:
+            self.unread.append(f"sheet {name!r} spreads over {cells.rows} rows and {cells.columns} columns; split it")
+        return cells
 
     def _around(self, part: str) -> Iterator[str]:
         """The texts of drawings on a sheet and the comments on its cells."""
@@ -164,6 +148,10 @@ def _guarded(read: Callable[[], Iterable[T]]) -> Iterator[T]:
         raise Unreadable("needs a password; save it without one") from error
     except python_calamine.CalamineError as error:
         raise Unreadable(f"is damaged or of another format ({error})") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise Unreadable(f"is damaged ({error})") from error  # it ends too early
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
@@ -175,55 +163,31 @@ def _comment(author: str, text: str) -> Iterator[str]:
         yield f"Comment ({author}): {text}" if author else f"Comment: {text}"
 
 
-def _rows(book: Any, name: str) -> Iterator[str]:
-    for row in book.get_sheet_by_name(name).iter_rows():
-        if line := " | ".join(text for cell in row if (text := " ".join(_shown(cell).split()))):
+def _rows(book: Any, name: str, cells: Cells) -> Iterator[str]:
+    sheet = book.get_sheet_by_name(name)
+    first = sheet.start[1] if sheet.start else 0
+    for row, forms in zip(sheet.iter_rows(), cells.forms(), strict=False):
+        texts = (shown(cell, forms.get(column)) for column, cell in enumerate(row, first))
+        if line := " | ".join(filter(None, (" ".join(text.split()) for text in texts))):
             yield line
-
-
-def _shown(cell: Any) -> str:
-    """A value as a person would write it."""
-    if isinstance(cell, bool):
-        return "TRUE" if cell else "FALSE"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < _ROUND else f"{cell:.15g}"
-    if isinstance(cell, datetime):
-        return cell.isoformat(" ", "seconds").removesuffix(" 00:00:00")
-    if isinstance(cell, timedelta):
-        minutes, seconds = divmod(round(cell.total_seconds()), 60)
-        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-    return cell.isoformat() if isinstance(cell, date) else str(cell)
-
-
-def _has_no_value(cell: Any) -> bool:
-    """Whether a cell is a formula that the program which wrote it did not calculate."""
-    parts = {local(one): one.text for one in cell}
-    return "f" in parts and "is" not in parts and not parts.get("v") and not ("v" in parts and cell.get("t") == "str")
-
-
-def _column(letters: str) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number
-
-
-def _margins(element: Any) -> Iterator[str]:
-    for one in element:
-        name = "Header" if "Header" in local(one) else "Footer"
-        for section in _SECTION.split((one.text or "").replace("&&", "\0")):
-            text = " ".join(_CODES.sub(" ", section).replace("\0", "&").split())
-            if text and not _NUMBERED.search(section):
-                yield f"{name}: {text}"
 
 
 def _sheets(package: Package) -> dict[str, str]:
     """The parts of the sheets by their names; the binary form has no XML for them, and none is found."""
-    if not package.main.lower().endswith(".xml"):
+    if not _is_xml(package):
         return {}
     related = package.related(package.main)
     sheets = (one for one in package.part(package.main).iter() if local(one) == "sheet")
     return {value(one, "name"): related.get(reference(one), ("", ""))[1] for one in sheets}
+
+
+def _formats(package: Package) -> list[NumberFormat | None]:
+    roots = package.roots("styles") if _is_xml(package) else ()
+    return [one for _, root in roots for one in formats_of(root)]
+
+
+def _is_xml(package: Package) -> bool:
+    return package.main.lower().endswith(".xml")
 
 
 def _people(package: Package) -> dict[str, str]:

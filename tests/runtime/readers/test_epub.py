@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -23,9 +24,15 @@ ENCRYPTED = (
 )
 
 
-def book(folder: Path, chapters: dict[str, bytes | None], encrypted: str = "", spine: str = "") -> Path:
-    """A book of chapters; None for one that the archive has not."""
-    items = "".join(f'<item id="{name}" href="{name}" media-type="application/xhtml+xml"/>' for name in chapters)
+def book(folder: Path, chapters: dict[str, bytes | None], encrypted: str = "", spine: str = "", href: str = "") -> Path:
+    """A book of chapters; None for one that the archive has not.
+
+    Args:
+        href: how all of them are named, where not by their own names.
+    """
+    items = "".join(
+        f'<item id="{name}" href="{href or name}" media-type="application/xhtml+xml"/>' for name in chapters
+    )
     items = items.replace('href="nav.xhtml"', 'href="nav.xhtml" properties="nav"')
     references = spine or "".join(f'<itemref idref="{name}"/>' for name in chapters)
     package = (
@@ -67,6 +74,58 @@ def test_chapters_are_read_in_their_own_encodings(tmp_path: Path) -> None:
     (document,) = read_here(book(tmp_path, chapters))
     assert isinstance(document, Document)
     assert document.text == "朱镕基\n\nGrüße\n\n“naïve”"
+
+
+@pytest.mark.parametrize(
+    ("href", "member"),
+    [
+        ("a%20b.xhtml", "a b.xhtml"),
+        ("a%20b.xhtml", "a%20b.xhtml"),
+        ("a b.xhtml", "a%20b.xhtml"),
+        ("%C3%A9.xhtml", "\u00e9.xhtml"),
+        ("%C3%A9.xhtml", "%C3%A9.xhtml"),
+        ("%C3%A9.xhtml", "%c3%a9.XHTML"),
+        ("\u00e9.xhtml", "e\u0301.xhtml"),
+        ("e%CC%81.xhtml", "\u00e9.xhtml"),
+        ("100%.xhtml", "100%.xhtml"),
+        ("text/a.xhtml", "text\\a.xhtml"),
+        ("a.xhtml#start", "a.xhtml"),
+    ],
+)
+def test_a_chapter_is_found_however_its_name_is_written(tmp_path: Path, href: str, member: str) -> None:
+    path = book(tmp_path, {member: b"<p>kept</p>"}, href=href)
+    (document,) = read_here(path)
+    assert isinstance(document, Document)
+    assert document.text == "kept"
+
+
+def test_of_two_members_that_one_name_may_mean_the_one_that_it_says_is_read(tmp_path: Path) -> None:
+    path = book(tmp_path, {"a%20b.xhtml": b"<p>literal</p>", "a b.xhtml": b"<p>decoded</p>"}, href="a%20b.xhtml")
+    (document,) = read_here(path)
+    assert isinstance(document, Document)
+    assert document.text == "decoded"
+
+
+def test_a_book_whose_names_are_parted_by_backslashes_is_read(tmp_path: Path) -> None:
+    path, other = book(tmp_path, {"a.xhtml": b"<p>kept</p>"}), tmp_path / "b.epub"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for name in old.namelist():
+            new.writestr(name if name.startswith("META") else name.replace("/", "\\"), old.read(name))
+    (document,) = read_here(other)
+    assert isinstance(document, Document)
+    assert document.text == "kept"
+
+
+def test_a_name_that_is_not_said_to_be_utf_8_is_found(tmp_path: Path) -> None:
+    path = book(tmp_path, {"\u00e9.xhtml": b"<p>kept</p>"}, href="%C3%A9.xhtml")
+    data = path.read_bytes()
+    for start, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # headers of members, of which one has the flag
+        for place in (one.start() for one in re.finditer(re.escape(start), data)):
+            data = data[: place + flags + 1] + b"\0" + data[place + flags + 2 :]
+    path.write_bytes(data)
+    (document,) = read_here(path)
+    assert isinstance(document, Document)
+    assert document.text == "kept"
 
 
 def test_a_chapter_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -132,6 +132,42 @@ def test_a_real_file_is_read_as_it_is_shown(name: str) -> None:
         ),
         (paragraph('<w:pPr><w:outlineLvl w:val="1"/></w:pPr>', run("Part")), "## Part"),
         (paragraph("<m:oMath xmlns:m='m'><m:r><m:t>E=mc</m:t></m:r></m:oMath>"), "E=mc"),
+        ("<m:oMathPara xmlns:m='m'><m:oMath><m:r><m:t>E=mc</m:t></m:r></m:oMath></m:oMathPara>", "E=mc"),
+        (
+            paragraph(
+                "<m:oMath xmlns:m='m'><m:f><m:num><m:r><m:t>dose</m:t></m:r></m:num>"
+                "<m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath>"
+            ),
+            "dose/2",
+        ),
+        (
+            paragraph(
+                "<m:oMath xmlns:m='m'><m:r><m:t>f</m:t></m:r><m:d><m:e><m:r><m:t>x</m:t></m:r><m:d><m:dPr>"
+                "<m:begChr m:val='['/><m:endChr m:val=']'/></m:dPr><m:e><m:r><m:t>y</m:t></m:r></m:e></m:d></m:e>"
+                "<m:e><m:r><m:t>z</m:t></m:r></m:e></m:d></m:oMath>"
+            ),
+            "f(x[y]|z)",
+        ),
+        (paragraph("<w:r><w:t>a</w:t><w:ptab/><w:t>b</w:t><w:cr/><w:t>c</w:t></w:r>"), "a\tb\nc"),
+        (
+            paragraph(
+                "<w:r><mc:AlternateContent><mc:Choice><x/></mc:Choice><mc:Fallback><w:t>shown</w:t></mc:Fallback>"
+                "</mc:AlternateContent></w:r>"
+            ),
+            "shown",
+        ),
+        (
+            f"<w:tbl><w:tr><w:sdt><w:sdtContent><w:tc>{paragraph(run('cell'))}</w:tc></w:sdtContent></w:sdt>"
+            f"<w:tc><w:sdt><w:sdtContent>{paragraph(run('inner'))}</w:sdtContent></w:sdt></w:tc></w:tr></w:tbl>",
+            "cell | inner",
+        ),
+        (
+            paragraph(
+                f"<w:r><w:ruby><w:rt>{run('kana')}</w:rt><w:rubyBase>{run('kanji')}</w:rubyBase></w:ruby></w:r>",
+                f'<w:fldSimple w:instr="IF"><w:fldSimple w:instr="REF">{run(" inner")}</w:fldSimple></w:fldSimple>',
+            ),
+            "kanji inner (kana)",
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("namespace", [W, STRICT])
@@ -161,6 +197,31 @@ def test_a_chart_and_a_diagram_have_their_words_behind_the_paragraph(tmp_path: P
     )
     body = paragraph(run("see"), '<w:r><w:drawing><c:chart r:id="rchart1"/></w:drawing></w:r>') + paragraph(run("end"))
     assert text_of(written(tmp_path / "a.docx", body, chart1=chart)) == "see\nCases\nNorth\nend"
+
+
+def test_drawings_of_a_header_or_a_note_are_those_that_it_refers_to_itself(tmp_path: Path) -> None:
+    drawing = '<w:p><w:r><w:drawing><c:chart r:id="rchart1"/></w:drawing></w:r></w:p>'
+    part = f'<w:part xmlns:w="{W}" xmlns:r="{RELATIONS}" xmlns:c="c">'
+    path = written(
+        tmp_path / "a.docx",
+        paragraph(run("body"), '<w:r><w:footnoteReference w:id="1"/></w:r>') + drawing,
+        header=f"{part}{drawing}</w:part>",
+        footnotes=f'{part}<w:footnote w:id="1">{drawing}</w:footnote></w:part>',
+        chart1='<c xmlns:a="a"><a:p><a:t>in the body</a:t></a:p></c>',
+        chart2='<c xmlns:a="a"><a:p><a:t>in the header</a:t></a:p></c>',
+        chart3='<c xmlns:a="a"><a:p><a:t>in the note</a:t></a:p></c>',
+    )
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, target in (("header", "chart2"), ("footnotes", "chart3")):
+            relation = f'<Relationship Id="rchart1" Type="{RELATIONS}/chart" Target="{target}.xml"/>'
+            archive.writestr(f"word/_rels/{name}.xml.rels", f'<Relationships xmlns="r">{relation}</Relationships>')
+    assert text_of(path) == "body\nFootnote: in the note\n\nin the body\n\nHeader: in the header"
+
+
+def test_a_document_that_is_put_together_of_others_names_them(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.docx", paragraph(run("body")) + '<w:subDoc r:id="x"/>')
+    _, skip = read_here(path)
+    assert skip == Skip(str(path), "a document that it is put together of is not read; add its file", within=True)
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
