@@ -16,6 +16,10 @@ from .ids import Ids
 from .text import Empty, Unreadable, lost, open_text
 
 MAX_RECORD = 16 * 1024 * 1024
+# In characters: what may be read in vain, at once and for each one of the rows before, behind quotes that no other
+# closes. Without it a table of such rows would be read to its end for each of them.
+_IN_VAIN = 2 * MAX_RECORD
+_IN_VAIN_A_CHARACTER = 16
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 100
@@ -24,9 +28,9 @@ _SAMPLE_CHARS = 1 << 16
 _MAX_NAME = 1000
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)  # how a number is kept a text in Excel
-_NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)*\s*%?\s*")
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*(?:\s*%)?")
 _NAME = re.compile(r"\w[\w.()/%#&+-]{0,40}(?: [\w.()/%#&+-]{1,40}){0,4}")  # of a column: no sentence
-_YEAR = re.compile(r"\s*[12]\d{3}\s*")
+_YEAR = re.compile(r"[12]\d{3}")
 _IDS, _TITLE, _TEXT = ("id", "_id"), "title", "text"
 
 
@@ -138,7 +142,8 @@ class _Lines:
     def _read(self) -> str:
         line = self._stream.readline(MAX_RECORD)
         if len(line) == MAX_RECORD:
-            raise csv.Error(f"a line is over {MAX_RECORD} characters")
+            self._error = csv.Error(f"a line is over {MAX_RECORD} characters")  # what is left of it is no line
+            raise self._error
         if self._replaces:
             self.lost += line.count("\ufffd")
         return clean(line)
@@ -154,13 +159,14 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         csv.Error: a line is too long, or is not in the encoding that the file began with.
     """
     taken: list[str] = []
+    size, in_vain = 0, _IN_VAIN
 
     def fed() -> Iterator[str]:
-        size = 0
+        nonlocal size
         while line := lines.next():
-            size = len(line) if not taken else size + len(line)
+            size += len(line)
             taken.append(line)
-            if size > MAX_RECORD:
+            if size > MAX_RECORD or (size > in_vain and len(taken) > 1):
                 raise csv.Error("a cell is never closed")
             yield line
 
@@ -168,6 +174,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     rows = csv.reader(source, delimiter=delimiter, skipinitialspace=True, strict=True)
     while True:
         taken.clear()
+        size = 0
         number = lines.number + 1
         try:
             row = next(rows, None)
@@ -175,11 +182,14 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             if not taken:
                 raise
             lines.back(taken[1:])
-            (row,) = csv.reader(taken[:1], delimiter=delimiter, skipinitialspace=True)
+            in_vain -= size
+            size = len(taken[0])
+            (row,) = csv.reader([taken[0].rstrip("\n")], delimiter=delimiter, skipinitialspace=True)
             source = fed()
             rows = csv.reader(source, delimiter=delimiter, skipinitialspace=True, strict=True)
         if row is None:
             return
+        in_vain += _IN_VAIN_A_CHARACTER * size
         yield number, [_FORMULA.sub(r"\1", cell) if cell.startswith('="') else cell for cell in row]
 
 
@@ -279,9 +289,9 @@ def _is_data(rows: list[list[str]]) -> bool:
     """Whether the first row is no list of names: a number stands in it that is no year, above numbers alone."""
     if not rows:
         return False
-    columns = [[row[at] for row in islice(rows, 1, None) if at < len(row)] for at in range(len(rows[0]))]
-    numbers = [all(_NUMBER.fullmatch(cell) for cell in column if cell.strip()) for column in columns]
-    names = [cell for cell, of_numbers in zip(rows[0], numbers, strict=True) if of_numbers and cell.strip()]
+    columns = [[row[at].strip() for row in islice(rows, 1, None) if at < len(row)] for at in range(len(rows[0]))]
+    numbers = [all(_NUMBER.fullmatch(cell) for cell in column if cell) for column in columns]
+    names = [cell.strip() for cell, of_numbers in zip(rows[0], numbers, strict=True) if of_numbers and cell.strip()]
     return any(map(_NUMBER.fullmatch, names)) and all(
         _NUMBER.fullmatch(name) and not _YEAR.fullmatch(name) for name in names
     )

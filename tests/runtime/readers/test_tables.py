@@ -12,6 +12,7 @@ from nestling import Library
 from nestling.document import Document, Skip
 from nestling.encoding.encoder import Encoder
 from nestling.readers import read_here
+from nestling.readers.tables import MAX_RECORD
 from nestling.readers.text import MAX_FILE_BYTES
 
 
@@ -131,6 +132,41 @@ def test_the_time_for_a_table_grows_with_its_length(tmp_path: Path, line: bytes)
     begin = time.monotonic()
     assert sum(1 for _ in read_here(path))
     assert time.monotonic() - begin < 10  # of what takes half a second
+
+
+@pytest.mark.parametrize("line", ['Pipe 7 5","copper, bent\n', 'a,"b\n', 'a,"b\n\n,"c" d\n', 'a,"b ""c""\n'])
+def test_quotes_that_are_none_cost_no_time_that_grows_with_the_square(tmp_path: Path, line: str) -> None:
+    def seconds(count: int) -> float:
+        (tmp_path / "a.csv").write_text(line * count)
+        begin = time.monotonic()
+        assert len(rows(tmp_path, line * count)) >= count / 2
+        return time.monotonic() - begin
+
+    few = seconds(6_000)
+    assert seconds(24_000) < 8 * few + 1
+
+
+def test_a_cell_of_many_lines_is_whole_behind_many_quotes_that_are_none(tmp_path: Path) -> None:
+    long = "\n".join(f"line {number}" for number in range(500))
+    pipes = 'Pipe 7 5","copper, bent\n' * 300
+    found = rows(tmp_path, f'id,text\n{pipes}7,"{long}"\n8,last\n')
+    assert [row.text for row in found[-2:]] == [long, "last"]
+    assert len(found) == 302
+
+
+def test_blanks_in_a_cell_cost_no_time_that_grows_with_the_square(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    (row,) = rows(tmp_path, f"1{' ' * 60_000}x,2\n3,4\n")
+    assert row.text.endswith("2: 4")
+    assert time.monotonic() - begin < 10  # of what takes no time
+
+
+def test_what_is_left_of_a_line_that_is_too_long_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n1,"open\n2,' + "x" * (MAX_RECORD + 10) + "\n3,after\n")
+    document, skip = read_here(path)
+    assert isinstance(document, Document) and document.text.strip() == "open"
+    assert isinstance(skip, Skip) and skip.reason.endswith("the rest of the file was not read")
 
 
 def test_a_line_that_no_memory_holds_ends_the_table(tmp_path: Path) -> None:
