@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from ..document import clean
+from ..document import Skip, clean
 
 _MAX_VALUES = 1000
 
@@ -23,6 +23,8 @@ class Ids:
         self._path = path
         # Hashes in the place of names: what a large file's parts are called may be much.
         self._given = Counter[bytes]()
+        self._repeated = 0
+        self._first_repeated = ""
 
     def of(self, name: str, content: bytes) -> str:
         """An id that no other part of the file has.
@@ -31,11 +33,41 @@ class Ids:
             name: what the part is called in the file; empty for nothing.
             content: what it holds.
         """
-        named = clean(" ".join(name.split())) or blake2b(content, digest_size=8).hexdigest()
-        key = blake2b(named.encode(), digest_size=8).digest()
+        return self._numbered(f"{self._path}:{clean(' '.join(name.split())) or _hash(content)}")
+
+    def given(self, id: str, content: bytes) -> str:
+        """The id that a part has from who wrote it, or one with what the part holds where another has that already.
+
+        Args:
+            id: as it stands in the file; empty for none.
+            content: what the part holds.
+        """
+        if not id:
+            return self.of("", content)
+        if self._count(id) == 1:
+            return id
+        self._repeated += 1
+        self._first_repeated = self._first_repeated or id
+        return self._numbered(f"{id} ({_hash(content)})")
+
+    def said(self) -> Iterator[Skip]:
+        """What a report is to say of ids that came again."""
+        if self._repeated:
+            what = f"{self._repeated} of its parts have the id of another, first {self._first_repeated!r}"
+            yield Skip(str(self._path), f"{what}; each is taken in under an id of its own", within=True)
+
+    def _numbered(self, id: str) -> str:
+        count = self._count(id)
+        return id if count == 1 else f"{id} ({count})"
+
+    def _count(self, id: str) -> int:
+        key = blake2b(id.encode(), digest_size=8).digest()
         self._given[key] += 1
-        number = self._given[key]
-        return f"{self._path}:{named}" if number == 1 else f"{self._path}:{named} ({number})"
+        return self._given[key]
+
+
+def _hash(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()
 
 
 def metadata_of(found: Mapping[str, list[str]]) -> dict[str, Any]:

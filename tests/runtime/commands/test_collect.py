@@ -103,8 +103,9 @@ def test_what_cannot_be_read_does_not_stop_the_rest(nestling: Run, tmp_path: Pat
     assert result.returncode == 0
     assert result.stderr.splitlines() == [
         f"skipped {notes}/bad.txt: is not UTF-8 text (byte 8); save it as UTF-8",
-        f"skipped {notes}/twice.jsonl: document 'same': its id is in this file already",
-        "2 added, 0 changed, 0 unchanged, 0 removed, 2 skipped",
+        f"skipped {notes}/twice.jsonl: 1 of its parts have the id of another, first 'same'; each is taken in "
+        "under an id of its own",
+        "3 added, 0 changed, 0 unchanged, 0 removed, 2 skipped",
     ]
 
 
