@@ -11,6 +11,7 @@ from typing import Any
 from ..document import Skip, clean
 
 _MAX_VALUES = 1000
+_MAX_SHOWN = 100
 
 
 class Ids:
@@ -23,8 +24,8 @@ class Ids:
         self._path = path
         # Hashes in the place of names: what a large file's parts are called may be much.
         self._given = Counter[bytes]()
-        self._repeated = 0
-        self._first_repeated = ""
+        self._repeated: tuple[int, str] = (0, "")  # how many, and the first
+        self._same: tuple[int, str] = (0, "")
 
     def of(self, name: str, content: bytes) -> str:
         """An id that no other part of the file has.
@@ -35,8 +36,9 @@ class Ids:
         """
         return self._numbered(f"{self._path}:{clean(' '.join(name.split())) or _hash(content)}")
 
-    def given(self, id: str, content: bytes) -> str:
-        """The id that a part has from who wrote it, or one with what the part holds where another has that already.
+    def given(self, id: str, content: bytes) -> str | None:
+        """The id that a part has from who wrote it, or one with what the part holds where another has that already;
+        None for a part that was there already as it is.
 
         Args:
             id: as it stands in the file; empty for none.
@@ -44,17 +46,26 @@ class Ids:
         """
         if not id:
             return self.of("", content)
-        if self._count(id) == 1:
+        own = f"{id} ({_hash(content)})"
+        is_first, is_new = self._count(id) == 1, self._count(own) == 1
+        if is_first:
             return id
-        self._repeated += 1
-        self._first_repeated = self._first_repeated or id
-        return self._numbered(f"{id} ({_hash(content)})")
+        if is_new:
+            self._repeated = (self._repeated[0] + 1, self._repeated[1] or id)
+            return own
+        self._same = (self._same[0] + 1, self._same[1] or id)
+        return None
 
     def said(self) -> Iterator[Skip]:
         """What a report is to say of ids that came again."""
-        if self._repeated:
-            what = f"{self._repeated} of its parts have the id of another, first {self._first_repeated!r}"
-            yield Skip(str(self._path), f"{what}; each is taken in under an id of its own", within=True)
+        for (count, first), what, so in (
+            (self._repeated, "have the id of another", "each is taken in under an id of its own"),
+            (self._same, "are the same as another", "they are taken in once"),
+        ):
+            if count:
+                yield Skip(
+                    str(self._path), f"{count} of its parts {what}, first {first[:_MAX_SHOWN]!r}; {so}", within=True
+                )
 
     def _numbered(self, id: str) -> str:
         count = self._count(id)

@@ -18,8 +18,8 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Document | Skip]:
     """A line, a document: `id` (or `_id`), `text`, and where given `title` and `metadata`.
 
-    A line whose id another above it has is named by what it holds as well. One that is no such object is skipped, named
-    by its number; the file is read line by line, up to the first line that is too long.
+    A line whose id another above it has is named by what it holds as well, and left out where it is the same. One that
+    is no such object is skipped, named by its number; the file is read line by line, up to the first that is too long.
     """
     with path.open("rb") as lines:
         number = 0
@@ -31,8 +31,8 @@ def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Doc
                 reason = f"line is over {max_line_bytes} bytes; the rest of the file was not read"
                 yield Skip(where, reason)
                 break
-            if line.strip():
-                yield _document(line, where, str(path), ids)
+            if line.strip() and (item := _document(line, where, str(path), ids)) is not None:
+                yield item
         yield from ids.said()
 
 
@@ -59,7 +59,7 @@ def named_text(values: Any, id_names: Sequence[str]) -> tuple[str, str, str]:
     return clean(str(id)), clean(text), clean(title)
 
 
-def _document(line: bytes, where: str, source: str, ids: Ids) -> Document | Skip:
+def _document(line: bytes, where: str, source: str, ids: Ids) -> Document | Skip | None:
     try:
         values = json.loads(decode(line))
     except Unreadable as reason:
@@ -74,6 +74,7 @@ def _document(line: bytes, where: str, source: str, ids: Ids) -> Document | Skip
         return Skip(where, "its text is empty")
     try:
         document = Document(id, text, title, values.get("metadata") or {}, source)
-        return replace(document, id=ids.given(id, line.strip()))
+        given = ids.given(id, line.strip())
+        return None if given is None else replace(document, id=given)
     except (TypeError, ValueError) as reason:
         return Skip(where, str(reason))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def _documents(
             if len(above) < at:
                 above.append(row)
                 if len(above) == at:
-                    yield Document(ids.of("above the table", b""), _lines_of(above), Path(source).stem, said, source)
+                    yield Document(ids.of("above the table", b""), _above_names(above), Path(source).stem, said, source)
                 continue
             if columns is None:
                 head = row if has_names and len(max(row, key=len)) <= _MAX_NAME else []
@@ -103,7 +103,8 @@ def _documents(
                 if head:
                     continue
             rows += 1
-            yield _row(columns, row, ids, said, f"{source}:{line}", source)
+            if (item := _row(columns, row, ids, said, f"{source}:{line}", source)) is not None:
+                yield item
     except (csv.Error, UnicodeError) as error:
         yield Skip(f"{source}:{line + 1}", f"is not CSV ({error}); the rest of the file was not read")
     else:
@@ -111,14 +112,18 @@ def _documents(
             if {columns.id, columns.title, columns.text} != {None}:
                 yield Skip(source, "has names of columns and no rows below them", within=True)
             else:
-                yield _row(_columns([]), head, ids, said, source, source)
+                yield Document(ids.of("", _content(head)), _lines(head), "", said, source)
     yield from ids.said()
 
 
-def _lines_of(rows: list[list[str]]) -> str:
+def _above_names(rows: list[list[str]]) -> str:
     """Rows that are no part of a table as text: what stands in the first cell, and what is said of it."""
     filled = ([cell.strip() for cell in row if cell.strip()] for row in rows)
     return "\n".join(f"{cells[0].rstrip(':')}: {', '.join(cells[1:])}" if cells[1:] else cells[0] for cells in filled)
+
+
+def _lines(cells: Iterable[str]) -> str:
+    return "\n".join(cell.strip() for cell in cells if cell.strip())
 
 
 def _columns(row: list[str]) -> _Columns:
@@ -142,7 +147,8 @@ def _columns(row: list[str]) -> _Columns:
 
 def _row(
     columns: _Columns, row: list[str], ids: Ids, said: dict[str, Value], where: str, source: str
-) -> Document | Skip:
+) -> Document | Skip | None:
+    """The document of a row; None for one that was there already."""
     special = {columns.title, columns.text, *(() if columns.text is None else (columns.id,))}
     id, title, text = (
         row[at] if at is not None and at < len(row) else "" for at in (columns.id, columns.title, columns.text)
@@ -151,8 +157,9 @@ def _row(
     known = len(columns.names)
     metadata = dict(said)
     if columns.text is None:
-        lines = (f"{columns.names[at]}: {cell}" if at < known and columns.names[at] else cell for at, cell in others)
-        text = "\n".join(line.strip() for line in lines)
+        text = _lines(
+            f"{columns.names[at]}: {cell}" if at < known and columns.names[at] else cell for at, cell in others
+        )
     else:
         more = {at for at, _ in others if at >= known or columns.names[at].lower() == _TEXT}
         metadata |= {columns.keys[at]: typed(cell) for at, cell in others if at not in more}
@@ -160,7 +167,8 @@ def _row(
     if not f"{title}{text}".strip():
         return Skip(where, "its text is empty")
     try:
-        return Document(ids.given(id.strip(), _content(row)), text, title.strip(), metadata, source)
+        given = ids.given(id.strip(), _content(row))
+        return None if given is None else Document(given, text, title.strip(), metadata, source)
     except (TypeError, ValueError) as reason:
         return Skip(where, str(reason))
 
