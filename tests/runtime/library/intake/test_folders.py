@@ -142,7 +142,7 @@ def test_suffixes_are_read_in_any_case_and_names_in_order(tmp_path: Path) -> Non
 def test_a_file_that_was_asked_for_without_a_suffix_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("x")
     (skip,) = planned([tmp_path / "README"], {}).skipped
-    assert skip.reason.startswith("no reader for a file without a suffix; known are .csv .doc")
+    assert skip.reason.startswith("no reader for a file without a suffix; known are .adoc .asciidoc .bib .csv .doc")
 
 
 def test_a_link_that_was_asked_for_is_followed(folder: Path) -> None:
