@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
@@ -131,6 +132,7 @@ class Report:
         skipped: what could not be taken in, in the order of reading.
         refined: passages that were encoded again at the library's document width.
         copies: files that hold what another file does, whose documents stand for them.
+        passed_over: how many files a sync came upon that there is no reader for, by suffix, the most first.
     """
 
     added: int = 0
@@ -140,6 +142,7 @@ class Report:
     skipped: tuple[Skip, ...] = ()
     refined: int = 0
     copies: int = 0
+    passed_over: tuple[tuple[str, int], ...] = ()
 
     def __add__(self, other: Report) -> Report:
         return Report(
@@ -150,6 +153,7 @@ class Report:
             self.skipped + other.skipped,
             self.refined + other.refined,
             self.copies + other.copies,
+            tuple((Counter(dict(self.passed_over)) + Counter(dict(other.passed_over))).most_common()),
         )
 
 

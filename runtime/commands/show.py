@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SPACE = 8  # of the name of a vector space, as error messages have it
 _PART = 16  # of the longest name of a part
 _COPIES = 5  # of those that are shown
+_MOST_KINDS = 5
 _UNITS = ("kB", "MB", "GB", "TB")
 _SAID_EVERY_SECONDS = 10.0
 _TERMINAL_BOLD = ("\x1b[1m", "\x1b[0m")
@@ -148,12 +149,30 @@ def report(made: Report, as_json: bool) -> None:
     """What changed, and what was skipped."""
     if as_json:
         values = {**asdict(made), "skipped": [skip.to_json() for skip in made.skipped]}
+        values["passed_over"] = dict(made.passed_over)
         click.echo(json.dumps(values, ensure_ascii=False))
     for skip in made.skipped:
         skipped("skipped", skip)
+    if made.passed_over:
+        say(_passed_over(made.passed_over))
     counts = f"{made.added} added, {made.changed} changed, {made.unchanged} unchanged, {made.removed} removed"
     copies = f", {made.copies} copies of other files" if made.copies else ""
     say(f"{counts}, {len(made.skipped)} skipped{copies}")
+
+
+def _passed_over(kinds: Sequence[tuple[str, int]]) -> str:
+    """Files without a reader in one line: how many there are, and of which suffixes most are."""
+    count, most = sum(number for _, number in kinds), kinds[:_MOST_KINDS]
+    if count == 1:
+        return f"passed over 1 file of a kind that is not read: {_kind(kinds[0][0])}"
+    said = [f"{_kind(suffix)} {number}" for suffix, number in most]
+    others = count - sum(number for _, number in most)
+    said += [f"others {others}"] if others else []
+    return f"passed over {count} files of kinds that are not read: {', '.join(said)}"
+
+
+def _kind(suffix: str) -> str:
+    return _one_line(suffix) or "without a suffix"
 
 
 def hit(number: int, found: Hit) -> str:

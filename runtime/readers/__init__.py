@@ -2,7 +2,8 @@
 
 In comes a file's path; out come a `Document` for each text in it and a `Skip` for each part that cannot be taken in.
 A reader raises `Unreadable` where nothing of a file can be; a file without any text gives nothing. Formats whose
-parsers are other people's are read in a process of their own, see `sandbox`. Open `plain.py` first: it is small.
+parsers are other people's, or may take much memory, are read in a process of their own, see `sandbox`. Open `plain.py`
+first: it is small.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ from .mail.outlook import read_msg
 from .named import SUFFIXES as NAMED
 from .named import bundle_of, read_named
 from .notes.markdown import read_markdown
+from .notes.notebook import read_notebook
+from .notes.outline import read_opml
+from .notes.prose import SUFFIXES as PROSE
+from .notes.prose import read_prose
 from .office.by_content import SUFFIXES as OFFICE
 from .office.by_content import read_office
 from .pdf import read_pdf
 from .plain import read_text
 from .sandbox import Sandbox
+from .subtitles import read_subtitles
 from .tables import read_csv, read_tsv
 from .text import Empty, Unreadable, shown
 
@@ -44,6 +50,9 @@ _HERE: dict[str, Reader] = {
     ".text": read_text,
     ".md": read_markdown,
     ".markdown": read_markdown,
+    **dict.fromkeys(PROSE, read_prose),
+    ".srt": read_subtitles,
+    ".vtt": read_subtitles,
     ".jsonl": read_jsonl,
     ".csv": read_csv,
     ".tsv": read_tsv,
@@ -60,6 +69,8 @@ _IN_SANDBOX: dict[str, Reader] = {
     **dict.fromkeys((".mht", ".mhtml"), _read_mht),
     ".mbox": lambda path: read_mbox(path, read_here, _is_known),
     ".msg": lambda path: read_msg(path, read_here, _is_known),
+    ".ipynb": read_notebook,
+    ".opml": read_opml,
     ".ics": read_ics,
     ".vcf": read_vcf,
 }

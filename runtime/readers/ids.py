@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from ..document import Value, clean
+from ..document import Skip, Value, clean
 
 _MAX_VALUES = 1000
+_MAX_SHOWN = 100
 
 
 class Ids:
@@ -24,6 +25,8 @@ class Ids:
         # Hashes in the place of names: what a large file's parts are called may be much.
         self._given = Counter[bytes]()
         self._held: set[bytes] = set()
+        self._repeated: tuple[int, str] = (0, "")  # how many, and the first
+        self._same: tuple[int, str] = (0, "")
 
     def of(self, name: str, content: bytes) -> str:
         """An id that no other part of the file has.
@@ -32,26 +35,70 @@ class Ids:
             name: what the part is called in the file; empty for nothing.
             content: what it holds.
         """
-        named = clean(" ".join(name.split())) or blake2b(content, digest_size=8).hexdigest()
-        key = blake2b(named.encode(), digest_size=8).digest()
-        self._given[key] += 1
-        number = self._given[key]
-        return f"{self._path}:{named}" if number == 1 else f"{self._path}:{named} ({number})"
+        return self._numbered(f"{self._path}:{clean(' '.join(name.split())) or _hash(content)}")
+
+    def given(self, id: str, content: bytes) -> str | None:
+        """The id that a part has from who wrote it, or one with what the part holds where another has that already;
+        None for a part that was there already as it is.
+
+        Args:
+            id: as it stands in the file; empty for none.
+            content: what the part holds.
+        """
+        if not id:
+            return self.of("", content)
+        own = f"{id} ({_hash(content)})"
+        is_first, is_new = self._count(id) == 1, self._count(own) == 1
+        if is_first:
+            return id
+        if is_new:
+            self._repeated = (self._repeated[0] + 1, self._repeated[1] or id)
+            return own
+        self._same = (self._same[0] + 1, self._same[1] or id)
+        return None
 
     def of_new(self, name: str, content: bytes) -> str | None:
         """The same where equal parts are copies, one of which is enough: None for one that was there.
 
         Another part of a name that was given is called by what it holds as well.
         """
-        held = blake2b(content, digest_size=8)
-        key = blake2b(held.digest() + name.encode(errors="replace"), digest_size=8).digest()
+        held = _hash(content)
+        key = _key(f"{held} {name}")
         if key in self._held:
             return None
         self._held.add(key)
         first = clean(" ".join(name.split()))
-        if first and self._given[blake2b(first.encode(), digest_size=8).digest()]:
-            first = f"{first} {held.hexdigest()}"
+        if first and self._given[_key(f"{self._path}:{first}")]:
+            first = f"{first} {held}"
         return self.of(first, content)
+
+    def said(self) -> Iterator[Skip]:
+        """What a report is to say of ids that came again."""
+        for (count, first), what, so in (
+            (self._repeated, "have the id of another", "each is taken in under an id of its own"),
+            (self._same, "are the same as another", "they are taken in once"),
+        ):
+            if count:
+                yield Skip(
+                    str(self._path), f"{count} of its parts {what}, first {first[:_MAX_SHOWN]!r}; {so}", within=True
+                )
+
+    def _numbered(self, id: str) -> str:
+        count = self._count(id)
+        return id if count == 1 else f"{id} ({count})"
+
+    def _count(self, id: str) -> int:
+        key = _key(id)
+        self._given[key] += 1
+        return self._given[key]
+
+
+def _key(text: str) -> bytes:
+    return blake2b(text.encode(errors="replace"), digest_size=8).digest()
+
+
+def _hash(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()
 
 
 def metadata_of(found: Mapping[str, list[str]]) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..document import Document, Skip, clean
+from .ids import Ids
 from .text import Unreadable, decode
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -16,20 +18,22 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 def read_jsonl(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Document | Skip]:
     """A line, a document: `id` (or `_id`), `text`, and where given `title` and `metadata`.
 
-    A line that is no such object is skipped, named by its number; the file is read line by line, up to the first line
-    that is too long.
+    A line whose id another above it has is named by what it holds as well, and left out where it is the same. One that
+    is no such object is skipped, named by its number; the file is read line by line, up to the first that is too long.
     """
     with path.open("rb") as lines:
         number = 0
+        ids = Ids(path)
         while line := lines.readline(max_line_bytes):
             number += 1
             where = f"{path}:{number}"
             if len(line) == max_line_bytes:
                 reason = f"line is over {max_line_bytes} bytes; the rest of the file was not read"
                 yield Skip(where, reason)
-                return
-            if line.strip():
-                yield _document(line, where, str(path))
+                break
+            if line.strip() and (item := _document(line, where, str(path), ids)) is not None:
+                yield item
+        yield from ids.said()
 
 
 def named_text(values: Any, id_names: Sequence[str]) -> tuple[str, str, str]:
@@ -55,7 +59,7 @@ def named_text(values: Any, id_names: Sequence[str]) -> tuple[str, str, str]:
     return clean(str(id)), clean(text), clean(title)
 
 
-def _document(line: bytes, where: str, source: str) -> Document | Skip:
+def _document(line: bytes, where: str, source: str, ids: Ids) -> Document | Skip | None:
     try:
         values = json.loads(decode(line))
     except Unreadable as reason:
@@ -69,6 +73,8 @@ def _document(line: bytes, where: str, source: str) -> Document | Skip:
     if not f"{title}{text}".strip():
         return Skip(where, "its text is empty")
     try:
-        return Document(id, text, title, values.get("metadata") or {}, source)
+        document = Document(id, text, title, values.get("metadata") or {}, source)
+        given = ids.given(id, line.strip())
+        return None if given is None else replace(document, id=given)
     except (TypeError, ValueError) as reason:
         return Skip(where, str(reason))

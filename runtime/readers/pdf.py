@@ -18,7 +18,7 @@ MAX_PAGES = 10_000
 # PDFium has U+0002 or U+FFFE for a hyphen at a line's end, with or without the line's end behind it. Other hyphens are
 # such only there, and a soft one wherever it stands.
 _HYPHEN = re.compile(r"(\S{0,2})([\x02\ufffe\xad]|(?<=\S)[-\u2010](?=\n))\n?(?=(\S{0,2}))")
-_AT_PAGE_END = re.compile(rf"([^\W\d_]{{2}})[-\u2010]\n*{PAGE_BREAK}\n*([^\W\d_]+[^\w\s]?)[ \n]?")
+_AT_PAGE_END = re.compile(rf"(?<=[^\W_])[-\u2010]\n*{PAGE_BREAK}\n*([^\W_]\S{{0,60}})(?!\S)([ \n]?)(?=(.?))")
 _ADDRESS = re.compile(r"(?:://|www\.|@)\S*$")
 _MAX_ADDRESS = 200
 _MAX_NAMED = 8
@@ -139,9 +139,16 @@ def _unbroken(found: re.Match[str]) -> str:
 
 
 def _unturned(found: re.Match[str]) -> str:
-    """A word that was broken at a page's end, whole on its first page; the next must go on in small letters."""
-    before, rest = found.groups()
-    return f"{before}{rest}{PAGE_BREAK}" if rest[0].islower() else found[0]
+    """A word that was broken at a page's end, whole on its first page, as one that a line breaks is.
+
+    What does not begin in small letters may be a heading or the page's number, but where the sentence goes on behind it
+    on its line.
+    """
+    rest, between, after = found.groups()
+    if not (rest[0].islower() or rest[-1] in ",;" or (between == " " and after.islower())):
+        return found[0]
+    begun = found.string[max(0, found.start() - _MAX_ADDRESS) : found.start()].split()[-1]
+    return _HYPHEN.sub(_unbroken, f"{begun}-\n{rest}")[len(begun) :] + PAGE_BREAK
 
 
 def _is_word(char: str) -> bool:

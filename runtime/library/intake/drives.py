@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ...document import Skip
 from ..store.file_state import FileState, MirroredFolder
-from .folders import FoundFile, walk
+from .folders import FoundFile, PassedOver, walk
 
 _MAX_INTEGER = 2**63 - 1  # of SQLite
 
 
-def found_in(folder: MirroredFolder, known: Mapping[str, FileState]) -> Iterable[FoundFile | Skip]:
+def found_in(folder: MirroredFolder, known: Mapping[str, FileState]) -> Iterable[FoundFile | PassedOver | Skip]:
     """What is in a folder now; nothing where it is a file that was deleted."""
     if Path(folder.path).exists():
         return [_away(folder)] if _is_bare_mount(folder) else walk(folder)

@@ -1,7 +1,7 @@
 """Folders to the files in them that are to be read: names, sizes and times; no file is opened but lists of patterns.
 
-Hidden files and folders, links, and files of unknown suffixes are passed over, and what patterns in the syntax of
-.gitignore say: those given for a folder, and those in files named `.nestlingignore`, each for the folder it lies in.
+Hidden files and folders and links are passed over, and what patterns in the syntax of .gitignore say: those given for a
+folder, and those in files named `.nestlingignore`, each for the folder it lies in. Files of unknown suffixes are named.
 However accents are written (NFC, NFD), names and patterns that look alike are alike.
 """
 
@@ -23,6 +23,20 @@ from ..store.file_state import MirroredFolder
 IGNORE_FILE = ".nestlingignore"
 
 _MAX_IGNORE_BYTES = 1 << 20
+_LIBRARY = ".nest"  # and what SQLite writes beside it
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A file that there is no reader for."""
+
+    path: str
+
+    @property
+    def suffix(self) -> str:
+        """Its suffix in small letters; empty for none."""
+        return clean(Path(self.path).suffix.lower())
+
 
 Ignored = Callable[[str], bool]
 Rules = list[tuple[str, Ignored]]
@@ -88,8 +102,9 @@ def require_patterns(folders: Sequence[MirroredFolder]) -> None:
             _rule(folder.ignored, folder.path)
 
 
-def walk(folder: MirroredFolder) -> Iterator[FoundFile | Skip]:
-    """The files to read at or below a path, in order of their names, and what could not be looked at.
+def walk(folder: MirroredFolder) -> Iterator[FoundFile | PassedOver | Skip]:
+    """The files to read at or below a path, in order of their names, those without a reader, and what could not be
+    looked at.
 
     Raises:
         NestlingError: the folder's own patterns are none.
@@ -104,7 +119,7 @@ def walk(folder: MirroredFolder) -> Iterator[FoundFile | Skip]:
     yield from _below(root, rules, folder.max_bytes)
 
 
-def _below(folder: str, rules: Rules, max_bytes: int | None) -> Iterator[FoundFile | Skip]:
+def _below(folder: str, rules: Rules, max_bytes: int | None) -> Iterator[FoundFile | PassedOver | Skip]:
     """What is below a folder, however deep folders lie in folders there."""
     around = [_within(folder, rules)]
     while around:
@@ -117,7 +132,7 @@ def _below(folder: str, rules: Rules, max_bytes: int | None) -> Iterator[FoundFi
             yield item
 
 
-def _within(folder: str, rules: Rules) -> Iterator[FoundFile | Skip | tuple[str, Rules]]:
+def _within(folder: str, rules: Rules) -> Iterator[FoundFile | PassedOver | Skip | tuple[str, Rules]]:
     """Files in a folder, and the folders in it with the rules for what is below them."""
     try:
         with os.scandir(folder) as found:
@@ -135,11 +150,14 @@ def _within(folder: str, rules: Rules) -> Iterator[FoundFile | Skip | tuple[str,
         if entry.name.startswith(".") or entry.is_symlink():
             continue
         is_folder = entry.is_dir(follow_symlinks=False)
-        if not is_folder and not can_read(entry.path):
-            continue
         if any(ignored(_relative(entry.path, base, is_folder)) for base, ignored in rules):
             continue
-        yield (entry.path, rules) if is_folder else _looked_at(entry.path)
+        if is_folder:
+            yield entry.path, rules
+        elif can_read(entry.path):
+            yield _looked_at(entry.path)
+        elif entry.is_file(follow_symlinks=False) and not Path(entry.path).suffix.startswith(_LIBRARY):
+            yield PassedOver(entry.path)
 
 
 def _looked_at(path: str) -> FoundFile | Skip:

@@ -8,6 +8,7 @@ cannot be read now keeps its documents: a cable pulled out must not empty a libr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -27,7 +28,7 @@ from ..store.database import Database
 from ..store.file_state import READ_AGAIN, FileState, MirroredFolder
 from .copies import Copies
 from .drives import device_of, found_in
-from .folders import FoundFile, existing, is_below
+from .folders import FoundFile, PassedOver, existing, is_below
 from .intake import Intake
 
 SYNCED = "synced"
@@ -65,12 +66,14 @@ class SyncPlan:
         same: paths of files that are as they were.
         gone: paths of files that were read once and are no more, or are ignored now.
         skipped: what could not be looked at.
+        passed_over: how many files there is no reader for, by suffix, the most first.
     """
 
     read: tuple[FoundFile, ...]
     same: tuple[str, ...]
     gone: tuple[str, ...]
     skipped: tuple[Skip, ...]
+    passed_over: tuple[tuple[str, int], ...] = ()
 
 
 def plan(
@@ -91,10 +94,13 @@ def plan(
     within = [one.path for one in others if any(is_below(one.path, folder.path) for folder in folders)]
     found: dict[str, FoundFile] = {}
     skipped: dict[str, Skip] = {}
+    passed_over: dict[str, str] = {}
     for folder in folders:
         for item in found_in(folder, known):
             if isinstance(item, Skip):
                 skipped[item.source] = item
+            elif isinstance(item, PassedOver):
+                passed_over[item.path] = item.suffix
             elif clean(str(item.path)) != str(item.path):
                 name = clean(str(item.path))
                 skipped[name] = Skip(name, "its name is not text; rename it", transient=True)
@@ -117,6 +123,7 @@ def plan(
             and not (any(is_below(path, other) for other in within) and Path(path).exists())
         ),
         skipped=tuple(skipped.values()),
+        passed_over=tuple(Counter(passed_over.values()).most_common()),
     )
 
 
@@ -209,7 +216,7 @@ def run(
     intake.then(partial(_note_sync, db))
     intake.flush()
     say(len(todo.read), "")
-    return intake.report + same + Report(skipped=tuple(skipped))
+    return intake.report + same + Report(skipped=tuple(skipped), passed_over=todo.passed_over)
 
 
 def forget(db: Database, path: str) -> Report:

@@ -1,1 +1,1 @@
-"""Notes in Markdown, and what they say of themselves."""
+"""Notes in Markdown and other markup, notebooks and outlines, and what they say of themselves."""

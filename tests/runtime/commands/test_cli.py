@@ -58,7 +58,10 @@ def test_wrong_usage_exits_2(nestling: Run, library: Path) -> None:
         (["search", "{tmp}/no/where.nest", "q"], "no library there"),
         (["add", "{tmp}/no/where.nest", "{library}"], "the folder"),
         (["add", "{tmp}/a.nest", "{tmp}/missing"], "missing: no such file or folder"),
-        (["add", "{tmp}/a.nest", "{tmp}/photo.jpg"], "photo.jpg: no reader for .jpg; known are .csv .doc"),
+        (
+            ["add", "{tmp}/a.nest", "{tmp}/photo.jpg"],
+            "photo.jpg: no reader for .jpg; known are .adoc .asciidoc .bib .csv",
+        ),
         (["add", "{tmp}/a.nest", "{tmp}/bad.txt"], "bad.txt: is not UTF-8 text (byte 8); save it as UTF-8"),
         (
             ["search", "{tmp}/photo.jpg", "q"],

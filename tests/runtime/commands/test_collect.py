@@ -19,6 +19,7 @@ def test_add_counts_what_it_did_and_names_what_it_skipped(nestling: Run, folder:
     assert result.stderr.splitlines() == [
         f"skipped {folder}/notes.jsonl:2: is not JSON",
         f"skipped {folder}/notes.jsonl:3: has no text",
+        "passed over 1 file of a kind that is not read: .jpg",
         "5 added, 0 changed, 0 unchanged, 0 removed, 2 skipped",
     ]
 
@@ -41,6 +42,7 @@ def test_adding_again_reads_only_what_changed(nestling: Run, tmp_path: Path) -> 
         "skipped": [],
         "refined": 0,
         "copies": 0,
+        "passed_over": {},
     }
 
 
@@ -103,9 +105,25 @@ def test_what_cannot_be_read_does_not_stop_the_rest(nestling: Run, tmp_path: Pat
     assert result.returncode == 0
     assert result.stderr.splitlines() == [
         f"skipped {notes}/bad.txt: is not UTF-8 text (byte 8); save it as UTF-8",
-        f"skipped {notes}/twice.jsonl: document 'same': its id is in this file already",
-        "2 added, 0 changed, 0 unchanged, 0 removed, 2 skipped",
+        f"skipped {notes}/twice.jsonl: 1 of its parts have the id of another, first 'same'; each is taken in "
+        "under an id of its own",
+        "3 added, 0 changed, 0 unchanged, 0 removed, 2 skipped",
     ]
+
+
+def test_files_that_no_reader_knows_are_told_in_one_line(nestling: Run, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    kinds = ["json", "json", "json", "py", "py", "xml", "yaml", "toml", "ini"]
+    for number, kind in enumerate(kinds):
+        (notes / f"{number}.{kind}").write_text("x = 1")
+    (notes / "a.txt").write_text("the good one")
+    said = "passed over 9 files of kinds that are not read: .json 3, .py 2, .xml 1, .yaml 1, .toml 1, others 1"
+    first = nestling("add", tmp_path / "a.nest", notes)
+    assert first.stderr.splitlines() == [said, "1 added, 0 changed, 0 unchanged, 0 removed, 0 skipped"]
+    again = nestling("sync", tmp_path / "a.nest", "--json")
+    assert again.stderr.splitlines() == [said, "0 added, 0 changed, 1 unchanged, 0 removed, 0 skipped"]
+    assert json.loads(again.stdout)["passed_over"][".json"] == 3
 
 
 def test_a_path_that_is_not_there_makes_no_library(nestling: Run, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ for parsers in ("pypdfium2", "docx", "pptx", "openpyxl", "lxml"):
 FILES = Path(__file__).parent / "files"
 # Without any text: nothing is to be told of them.
 BLANK = {
-    "blank.jsonl", "blank.md", "commas.csv", "empty.csv", "empty.eml", "empty.mbox", "empty.txt", "header-only.csv",
-    "mark-alone.txt", "nothing.html",
+    "blank.jsonl", "blank.md", "commas.csv", "empty.csv", "empty.eml", "empty.mbox", "empty.txt", "mark-alone.txt",
+    "nothing.html",
 }  # fmt: skip
 MAX_PEAK = 500 << 20
 MAX_REASON = 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -72,12 +73,33 @@ def test_a_word_that_a_line_breaks_is_whole_and_keeps_a_hyphen_of_its_own(
     ("end", "start", "text"),
     [
         ("the tele-", "phone rings", "the telephone\frings"),
-        ("after COVID-", "19 came", "after COVID-\f19 came"),
-        ("by Smith-", "Jones", "by Smith-\fJones"),
+        ("after COVID-", "19 came", "after COVID-19\fcame"),
+        ("of IL-", "6, which", "of IL-6,\fwhich"),
+        ("some 5-", "10 mg a day", "some 5-10\fmg a day"),
+        ("by Smith-", "Jones and others", "by Smith-Jones\fand others"),
+        ("left INTER-", "NATIONAL, and", "left INTERNATIONAL,\fand"),
+        ("an e-", "mail came", "an e-mail\fcame"),
+        ("https://a.org/some-", "page is", "https://a.org/some-page\fis"),
+        ("a tele-", "phone-based study", "a telephone-based\fstudy"),
+        ("by Smith-", "Jones", "by Smith-\fJones"),  # as a page that has a heading alone
+        ("the inter-", "Annual Report", "the inter-\fAnnual Report"),
+        ("the inter-", "2 Methods", "the inter-\f2 Methods"),
+        ("the list -", "first of all", "the list -\ffirst of all"),
     ],
 )
 def test_a_word_that_a_page_breaks_is_whole_on_the_first(tmp_path: Path, end: str, start: str, text: str) -> None:
     assert text_of(written(tmp_path / "a.pdf", [end], [start])) == text
+
+
+def test_a_number_of_a_page_is_no_end_of_a_word(tmp_path: Path) -> None:
+    assert text_of(written(tmp_path / "a.pdf", ["the inter-"], ["12", "national law"])).startswith("the inter-\f12\n")
+
+
+def test_many_hyphens_at_ends_of_pages_cost_no_time_that_grows_with_the_square(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.pdf", ["-a" * 30_000 + "-"], ["a" * 60_000], ["b-" * 30_000], ["c"])
+    begin = time.monotonic()
+    assert text_of(path).count("\f") == 3
+    assert time.monotonic() - begin < 10  # of what takes a second
 
 
 def test_a_word_of_any_script_is_whole_over_pages(tmp_path: Path) -> None:

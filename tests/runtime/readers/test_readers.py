@@ -378,11 +378,5 @@ def test_a_row_without_its_text_is_skipped_and_named_by_its_line(tmp_path: Path)
     assert reasons(path) == [(":6", "its text is empty")]
 
 
-def test_a_csv_of_names_alone_is_empty_and_one_line_of_something_else_is_named(tmp_path: Path) -> None:
-    assert list(read_here(write(tmp_path, "a.csv", "id,Text of it,Price (EUR)\n"))) == []
-    for line in ('{"id": "a"}', "Ordinary words in one line of prose."):
-        assert reasons(write(tmp_path, "a.csv", f"{line}\n")) == [("", "has no rows")]
-
-
 def test_a_number_of_no_character_is_the_sign_for_a_lost_one(tmp_path: Path) -> None:
     assert one(write(tmp_path, "a.html", f"<p>before &#{'9' * 5000}; after")).text == "before \ufffd after"

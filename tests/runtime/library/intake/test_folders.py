@@ -53,6 +53,16 @@ def test_a_folder_is_walked_whole_but_for_what_is_hidden_linked_or_unknown(folde
     assert (todo.same, todo.gone, todo.skipped) == ((), (), ())
 
 
+def test_files_without_a_reader_are_counted_by_their_suffixes_but_for_what_is_ignored(folder: Path) -> None:
+    for name in ("sub/b.JPG", "Makefile", "sub/deep/settings.json", "sub/x.py", ".hidden.py", ".git/y.py", "link.py"):
+        (folder / name).write_text(name)
+    (folder / "a.c").symlink_to(folder / "link.py")
+    assert planned([folder], {}).passed_over == ((".py", 2), (".jpg", 2), ("", 1), (".json", 1))
+    assert planned([folder, folder / "sub"], {}).passed_over == ((".py", 2), (".jpg", 2), ("", 1), (".json", 1))
+    ignoring = MirroredFolder(str(folder), ignored=("*.py", "sub/deep/"))
+    assert plan([ignoring], {}).passed_over == ((".jpg", 2), ("", 1))
+
+
 def test_only_what_changed_is_read(folder: Path) -> None:
     before = known(folder, "a.md", "b.txt", "sub/c.html", "sub/deep/d.csv")
     (folder / "a.md").write_text("longer than it was")
@@ -142,7 +152,7 @@ def test_suffixes_are_read_in_any_case_and_names_in_order(tmp_path: Path) -> Non
 def test_a_file_that_was_asked_for_without_a_suffix_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("x")
     (skip,) = planned([tmp_path / "README"], {}).skipped
-    assert skip.reason.startswith("no reader for a file without a suffix; known are .csv .doc")
+    assert skip.reason.startswith("no reader for a file without a suffix; known are .adoc .asciidoc .bib .csv .doc")
 
 
 def test_a_link_that_was_asked_for_is_followed(folder: Path) -> None:

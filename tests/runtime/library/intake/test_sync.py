@@ -70,15 +70,15 @@ def test_broken_lines_are_named_and_taken_in_when_they_are_mended(tmp_path: Path
     path.write_text('{"id": "one", "text": "salmon"}\nbroken\n\n{"id": "three"}\n{"id": "one", "text": "again"}\n')
     report = library.sync(path)
     assert (report.added, [(skip.source, skip.reason) for skip in report.skipped]) == (
-        1,
+        2,
         [
             (f"{path}:2", "is not JSON"),
             (f"{path}:4", "has no text"),
-            (str(path), "document 'one': its id is in this file already"),
+            (str(path), "1 of its parts have the id of another, first 'one'; each is taken in under an id of its own"),
         ],
     )
     path.write_text('{"id": "one", "text": "salmon"}\n{"id": "two", "text": "heron"}\n')
-    assert library.sync(path) == Report(added=1, unchanged=1)
+    assert library.sync(path) == Report(added=1, unchanged=1, removed=1)
     assert ids(library, "heron", mode="lexical") == ["two"]
 
 
