@@ -27,6 +27,7 @@ DEFAULT = "nestling-en"
 STATIC = "static"
 
 _MOST_TOKENS = 32768
+_MOST_DIM = 65536
 _TABLE = ".npz"
 _TABLE_PRECISIONS = ("int8", "int4")
 
@@ -101,8 +102,8 @@ class Bundle:
 
     def __post_init__(self) -> None:
         where = self.folder / MANIFEST
-        if self.dim < 8 or self.dim % 8:
-            raise BundleError(f"{where}: dim is {self.dim}, expected a positive multiple of 8")
+        if not 8 <= self.dim <= _MOST_DIM:
+            raise BundleError(f"{where}: dim is {self.dim}, expected 8 to {_MOST_DIM}")
         if not 8 <= self.max_tokens <= _MOST_TOKENS:
             raise BundleError(f"{where}: max_tokens is {self.max_tokens}, expected 8 to {_MOST_TOKENS}")
         if set(self.prefixes) != set(ROLES):

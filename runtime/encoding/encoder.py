@@ -34,8 +34,8 @@ class Encoder:
             `static` is a table of tokens, which needs no ONNX Runtime.
         precision: of the weights, as `int8`; None for the width's default. `static` has a single one, and takes any
             name that the other widths have.
-        dim: length of the vectors, a multiple of 8 up to the bundle's; a shorter vector is the first values of the
-            whole one, scaled to unit length.
+        dim: length of the vectors, the bundle's or a multiple of 8 below it; a shorter vector is the first values of
+            the whole one, scaled to unit length.
         threads: texts encoded at the same time; None for the number of processors that this process may
             use, and its container's quota gives it. The vectors do not depend on it.
 
@@ -56,7 +56,7 @@ class Encoder:
         self.bundle = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
         self.dim = self.bundle.dim if dim is None else as_whole(dim) or 0
         self.threads = processors() if threads is None else as_whole(threads) or 0
-        if not 8 <= self.dim <= self.bundle.dim or self.dim % 8:
+        if not 8 <= self.dim <= self.bundle.dim or (self.dim % 8 and self.dim != self.bundle.dim):
             raise NestlingError(f"dim is {dim}, expected a multiple of 8 from 8 to {self.bundle.dim}")
         if self.threads < 1:
             raise NestlingError(f"threads is {threads}, expected 1 or more")

@@ -84,7 +84,7 @@ class Library:
         self._writer: Database | None = None
         self._background: Background | None = None
         self.dim = self._encoders.dim
-        self._bits = SharedBits(self.dim)
+        self._bits = SharedBits(self._encoders.code_dim)
         db = migration.opened(path, create)
         self._readers = Readers(db)
         try:
@@ -147,7 +147,7 @@ class Library:
         from .store.info import library_info
 
         with self._readers.one() as db, db.reading():
-            return library_info(db, self.dim, self.document_width)
+            return library_info(db, self._encoders.code_dim, self.document_width)
 
     def failures(self) -> list[Skip]:
         """Files, and parts of files, that could not be read at the last sync."""
@@ -163,7 +163,7 @@ class Library:
         from .store import audit
 
         with self._readers.one() as db:
-            return list(audit.damage(db, self.dim, full=full).sentences)
+            return list(audit.damage(db, self._encoders.code_dim, full=full).sentences)
 
     def repair(self) -> list[str]:
         """Rebuild damaged derived data (codes, full text, filters) from the documents; returns what is still wrong.
@@ -174,7 +174,7 @@ class Library:
         from .intake.repair import repair
 
         with self._changing:
-            return repair(self._writing(), self.dim, self._taking_in)
+            return repair(self._writing(), self._encoders.code_dim, self._taking_in)
 
     def add(self, documents: Iterable[Document], *, width: str | None = None, progress: Added | None = None) -> Report:
         """Add documents; a document whose id exists is replaced, and passages whose text is as before keep their codes.
@@ -361,7 +361,7 @@ class Library:
 
         self._encoders.require_open()
         with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
-            return dump(db, self.dim, Path(path), None if progress is None else db.callers(progress))
+            return dump(db, self._encoders.code_dim, Path(path), None if progress is None else db.callers(progress))
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""

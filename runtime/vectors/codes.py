@@ -132,6 +132,17 @@ class FineCodes:
         return values.astype(np.float32)
 
 
+def padded_dim(dim: int) -> int:
+    """The multiple of 8 that vectors of `dim` dimensions are filled up to, so that their bits are whole bytes."""
+    return -(-dim // 8) * 8
+
+
+def padded(vectors: Floats) -> Floats:
+    """Vectors filled up with zeros, which change no dot product: (n, padded_dim(dim)) float32."""
+    missing = padded_dim(vectors.shape[1]) - vectors.shape[1]
+    return np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors
+
+
 def to_bits(vectors: Floats) -> Bytes:
     """One bit a dimension: set where the value is above zero, the first dimension in the lowest bit.
 

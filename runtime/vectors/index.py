@@ -11,7 +11,7 @@ from ..arrays import Floats, Keys, Mask
 from ..errors import IndexFileError
 from . import files, flat, graph
 from .arguments import KeysLike, as_key, as_keys, checked_keys, checked_vectors, checked_whole
-from .codes import FINE, Fine, to_bits
+from .codes import FINE, Fine, padded, padded_dim, to_bits
 from .flat import OVERSAMPLE
 from .hits import Hits
 from .runs import Run, columns_of, compacted, encoded, merged, opened
@@ -33,18 +33,16 @@ class Index:
     its graph.
 
     Args:
-        dim: length of the vectors, a multiple of 8 from 8 to 65536.
+        dim: length of the vectors, from 8 to 65536.
         fine: the code for rescoring, `float16`, `int8` or `int4`, see `codes`; `bits` or None rescores by the bits
             alone, with nothing else kept.
 
     Raises:
-        TypeError, ValueError: `dim` is no such multiple of 8, or `fine` is unknown.
+        TypeError, ValueError: `dim` is no such number, or `fine` is unknown.
     """
 
     def __init__(self, dim: int, *, fine: Fine | None = "int8") -> None:
         self.dim = checked_whole("dim", dim, 8, MAX_DIM)
-        if dim % 8:
-            raise ValueError(f"dim is {dim}, expected a multiple of 8")
         if fine is not None and fine not in FINE:
             raise ValueError(f"fine is {fine!r}, expected one of {', '.join(FINE)}, or None")
         self.fine: Fine = fine or "bits"
@@ -93,7 +91,7 @@ class Index:
             IndexFileError: the file that the index was opened from, which is to be merged, is damaged; it is as it was.
         """
         new_keys = checked_keys(keys)
-        vectors = checked_vectors(vectors, self.dim)
+        vectors = padded(checked_vectors(vectors, self.dim))
         if len(new_keys) != len(vectors):
             raise ValueError(f"{len(new_keys)} keys for {len(vectors)} vectors, expected as many")
         for run in self._runs:
@@ -148,7 +146,7 @@ class Index:
         Raises:
             TypeError, ValueError: an argument is of another type, shape or range.
         """
-        queries = checked_vectors(vectors, self.dim)
+        queries = padded(checked_vectors(vectors, self.dim))
         k = checked_whole("k", k, 1, MAX_K)
         if oversample is not None:
             oversample = checked_whole("oversample", oversample, 1, MAX_K)
@@ -171,7 +169,7 @@ class Index:
             TypeError, ValueError: a key is none, is given twice, or is not in the index.
         """
         wanted = checked_keys(keys)
-        vectors = np.empty((len(wanted), self.dim), dtype=np.float32)
+        vectors = np.empty((len(wanted), padded_dim(self.dim)), dtype=np.float32)
         missing = np.ones(len(wanted), dtype=np.bool_)
         for run in self._runs:
             here = np.isin(wanted, run.living_keys())
@@ -179,7 +177,9 @@ class Index:
             missing[here] = False
         if missing.any():
             raise _unknown(int(wanted[missing][0]))
-        return vectors
+        if self.fine == "bits":
+            vectors *= np.float32(np.sqrt(vectors.shape[1] / self.dim))
+        return np.ascontiguousarray(vectors[:, : self.dim])
 
     def build_graph(self) -> None:
         """Make a graph over the bits (HNSW), for collections of many millions: it answers without a scan.
@@ -207,7 +207,7 @@ class Index:
             IndexFileError: the file that the index was opened from is damaged; likewise.
         """
         path, built = Path(path), self._own_graph
-        columns = columns_of(self._runs, self.fine, self.dim)
+        columns = columns_of(self._runs, self.fine, padded_dim(self.dim))
         header = {"dim": self.dim, "fine": self.fine}
 
         def before(fingerprint: str) -> None:
@@ -237,7 +237,7 @@ class Index:
         """
         index, found = cls._mapped(Path(path))
         if with_graph and len(index):
-            index._graph = graph.load(Path(path), found.fingerprint, len(index), index.dim)
+            index._graph = graph.load(Path(path), found.fingerprint, len(index), padded_dim(index.dim))
         return index
 
     @classmethod
@@ -246,7 +246,7 @@ class Index:
         found = files.read(path)
         try:
             index = cls(found.header["dim"], fine=found.header["fine"])
-            run = opened(found, index.fine, index.dim)
+            run = opened(found, index.fine, padded_dim(index.dim))
         except (KeyError, TypeError, ValueError) as error:
             found.close()
             raise IndexFileError(f"{path}: its contents are damaged ({error}); build it again") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...bundle.manifest import STATIC, Bundle, read_bundle
 from ...errors import BundleError
 from ...forked import OwnLock
-from ...vectors.codes import to_bits, to_fine
+from ...vectors.codes import padded, padded_dim, to_bits, to_fine
 from ..store import failures
 from ..store.passage_codes import Codes
 
@@ -32,6 +32,7 @@ class Encoders:
         self._given = None if given is None or isinstance(given, Bundle) else given
         self.bundle = given if isinstance(given, Bundle) else self._given.bundle if self._given else read_bundle()
         self.dim = self.bundle.dim if self._given is None else self._given.dim
+        self.code_dim = padded_dim(self.dim)
         known = sorted({variant.precision for variant in self.bundle.variants})
         if precision is not None and precision not in known:
             raise BundleError(f"bundle {self.bundle.name} has no precision {precision}; it has {', '.join(known)}")
@@ -91,5 +92,6 @@ class Encoders:
 def encoded(encoder: Encoder, texts: Sequence[str]) -> Iterator[Codes]:
     """The codes of passages, in the order of their texts."""
     vectors = encoder.encode(texts, role="document")
+    vectors = padded(vectors)
     for bits, record in zip(to_bits(vectors), to_fine(vectors, "int8").records(), strict=True):
         yield Codes(bits.tobytes(), record.tobytes(), encoder.width)

@@ -10,7 +10,7 @@ import numpy as np
 from ...arrays import Doubles, Keys, Rows
 from ...document import Hit
 from ...vectors import flat
-from ...vectors.codes import FineCodes
+from ...vectors.codes import FineCodes, padded
 from ..store import full_text
 from ..store import passages as stored
 from ..store.database import Database
@@ -137,9 +137,9 @@ def _with_cosines(
     rescored = None if question.exact else depth * _CANDIDATES_A_ROW
     k = min(depth, len(cache.keys))
     segment = flat.Segment(cache.keys, lambda width: cache.blocks, cache.bits.__getitem__, fetch_fine, mask)
-    nearest = dict(flat.search(question.vector, [segment], k, rescored)[0])
+    nearest = dict(flat.search(padded(question.vector), [segment], k, rescored)[0])
     missing = np.array(sorted(bm25.keys() - nearest.keys()), dtype=np.int64)
-    cosine = flat.rescore(question.vector[0], np.searchsorted(cache.keys, missing), fetch_fine)
+    cosine = flat.rescore(padded(question.vector)[0], np.searchsorted(cache.keys, missing), fetch_fine)
     keys = np.array(sorted(nearest.keys() | bm25.keys()), dtype=np.int64)
     cosines = {**nearest, **dict(zip(missing.tolist(), cosine.tolist(), strict=True))}
     return Scores(keys, _values(cosines, keys), _values(bm25, keys), np.isin(keys, list(nearest)))

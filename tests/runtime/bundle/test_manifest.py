@@ -147,7 +147,7 @@ def test_a_table_that_is_not_as_it_must_be_is_refused(folder: Path, variants: li
         (["dim"], None, "manifest lacks the key 'dim'; build the bundle again"),
         (["dim"], "16", "dim is str, expected int; build the bundle again"),
         (["dim"], True, "dim is bool, expected int"),
-        (["dim"], 12, "dim is 12, expected a positive multiple of 8"),
+        (["dim"], 7, "dim is 7, expected 8 to 65536"),
         (["max_tokens"], 1, "max_tokens is 1, expected 8 to 32768"),
         (["max_tokens"], 10**30, f"max_tokens is {10**30}, expected 8 to 32768"),
         (["prefixes"], {"query": ""}, "prefixes are for ['query'], expected ['document', 'query']"),
