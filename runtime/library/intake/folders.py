@@ -98,7 +98,7 @@ def walk(folder: MirroredFolder) -> Iterator[FoundFile | Skip]:
     if not Path(root).is_dir():
         suffix = Path(root).suffix or "a file without a suffix"
         reason = f"no reader for {suffix}; known are {known_suffixes()}"
-        yield _looked_at(root) if can_read(root) else Skip(root, reason, transient=True)
+        yield looked_at(root) if can_read(root) else Skip(root, reason, transient=True)
         return
     rules = [(root, _rule(folder.ignored, root))] if folder.ignored else []
     yield from _below(root, rules, folder.max_bytes)
@@ -139,10 +139,11 @@ def _within(folder: str, rules: Rules) -> Iterator[FoundFile | Skip | tuple[str,
             continue
         if any(ignored(_relative(entry.path, base, is_folder)) for base, ignored in rules):
             continue
-        yield (entry.path, rules) if is_folder else _looked_at(entry.path)
+        yield (entry.path, rules) if is_folder else looked_at(entry.path)
 
 
-def _looked_at(path: str) -> FoundFile | Skip:
+def looked_at(path: str) -> FoundFile | Skip:
+    """A file as it is now, or why it cannot be looked at."""
     try:
         stat = Path(path).stat()
     except OSError as error:
