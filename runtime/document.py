@@ -47,7 +47,7 @@ class Document:
     source: str = ""
 
     def __post_init__(self) -> None:
-        _text("id", self.id)
+        checked_id(self.id)
         if not self.id.strip():
             raise ValueError("a document's id is empty, expected a name that is unique in the library")
         for name in ("text", "title", "source"):
@@ -166,6 +166,11 @@ def distinct(documents: Iterable[Document]) -> list[Document]:
             raise NestlingError(f"document id {document.id!r} is given twice in one call; ids must be unique")
         seen.add(document.id)
     return given
+
+
+def checked_id(id: object) -> None:
+    """Raise TypeError or ValueError where something is no text that a file can hold, and so no document's id."""
+    _text("id", id)
 
 
 def plain(value: Any) -> Any:
