@@ -324,6 +324,10 @@ class Database:
         rows = self.rows("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?", (GENERATION,))
         return int(rows[0][0]) if rows else 0
 
+    def interrupt(self) -> None:
+        """Have what another thread asks of it end with an error."""
+        self._db.interrupt()
+
     def trace(self, callback: Callable[[str], object] | None) -> None:
         """Have each statement told that is run from now on; None for no more."""
         self._db.set_trace_callback(callback)

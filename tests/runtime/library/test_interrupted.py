@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import sqlite3
 import sys
@@ -84,3 +85,28 @@ def test_removing_does_not_wait_for_who_reads_a_long_time(library: Library) -> N
     library.add([OTTER])
     assert not Path(f"{library.path}-wal").read_bytes()
     assert b"Owls" not in Path(library.path).read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timer signals")
+def test_a_check_that_is_interrupted_is_ended_and_finds_no_damage(library: Library) -> None:
+    library.add(
+        [Document(str(n), f"Der Zug fährt über die Brücke, C++ {n}. " * 20) for n in range(200)], width="static"
+    )
+    begin = time.perf_counter()
+    assert library.problems() == []
+    longest = time.perf_counter() - begin
+    moments, interrupted = random.Random(0), 0
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for _ in range(40):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, longest))
+                assert library.problems() == []
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 10
+    assert library.problems() == []
