@@ -33,7 +33,8 @@ class Document:
         metadata: values to filter by, under str keys: str, int, float, bool, None, or a list of at most 10,000 of them.
             A tuple becomes a list, a member of an Enum its value, a scalar of NumPy that of Python; a date or a
             datetime its ISO 8601 text, to the second and in UTC where it has a time zone, and compares as that.
-        source: the file's path, or another origin; empty if there is none.
+        source: the file's path, or another origin; empty if there is none. A sync changes and removes what it made of a
+            file itself, and no other document that has the file as its source.
 
     Raises:
         TypeError, ValueError: a field is of another type, the id is empty, a text holds NUL or a lone surrogate,

@@ -108,7 +108,7 @@ class Copies:
             self.unread[path] = None
             return Report()
         self.leaves(path)
-        removed = documents.remove_of_source(self._db, path)
+        removed = documents.remove_of_file(self._db, path)
         file_state.set_file(self._db, path, FileState(state.size, state.mtime_ns, state.digest, copy_of=original))
         self._copies.setdefault(original, set()).add(path)
         self._changed.add(original)
@@ -133,7 +133,7 @@ class Copies:
 
     def _is_there(self, original: str, digest: bytes | None) -> bool:
         is_same = _stands_for(file_state.file(self._db, original), digest)
-        return is_same and documents.has_source(self._db, original) and Path(original).exists()
+        return is_same and documents.has_any_of_file(self._db, original) and Path(original).exists()
 
     def _part(self, path: str, state: FileState) -> None:
         if state.copy_of:
@@ -150,16 +150,17 @@ class Copies:
             self._changed.add(path)
 
 
-def lost(known: Mapping[str, FileState], counts: Container[str]) -> set[str]:
+def lost(db: Database, known: Mapping[str, FileState], counts: Container[str]) -> set[str]:
     """Copies for which nothing stands, or that have documents of their own beside.
 
     Args:
-        counts: the files that have documents.
+        counts: sources of documents.
     """
     return {
         path
         for path, state in known.items()
-        if state.copy_of and (path in counts or not _has_original(state, known, counts))
+        if state.copy_of
+        and (not _has_original(state, known, counts) or (path in counts and documents.has_any_of_file(db, path)))
     }
 
 

@@ -114,7 +114,7 @@ class Files:
     def _note_read(self, source: str, state: FileState, kept: set[str] | None) -> Report:
         """Remember a file as read, and remove the documents that it had but for those of some ids; None for all."""
         self._copies.stands(source, state.digest)
-        removed = 0 if kept is None else documents.remove_of_source(self._db, source, kept)
+        removed = 0 if kept is None else documents.remove_of_file(self._db, source, kept)
         file_state.set_file(self._db, source, state)
         return Report(removed=removed)
 
@@ -125,7 +125,7 @@ class Files:
         if now is None or (now.size, now.digest) != (before.size, before.digest):
             self._copies.unread[source] = None
             return Report()
-        ids = documents.ids_of_source(self._db, source)
+        ids = documents.ids_of_file(self._db, source)
         for document in filter(None, (documents.document(self._db, id) for id in ids)):
             if document.metadata.get("modified") == _modified(before.mtime_ns):
                 documents.describe(self._db, replace(document, metadata={**document.metadata, "modified": modified}))

@@ -154,7 +154,7 @@ def run(
     paths = {folder.path for folder in folders}
     others = [folder for folder in file_state.folders(db) if folder.path not in paths]
     again = {path for path in paths & known.keys() if named and _lacks_documents(known[path], known)}
-    again |= lost(known, counts)
+    again |= lost(db, known, counts)
     todo = plan(folders, known, others, again)
     same = Report(unchanged=sum(counts.get(path, 0) for path in todo.same))
     skipped = [*todo.skipped, *(skip for path in todo.same for skip in known[path].skips)]
@@ -227,7 +227,7 @@ def is_known(db: Database, path: str) -> bool:
 
 def _remove_file(db: Database, copies: Copies, path: str) -> Report:
     copies.leaves(path)
-    removed = documents.remove_of_source(db, path)
+    removed = documents.remove_of_file(db, path)
     file_state.forget_file(db, path)
     file_state.forget_folder(db, path)
     return Report(removed=removed)

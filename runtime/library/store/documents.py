@@ -48,19 +48,24 @@ def source_of(db: Database, id: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def ids_of_source(db: Database, source: str) -> list[str]:
-    """Ids of the documents that came from a source."""
-    return [row[0] for row in db.rows("SELECT id FROM documents WHERE source = ? ORDER BY key", (source,))]
+# What a sync makes of a file is named after it, or says when it was modified; others may name the file as their source.
+_OF_FILE = """source = ? AND CASE WHEN substr(id, 1, length(source)) = source THEN 1 WHEN json_valid(metadata)
+    THEN json_type(metadata, '$.path') NOTNULL AND json_type(metadata, '$.modified') NOTNULL ELSE 0 END"""
 
 
-def has_source(db: Database, source: str) -> bool:
-    """Whether any document came from a source."""
-    return bool(db.rows("SELECT 1 FROM documents WHERE source = ? LIMIT 1", (source,)))
+def ids_of_file(db: Database, path: str) -> list[str]:
+    """Ids of the documents that a sync made of a file."""
+    return [row[0] for row in db.rows(f"SELECT id FROM documents WHERE {_OF_FILE} ORDER BY key", (path,))]
 
 
-def has_named(db: Database, source: str) -> bool:
-    """Whether a document of a source has an id of its own, rather than one after the source."""
-    return any(not id.startswith(source) for id in ids_of_source(db, source))
+def has_any_of_file(db: Database, path: str) -> bool:
+    """Whether there is a document that a sync made of a file."""
+    return bool(db.rows(f"SELECT 1 FROM documents WHERE {_OF_FILE} LIMIT 1", (path,)))
+
+
+def has_named(db: Database, path: str) -> bool:
+    """Whether a document of a file has an id of its own, rather than one after the file."""
+    return any(not id.startswith(path) for id in ids_of_file(db, path))
 
 
 def source_counts(db: Database) -> dict[str, int]:
@@ -152,9 +157,9 @@ def remove(db: Database, id: str) -> bool:
     return True
 
 
-def remove_of_source(db: Database, source: str, keep: Container[str] = ()) -> int:
-    """Remove the documents of a source but for some ids; returns how many; inside `writing`."""
-    return sum(remove(db, id) for id in ids_of_source(db, source) if id not in keep)
+def remove_of_file(db: Database, path: str, keep: Container[str] = ()) -> int:
+    """Remove the documents that a sync made of a file but for some ids; returns how many; inside `writing`."""
+    return sum(remove(db, id) for id in ids_of_file(db, path) if id not in keep)
 
 
 def _remove(db: Database, key: int, metadata: str) -> None:
@@ -168,7 +173,7 @@ def _remove(db: Database, key: int, metadata: str) -> None:
 
 def set_copies(db: Database, source: str, copies: Sequence[str]) -> None:
     """Name the other files that hold what a file does, whose documents are there; inside `writing`."""
-    others = "SELECT key, title FROM documents WHERE source = ? AND copies != ?"
+    others = f"SELECT key, title FROM documents WHERE {_OF_FILE} AND copies != ?"
     for key, title in db.rows(others, (source, _list(copies))):
         _set_origin(db, key, title, source, copies)
 
@@ -182,7 +187,7 @@ def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> in
     Args:
         copies: still other files of the same content.
     """
-    rows = db.rows("SELECT key, id, title, metadata FROM documents WHERE source = ? ORDER BY key", (source,))
+    rows = db.rows(f"SELECT key, id, title, metadata FROM documents WHERE {_OF_FILE} ORDER BY key", (source,))
     names = [heir + id[len(source) :] if id.startswith(source) else id for _, id, _, _ in rows]
     titles = [stem(heir) if title == stem(source) else title for _, _, title, _ in rows]
     for name, title, (_, id, before, _) in zip(names, titles, rows, strict=True):
