@@ -167,7 +167,9 @@ _DOCUMENTS = {
 }
 _IS_OBJECT = "CASE WHEN json_valid(documents.metadata) THEN json_type(documents.metadata) = 'object' ELSE 0 END"
 _VALUES = f"{schema.METADATA_VALUES} WHERE {_IS_OBJECT}"
-_FILTERED = "SELECT name, kind, value, document FROM metadata"
+_FILTERED = (
+    f"SELECT name, kind, CASE kind WHEN '{schema.LIST}' THEN list_text(value) ELSE value END, document FROM metadata"
+)
 _DERIVED = {
     "passages are not found by what was encoded": "SELECT (SELECT count(*) FROM passages)"
     " - (SELECT count(*) FROM hashes JOIN passages ON passages.key = passage)",
