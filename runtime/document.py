@@ -169,9 +169,10 @@ def distinct(documents: Iterable[Document]) -> list[Document]:
     return given
 
 
-def checked_id(id: object) -> None:
-    """Raise TypeError or ValueError where something is no text that a file can hold, and so no document's id."""
+def checked_id(id: Any) -> str:
+    """An id; raises TypeError or ValueError where it is no text that a file can hold, and so no document's."""
     _text("id", id)
+    return str(id)
 
 
 def plain(value: Any) -> Any:

@@ -105,9 +105,8 @@ class Library:
             return documents.count(db, "documents")
 
     def __contains__(self, id: str) -> bool:
-        checked_id(id)
         with self._readers.one() as db:
-            return documents.source_of(db, id) is not None
+            return documents.source_of(db, checked_id(id)) is not None
 
     @property
     def path(self) -> Path:
@@ -139,14 +138,14 @@ class Library:
             self._encoders.close()
 
     def get(self, id: str) -> Document | None:
-        """The document of this id, or None.
+        """The document of this id, or None, as for a file of which another of the same content has the document.
 
         Raises:
             TypeError, ValueError: it can be the id of none, see `Document`.
         """
-        checked_id(id)
+        named = checked_id(id)
         with self._readers.one() as db, db.reading():
-            return documents.document(db, id)
+            return documents.document(db, named)
 
     def info(self) -> LibraryInfo:
         """What the library holds and what made it."""
@@ -218,16 +217,14 @@ class Library:
         """
         if isinstance(ids, str):
             raise TypeError("ids is one str, expected a list of str; put it in a list")
-        named = list(ids)
-        for id in named:
-            checked_id(id)
+        named = list(map(checked_id, ids))
         with self._changing.own:
             writer = self._writing()
             with writer.writing():
                 for id in named:
                     file_state.set_removed(writer, documents.source_of(writer, id) or "")
                     if not documents.remove(writer, id):
-                        raise NestlingError(f"{self.path}: has no document {id!r}; nothing was removed")
+                        raise failures.no_document(self.path, id, file_state.file(writer, id))
                 full_text.purge(writer)
             writer.fold()
         return Report(removed=len(named))

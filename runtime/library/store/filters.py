@@ -19,7 +19,8 @@ A metadata key that is called `$or` itself is written `$$or`, one that is called
 So a document without the key meets none of them but `exists` with False, and `$not` of any: `!=` and `not in` want
 another value to be there, `$not` of `=` and `in` do not. None is a value, which equals itself alone. The kinds are
 number, text, true and false, None: 1 is 1.0, but neither "1" nor True. Dates are texts in ISO 8601, whose order is that
-of the days; with other texts they compare as texts do, by their characters.
+of the days; with other texts they compare as texts do, by their characters. Of files of the same content the metadata,
+and with it the path, is that of the one whose copies the others are.
 """
 
 from __future__ import annotations
