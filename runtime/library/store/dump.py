@@ -42,7 +42,7 @@ def dump(db: Database, dim: int, path: Path, progress: Callable[[int, int], None
     if not path.parent.is_dir():
         raise NestlingError(f"{path}: the folder {path.parent} does not exist; make it first")
     if path.exists() and path.samefile(db.path):
-        raise NestlingError(f"{path}: is the library itself; expected another file; give another name")
+        raise NestlingError(f"{path}: is the library itself, expected another file; give another name")
     write = _write_jsonl if path.suffix == ".jsonl" else _write_parquet
     with replacing(path) as unfinished:
         count = write(_batches(db, dim, progress), unfinished, dim)
