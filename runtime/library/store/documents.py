@@ -182,7 +182,7 @@ def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> in
     """Make the documents of a file those of another of the same content; returns how many; inside `writing`.
 
     None, with nothing done, where the other has to be read for it: something else would be encoded for a document
-    there, or its id there is that of another.
+    there, as it has a title that is not the name of its file, or its id there is that of another.
 
     Args:
         copies: still other files of the same content.
@@ -190,8 +190,10 @@ def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> in
     rows = db.rows(f"SELECT key, id, title, metadata FROM documents WHERE {_OF_FILE} ORDER BY key", (source,))
     names = [heir + id[len(source) :] if id.startswith(source) else id for _, id, _, _ in rows]
     titles = [stem(heir) if title == stem(source) else title for _, _, title, _ in rows]
-    for name, title, (_, id, before, _) in zip(names, titles, rows, strict=True):
+    for name, title, (key, id, before, _) in zip(names, titles, rows, strict=True):
         if encoded_text(title, heir, "") != encoded_text(before, source, ""):
+            return None
+        if title != before and _is_heading(db, key, before):
             return None
         if name != id and source_of(db, name) is not None:
             return None
@@ -202,6 +204,12 @@ def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> in
         _put_metadata(db, values, key)
         db.execute("UPDATE documents SET id = ?, metadata = ? WHERE key = ?", (name, _json(values), key))
     return len(rows)
+
+
+def _is_heading(db: Database, key: int, title: str) -> bool:
+    """Whether a heading of a document is its title."""
+    select = "SELECT 1 FROM passages JOIN places USING (key) WHERE document = ? AND place = ? LIMIT 1"
+    return bool(db.rows(select, (key, title)))
 
 
 def _set_origin(db: Database, key: int, title: str, source: str, copies: Sequence[str]) -> None:
