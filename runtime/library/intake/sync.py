@@ -165,7 +165,8 @@ def run(
     # Copies first: what is gone as well need be handed nothing.
     for path in sorted(todo.gone, key=lambda path: not known[path].copy_of):
         files.leave(path)
-    intake.flush()
+    if todo.gone:  # so that whose the ids in other files are is known
+        intake.flush()
     total, done = sum(file.size for file in todo.read), 0
 
     def say(number: int, path: str) -> None:
