@@ -224,7 +224,7 @@ class Library:
                 for id in named:
                     file_state.set_removed(writer, documents.source_of(writer, id) or "")
                     if not documents.remove(writer, id):
-                        raise failures.no_document(self.path, id, file_state.file(writer, id))
+                        raise failures.no_document(self.path, id, file_state.original(writer, id))
                 full_text.purge(writer)
             writer.fold()
         return Report(removed=len(named))

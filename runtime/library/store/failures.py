@@ -6,13 +6,9 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...errors import BusyError, ChangedError, LibraryError, NestlingError
 from . import schema
-
-if TYPE_CHECKING:
-    from .file_state import FileState
 
 _LITTLE_ROOM = 1 << 20
 
@@ -47,16 +43,16 @@ def other_format(path: Path, version: int) -> LibraryError:
     return LibraryError(f"{path}: has format {version}, this Nestling reads {schema.VERSION}; {remedy}")
 
 
-def no_document(path: Path, id: str, file: FileState | None) -> NestlingError:
+def no_document(path: Path, id: str, original: str) -> NestlingError:
     """What was to be removed is not there.
 
     Args:
-        file: of which this is the path; None where there is none.
+        original: the file whose documents stand for that of this path; empty where that is none.
     """
-    if file is None or not file.copy_of:
+    if not original:
         return NestlingError(f"{path}: has no document {id!r}; nothing was removed")
     return NestlingError(
-        f"{path}: has no document {id!r}, as that file holds what {file.copy_of!r} does; nothing was removed; "
+        f"{path}: has no document {id!r}, as that file holds what {original!r} does; nothing was removed; "
         "remove that one"
     )
 

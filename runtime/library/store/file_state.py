@@ -60,6 +60,12 @@ def file(db: Database, path: str) -> FileState | None:
     return _state(*rows[0]) if rows else None
 
 
+def original(db: Database, path: str) -> str:
+    """The other file whose documents stand for a file; empty where none do."""
+    state = file(db, path)
+    return state.copy_of if state else ""
+
+
 def copies(db: Database) -> dict[str, set[str]]:
     """Paths of the copies of each file that has some."""
     found: dict[str, set[str]] = {}
