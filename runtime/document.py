@@ -34,7 +34,8 @@ class Document:
         metadata: values to filter by, under str keys: str, int, float, bool, None, or a list of at most 10,000 of them.
             A tuple becomes a list, a member of an Enum its value, a scalar of NumPy that of Python; a date or a
             datetime its ISO 8601 text, to the second and in UTC where it has a time zone, and compares as that.
-        source: the file's path, or another origin; empty if there is none.
+        source: the file's path, or another origin; empty if there is none. A sync changes and removes what it made of a
+            file itself, and no other document that has the file as its source.
 
     Raises:
         TypeError, ValueError: a field is of another type, the id is empty, a text holds NUL or a lone surrogate,
@@ -48,7 +49,7 @@ class Document:
     source: str = ""
 
     def __post_init__(self) -> None:
-        _text("id", self.id)
+        checked_id(self.id)
         if not self.id.strip():
             raise ValueError("a document's id is empty, expected a name that is unique in the library")
         for name in ("text", "title", "source"):
@@ -170,6 +171,12 @@ def distinct(documents: Iterable[Document]) -> list[Document]:
             raise NestlingError(f"document id {document.id!r} is given twice in one call; ids must be unique")
         seen.add(document.id)
     return given
+
+
+def checked_id(id: Any) -> str:
+    """An id; raises TypeError or ValueError where it is no text that a file can hold, and so no document's."""
+    _text("id", id)
+    return str(id)
 
 
 def plain(value: Any) -> Any:

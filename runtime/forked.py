@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Condition, RLock, local
 from types import TracebackType
@@ -32,6 +33,17 @@ class OwnLock:
         if not self.is_own:
             raise LibraryError(f"{self._path}: was opened before this process was forked; open it again here")
 
+    @property
+    def own(self) -> AbstractContextManager[bool]:
+        """What holds it for as long as a context lasts. It is entered by no line of Python: after one, an interrupt
+        may come when the lock is taken and nothing will give it back.
+
+        Raises:
+            LibraryError: this is another process than made it.
+        """
+        self.require_own()
+        return self._lock
+
     def acquire(self, timeout: float = -1) -> bool:
         """Take it, waiting for at most so many seconds; -1 for however long. Whether it was taken."""
         self.require_own()
@@ -39,12 +51,6 @@ class OwnLock:
 
     def release(self) -> None:
         """Give it back."""
-        self._lock.release()
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._lock.release()
 
 

@@ -57,6 +57,11 @@ def _can_import() -> bool:
 
 _require_safe_import()
 
-import onnxruntime  # noqa: E402
+try:
+    import onnxruntime
+except ImportError as error:  # made of an interrupt that comes as its C++ part is set up
+    if isinstance(error.__cause__, KeyboardInterrupt):
+        raise error.__cause__ from None
+    raise
 
 __all__ = ["onnxruntime"]

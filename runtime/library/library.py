@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 # What a search does without is imported where it is used: readers alone are a tenth of a process's start.
 from ..bundle.manifest import Bundle, read_bundle
-from ..document import Document, Hit, Report, Skip, distinct
+from ..document import Document, Hit, Report, Skip, checked_id, distinct
 from ..errors import ChangedError, NestlingError
 from ..forked import OwnLock
 from .intake import refine
@@ -106,7 +106,7 @@ class Library:
 
     def __contains__(self, id: str) -> bool:
         with self._readers.one() as db:
-            return documents.source_of(db, id) is not None
+            return documents.source_of(db, checked_id(id)) is not None
 
     @property
     def path(self) -> Path:
@@ -131,16 +131,21 @@ class Library:
             return
         if (background := self._background) is not None:
             background.stop()
-        with self._changing:
+        with self._changing.own:
             if self._writer is not None:
                 self._writer.close()
             self._readers.close()
             self._encoders.close()
 
     def get(self, id: str) -> Document | None:
-        """The document of this id, or None."""
-        with self._readers.one() as db:
-            return documents.document(db, id)
+        """The document of this id, or None, as for a file of which another of the same content has the document.
+
+        Raises:
+            TypeError, ValueError: it can be the id of none, see `Document`.
+        """
+        named = checked_id(id)
+        with self._readers.one() as db, db.reading():
+            return documents.document(db, named)
 
     def info(self) -> LibraryInfo:
         """What the library holds and what made it."""
@@ -173,7 +178,7 @@ class Library:
         """
         from .intake.repair import repair
 
-        with self._changing:
+        with self._changing.own:
             return repair(self._writing(), self._encoders.code_dim, self._taking_in)
 
     def add(self, documents: Iterable[Document], *, width: str | None = None, progress: Added | None = None) -> Report:
@@ -197,30 +202,32 @@ class Library:
             if progress is not None:
                 progress(intake.taken - intake.waiting, len(given))
 
-        with self._changing, self._taking_in(self._writing(), width, committed) as intake:
+        with self._changing.own, self._taking_in(self._writing(), width, committed) as intake:
             for document in given:
                 intake.add(document)
             intake.flush()
             return intake.report
 
-    def remove(self, ids: Sequence[str]) -> Report:
+    def remove(self, ids: Iterable[str]) -> Report:
         """Remove documents, all in one transaction.
 
         Raises:
             NestlingError: an id is not in the library; nothing was removed.
+            TypeError, ValueError: it can be the id of none, see `Document`.
         """
         if isinstance(ids, str):
             raise TypeError("ids is one str, expected a list of str; put it in a list")
-        with self._changing:
+        named = list(map(checked_id, ids))
+        with self._changing.own:
             writer = self._writing()
             with writer.writing():
-                for id in ids:
+                for id in named:
                     file_state.set_removed(writer, documents.source_of(writer, id) or "")
                     if not documents.remove(writer, id):
-                        raise NestlingError(f"{self.path}: has no document {id!r}; nothing was removed")
+                        raise failures.no_document(self.path, id, file_state.original(writer, id))
                 full_text.purge(writer)
             writer.fold()
-        return Report(removed=len(ids))
+        return Report(removed=len(named))
 
     def search(
         self,
@@ -283,7 +290,7 @@ class Library:
 
         if isinstance(ignore, str):
             raise TypeError("ignore is one str, expected a list of str; put it in a list")
-        with self._changing:
+        with self._changing.own:
             writer = self._writing()
             meant = sync.mirrored(paths, file_state.folders(writer), ignore, max_bytes)
             folders.require_patterns(meant)
@@ -298,7 +305,7 @@ class Library:
         """
         from .intake import folders, sync
 
-        with self._changing:
+        with self._changing.own:
             writer, named = self._writing(), str(folders.in_full(path))
             if not sync.is_known(writer, named):
                 raise NestlingError(f"{self.path}: knows no file at or below {named}; see: nestling info {self.path}")
@@ -339,7 +346,7 @@ class Library:
             NestlingError: it is being refined so already.
             Exception: what ended the thread, at the end of the context.
         """
-        with self._changing:
+        with self._changing.own:
             if self._background is not None:
                 raise NestlingError(f"{self.path}: is being refined already; leave the first context before another")
             background = self._background = Background(self._refine_job(refine.BACKGROUND_BUSY_MS))
@@ -374,7 +381,7 @@ class Library:
 
     def _refine_job(self, busy_ms: int) -> RefineJob:
         """What `refine` does, on a connection of its own."""
-        with self._changing:
+        with self._changing.own:
             store_width(self._writing(), self.document_width)
 
         def encoder() -> Encoder:

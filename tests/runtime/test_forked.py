@@ -168,7 +168,7 @@ def test_a_forked_process_that_ends_later_leaves_the_file_as_it_is(tmp_path: Pat
 
 def test_a_lock_is_that_of_its_process() -> None:
     lock = OwnLock(Path("a.nest"))
-    with lock, lock:
+    with lock.own, lock.own:
         assert lock.is_own
         assert (
             answers(lambda: lock.acquire())

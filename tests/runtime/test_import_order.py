@@ -49,3 +49,17 @@ def test_what_crashes_the_import_of_onnxruntime_is_a_sentence() -> None:
         "usearch 2.26.6 was imported before onnxruntime, which would end this process; import onnxruntime first, or: "
         "pip install 'usearch<2.26.2'\n"
     )
+
+
+def test_an_interrupt_that_ends_the_import_of_onnxruntime_stays_one() -> None:
+    """As ONNX Runtime is set up, its C++ part makes an ImportError of it."""
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'onnxruntime': raise ImportError('initialization failed') from KeyboardInterrupt()\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "try: import nestling.encoding.ort\n"
+        "except KeyboardInterrupt: print('stopped')\n"
+    )
+    assert run(code).stdout == "stopped\n"

@@ -65,7 +65,7 @@ class Encoders:
         given = self._given
         if given is not None and given.width == width and self._precision in (None, given.precision):
             return given
-        with self._making:
+        with self._making.own:
             self.require_open()
             if width not in self._made:
                 # ONNX Runtime is half of a process's start; a search by words alone does without.
@@ -82,7 +82,7 @@ class Encoders:
 
     def close(self) -> None:
         """Close those that were made here; none is made any more."""
-        with self._making:
+        with self._making.own:
             self._closed = True
             for encoder in self._made.values():
                 encoder.close()

@@ -113,7 +113,7 @@ def walk(folder: MirroredFolder) -> Iterator[FoundFile | PassedOver | Skip]:
     if not Path(root).is_dir():
         suffix = Path(root).suffix or "a file without a suffix"
         reason = f"no reader for {suffix}; known are {known_suffixes()}"
-        yield _looked_at(root) if can_read(root) else Skip(root, reason, transient=True)
+        yield looked_at(root) if can_read(root) else Skip(root, reason, transient=True)
         return
     rules = [(root, _rule(folder.ignored, root))] if folder.ignored else []
     yield from _below(root, rules, folder.max_bytes)
@@ -155,12 +155,13 @@ def _within(folder: str, rules: Rules) -> Iterator[FoundFile | PassedOver | Skip
         if is_folder:
             yield entry.path, rules
         elif can_read(entry.path):
-            yield _looked_at(entry.path)
+            yield looked_at(entry.path)
         elif entry.is_file(follow_symlinks=False) and not Path(entry.path).suffix.startswith(_LIBRARY):
             yield PassedOver(entry.path)
 
 
-def _looked_at(path: str) -> FoundFile | Skip:
+def looked_at(path: str) -> FoundFile | Skip:
+    """A file as it is now, or why it cannot be looked at."""
     try:
         stat = Path(path).stat()
     except OSError as error:

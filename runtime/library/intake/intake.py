@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
@@ -78,6 +78,7 @@ class Intake:
         self._missing: dict[Encoded, list[tuple[_Waiting, int]]] = {}
         self._encoded: dict[Encoded, Codes] = {}
         self._sources: dict[str, str] = {}
+        self._around: Callable[[], AbstractContextManager[None]] = nullcontext
         self._committed_size = 0
         self._size = 0
         self.report = Report()
@@ -102,7 +103,7 @@ class Intake:
         if document.id in self._sources:
             self.flush()
         before = None if again else documents.document(self._db, document.id)
-        if before is not None and (before.title, before.text) == (document.title, document.text):
+        if before is not None and _is_encoded_as(before, document):
             size = 1 + len(document.text) // _CHARS_A_PASSAGE
             waiting = _Waiting(document, size, unchanged=before == document)
         else:
@@ -114,6 +115,10 @@ class Intake:
     def then(self, work: Work) -> None:
         """Do something in the transaction of, or after, all documents taken in before; it returns what it changed."""
         self._enqueue(work)
+
+    def around(self, transaction: Callable[[], AbstractContextManager[None]]) -> None:
+        """Make each transaction from now on within a context of its own."""
+        self._around = transaction
 
     def flush(self) -> None:
         """Encode and commit all that waits."""
@@ -130,7 +135,7 @@ class Intake:
         if all(isinstance(one, _Waiting) and one.unchanged for one in ready):
             report = Report(unchanged=len(ready))
         else:
-            with self._db.writing():
+            with self._db.writing(), self._around():
                 for one in ready:
                     report += self._write(one) if isinstance(one, _Waiting) else one()
         for one in ready:
@@ -195,6 +200,12 @@ class Intake:
             codes = list(encoded(self._encoder(), [passage.text for passage in passages]))
         ranges = [(passage.start, passage.stop) for passage in passages]
         return Report(changed=1) if documents.put(self._db, document, ranges, codes) else Report(added=1)
+
+
+def _is_encoded_as(before: Document, document: Document) -> bool:
+    """Whether the passages of one are, with their codes, those of another."""
+    encoded_titles = {passage_codes.encoded_text(one.title, one.source, "") for one in (before, document)}
+    return (before.title, before.text) == (document.title, document.text) and len(encoded_titles) == 1
 
 
 def _size(one: _Waiting | Work) -> int:

@@ -22,7 +22,10 @@ def repair(db: Database, dim: int, taking_in: Callable[[Database], AbstractConte
     with db.writing():
         audit.mend(db)
     with taking_in(db) as intake:
-        for document in filter(None, (documents.document(db, id) for id in found.documents)):
-            intake.add(document, again=True)
+        for id in found.documents:
+            with db.reading():  # so that it is whole
+                document = documents.document(db, id)
+            if document is not None:
+                intake.add(document, again=True)
         intake.flush()
     return list(audit.damage(db, dim, full=True).sentences)

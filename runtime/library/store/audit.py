@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -17,6 +18,7 @@ from ...arrays import Bytes
 from ...errors import BusyError, LibraryError
 from ...vectors.codes import FineCodes, record_bytes
 from . import documents, file_state, full_text, passage_codes, passages, schema
+from .apart import apart
 from .database import Database
 from .texts import DOCUMENT
 
@@ -48,6 +50,10 @@ def damage(db: Database, dim: int, *, full: bool = False, sampled: int = 2000) -
     Raises:
         BusyError: another process is writing to the file.
     """
+    return apart(db, partial(_damage, db, dim, full, sampled))
+
+
+def _damage(db: Database, dim: int, full: bool, sampled: int) -> Damage:
     db.follow()
     sentences: list[str] = []
     ids: dict[str, None] = {}
@@ -92,6 +98,10 @@ def damage(db: Database, dim: int, *, full: bool = False, sampled: int = 2000) -
 
 def mend(db: Database) -> None:
     """Make again what is derived from the documents, codes aside, and drop what belongs to none; inside `writing`."""
+    apart(db, partial(_mend, db))
+
+
+def _mend(db: Database) -> None:
     db.execute("DELETE FROM passages WHERE document NOT IN (SELECT key FROM documents)")
     db.execute("DELETE FROM fine WHERE key NOT IN (SELECT key FROM passages)")
     db.execute(f"DELETE FROM texts WHERE {DOCUMENT} NOT IN (SELECT key FROM documents)")
@@ -157,7 +167,9 @@ _DOCUMENTS = {
 }
 _IS_OBJECT = "CASE WHEN json_valid(documents.metadata) THEN json_type(documents.metadata) = 'object' ELSE 0 END"
 _VALUES = f"{schema.METADATA_VALUES} WHERE {_IS_OBJECT}"
-_FILTERED = "SELECT name, kind, value, document FROM metadata"
+_FILTERED = (
+    f"SELECT name, kind, CASE kind WHEN '{schema.LIST}' THEN list_text(value) ELSE value END, document FROM metadata"
+)
 _DERIVED = {
     "passages are not found by what was encoded": "SELECT (SELECT count(*) FROM passages)"
     " - (SELECT count(*) FROM hashes JOIN passages ON passages.key = passage)",

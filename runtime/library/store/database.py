@@ -69,6 +69,7 @@ class Database:
         self._oldest = schema.OLDEST if older else schema.VERSION
         self._announced = False
         self._closed = False
+        self._to_fold = False
         self._interrupt: BaseException | None = None
         self._connect(create)
         _open.add(self)
@@ -223,13 +224,15 @@ class Database:
         with self._transaction():
             yield
             self.set_meta(GENERATION, str(self.generation + 1))
+        if self._to_fold:
+            self.fold()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with _quiet:
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
+                try:  # around the wait for another writer as well, which Ctrl-C may end just as it is over
+                    self._db.execute("BEGIN IMMEDIATE")
                     yield
                     self._db.execute("COMMIT")
                 except BaseException:
@@ -250,8 +253,8 @@ class Database:
         self.follow()
         with _quiet:
             try:
-                self._db.execute("BEGIN")
                 try:
+                    self._db.execute("BEGIN")
                     yield
                     self._db.execute("COMMIT")
                 except BaseException:  # Ctrl-C as well: what stands in temporary tables goes
@@ -321,6 +324,10 @@ class Database:
         rows = self.rows("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?", (GENERATION,))
         return int(rows[0][0]) if rows else 0
 
+    def interrupt(self) -> None:
+        """Have what another thread asks of it end with an error."""
+        self._db.interrupt()
+
     def trace(self, callback: Callable[[str], object] | None) -> None:
         """Have each statement told that is run from now on; None for no more."""
         self._db.set_trace_callback(callback)
@@ -341,8 +348,15 @@ class Database:
             self._db.execute("PRAGMA incremental_vacuum")  # a page a call: Python stops at the first of its rows
 
     def fold(self) -> None:
-        """Fold the write-ahead log, and with it what was overwritten, into the file; as far as readers let it."""
-        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Fold the write-ahead log, and with it what was overwritten, into the file; as far as readers let it.
+
+        None is waited for: what they keep back is folded after the next change.
+        """
+        self.rows("PRAGMA busy_timeout = 0")
+        try:
+            self._to_fold = bool(self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0])
+        finally:
+            self.rows(f"PRAGMA busy_timeout = {self._busy_ms}")
 
     def _error(self, error: Exception) -> LibraryError:
         if (interrupt := self._interrupt) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ...document import Document
@@ -48,9 +48,24 @@ def source_of(db: Database, id: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def ids_of_source(db: Database, source: str) -> list[str]:
-    """Ids of the documents that came from a source."""
-    return [row[0] for row in db.rows("SELECT id FROM documents WHERE source = ? ORDER BY key", (source,))]
+# What a sync makes of a file is named after it, or says when it was modified; others may name the file as their source.
+_OF_FILE = """source = ? AND CASE WHEN substr(id, 1, length(source)) = source THEN 1 WHEN json_valid(metadata)
+    THEN json_type(metadata, '$.path') NOTNULL AND json_type(metadata, '$.modified') NOTNULL ELSE 0 END"""
+
+
+def ids_of_file(db: Database, path: str) -> list[str]:
+    """Ids of the documents that a sync made of a file."""
+    return [row[0] for row in db.rows(f"SELECT id FROM documents WHERE {_OF_FILE} ORDER BY key", (path,))]
+
+
+def has_any_of_file(db: Database, path: str) -> bool:
+    """Whether there is a document that a sync made of a file."""
+    return bool(db.rows(f"SELECT 1 FROM documents WHERE {_OF_FILE} LIMIT 1", (path,)))
+
+
+def has_named(db: Database, path: str) -> bool:
+    """Whether a document of a file has an id of its own, rather than one after the file."""
+    return any(not id.startswith(path) for id in ids_of_file(db, path))
 
 
 def source_counts(db: Database) -> dict[str, int]:
@@ -115,14 +130,16 @@ def _hash(db: Database, title: str, source: str, bodies: Sequence[tuple[int, str
 
 
 def describe(db: Database, document: Document) -> bool:
-    """Write the metadata and source of a document; false where none of this id, title and text is there; inside
-    `writing`."""
+    """Write the metadata and source of a document; false where none of this id, title and text is there for which the
+    same was encoded; inside `writing`."""
     row = db.execute(
         "SELECT key, metadata, source FROM documents WHERE id = ? AND title = ?", (document.id, document.title)
     ).fetchone()
     if row is None or _text(db, row[0]) != document.text:
         return False
     key, metadata, source = row
+    if encoded_text(document.title, source, "") != encoded_text(document.title, document.source, ""):
+        return False
     if source != document.source:
         _set_origin(db, key, document.title, document.source, [])
     _remove_metadata(db, metadata, key)
@@ -140,6 +157,11 @@ def remove(db: Database, id: str) -> bool:
     return True
 
 
+def remove_of_file(db: Database, path: str, keep: Container[str] = ()) -> int:
+    """Remove the documents that a sync made of a file but for some ids; returns how many; inside `writing`."""
+    return sum(remove(db, id) for id in ids_of_file(db, path) if id not in keep)
+
+
 def _remove(db: Database, key: int, metadata: str) -> None:
     whole = _remove_words(db, key)
     _remove_metadata(db, metadata, key)
@@ -151,26 +173,43 @@ def _remove(db: Database, key: int, metadata: str) -> None:
 
 def set_copies(db: Database, source: str, copies: Sequence[str]) -> None:
     """Name the other files that hold what a file does, whose documents are there; inside `writing`."""
-    for key, title in db.rows("SELECT key, title FROM documents WHERE source = ?", (source,)):
+    others = f"SELECT key, title FROM documents WHERE {_OF_FILE} AND copies != ?"
+    for key, title in db.rows(others, (source, _list(copies))):
         _set_origin(db, key, title, source, copies)
 
 
-def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> int:
+def hand_over(db: Database, source: str, heir: str, copies: Sequence[str]) -> int | None:
     """Make the documents of a file those of another of the same content; returns how many; inside `writing`.
+
+    None, with nothing done, where the other has to be read for it: something else would be encoded for a document
+    there, as it has a title that is not the name of its file, or its id there is that of another.
 
     Args:
         copies: still other files of the same content.
     """
-    select = "SELECT key, id, title, metadata FROM documents WHERE source = ? ORDER BY key"
-    for key, id, title, metadata in (rows := db.rows(select, (source,))):
-        own = title == stem(source)
-        _set_origin(db, key, stem(heir) if own else title, heir, copies)
+    rows = db.rows(f"SELECT key, id, title, metadata FROM documents WHERE {_OF_FILE} ORDER BY key", (source,))
+    names = [heir + id[len(source) :] if id.startswith(source) else id for _, id, _, _ in rows]
+    titles = [stem(heir) if title == stem(source) else title for _, _, title, _ in rows]
+    for name, title, (key, id, before, _) in zip(names, titles, rows, strict=True):
+        if encoded_text(title, heir, "") != encoded_text(before, source, ""):
+            return None
+        if title != before and _is_heading(db, key, before):
+            return None
+        if name != id and source_of(db, name) is not None:
+            return None
+    for name, title, (key, _, _, metadata) in zip(names, titles, rows, strict=True):
+        _set_origin(db, key, title, heir, copies)
         values = {**json.loads(metadata), "path": heir}
         _remove_metadata(db, metadata, key)
         _put_metadata(db, values, key)
-        name = heir + id[len(source) :] if id.startswith(source) else id
         db.execute("UPDATE documents SET id = ?, metadata = ? WHERE key = ?", (name, _json(values), key))
     return len(rows)
+
+
+def _is_heading(db: Database, key: int, title: str) -> bool:
+    """Whether a heading of a document is its title."""
+    select = "SELECT 1 FROM passages JOIN places USING (key) WHERE document = ? AND place = ? LIMIT 1"
+    return bool(db.rows(select, (key, title)))
 
 
 def _set_origin(db: Database, key: int, title: str, source: str, copies: Sequence[str]) -> None:

@@ -34,12 +34,15 @@ def dump(db: Database, dim: int, path: Path, progress: Callable[[int, int], None
         progress: called with the passages written and the passages there are.
 
     Raises:
-        NestlingError: the suffix is another, the folder is missing, or pyarrow is not there.
+        NestlingError: the suffix is another, the folder is missing, it is the library's own file, or pyarrow is not
+            there.
     """
     if path.suffix not in FORMATS:
         raise NestlingError(f"{path}: ends with {path.suffix or 'no suffix'!r}, expected {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
         raise NestlingError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.exists() and path.samefile(db.path):
+        raise NestlingError(f"{path}: is the library itself, expected another file; give another name")
     write = _write_jsonl if path.suffix == ".jsonl" else _write_parquet
     with replacing(path) as unfinished:
         count = write(_batches(db, dim, progress), unfinished, dim)

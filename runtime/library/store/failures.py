@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from ...errors import BusyError, ChangedError, LibraryError
+from ...errors import BusyError, ChangedError, LibraryError, NestlingError
 from . import schema
 
 _LITTLE_ROOM = 1 << 20
@@ -41,6 +41,20 @@ def other_format(path: Path, version: int) -> LibraryError:
     elif version < schema.OLDEST:
         remedy = "add its files to a new library"
     return LibraryError(f"{path}: has format {version}, this Nestling reads {schema.VERSION}; {remedy}")
+
+
+def no_document(path: Path, id: str, original: str) -> NestlingError:
+    """What was to be removed is not there.
+
+    Args:
+        original: the file whose documents stand for that of this path; empty where that is none.
+    """
+    if not original:
+        return NestlingError(f"{path}: has no document {id!r}; nothing was removed")
+    return NestlingError(
+        f"{path}: has no document {id!r}, as that file holds what {original!r} does; nothing was removed; "
+        "remove that one"
+    )
 
 
 def failure(path: Path, error: Exception, holder: Callable[[], str]) -> LibraryError:

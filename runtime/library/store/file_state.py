@@ -51,11 +51,27 @@ class MirroredFolder:
 
 def files(db: Database) -> dict[str, FileState]:
     """All files that were read, by path."""
-    rows = db.rows("SELECT path, size, mtime_ns, digest, skips, copy_of, removed FROM files")
-    return {
-        path: FileState(size, time, digest, _skips(skips), copy_of, bool(removed))
-        for path, size, time, digest, skips, copy_of, removed in rows
-    }
+    return {path: _state(*values) for path, *values in db.rows(f"SELECT path, {_STATE} FROM files")}
+
+
+def file(db: Database, path: str) -> FileState | None:
+    """A file that was read; None where it was not."""
+    rows = db.rows(f"SELECT {_STATE} FROM files WHERE path = ?", (path,))
+    return _state(*rows[0]) if rows else None
+
+
+def original(db: Database, path: str) -> str:
+    """The other file whose documents stand for a file; empty where none do."""
+    state = file(db, path)
+    return state.copy_of if state else ""
+
+
+def copies(db: Database) -> dict[str, set[str]]:
+    """Paths of the copies of each file that has some."""
+    found: dict[str, set[str]] = {}
+    for path, original in db.rows("SELECT path, copy_of FROM files WHERE copy_of != ''"):
+        found.setdefault(original, set()).add(path)
+    return found
 
 
 def set_file(db: Database, path: str, file: FileState) -> None:
@@ -68,15 +84,31 @@ def set_file(db: Database, path: str, file: FileState) -> None:
     )
 
 
+def set_time(db: Database, path: str, size: int, mtime_ns: int) -> None:
+    """Remember that a file is at another time what it was; inside `writing`."""
+    db.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
+
+
 def set_removed(db: Database, path: str) -> None:
     """Remember that documents of a file were removed by their ids; inside `writing`."""
     db.execute("UPDATE files SET removed = 1 WHERE path = ?", (path,))
 
 
-def hand_over(db: Database, path: str, heir: str) -> None:
-    """Remember that the documents of a file are those of a copy of it from now on; inside `writing`."""
-    db.execute("UPDATE files SET copy_of = ? WHERE copy_of = ?", (heir, path))
-    db.execute("UPDATE files SET copy_of = '' WHERE path = ?", (heir,))
+def hand_over(db: Database, path: str, heir: str, others: Sequence[str]) -> None:
+    """Remember that what was removed and what is left of a file are those of a copy of it from now on; inside
+    `writing`.
+
+    Args:
+        others: its other copies.
+    """
+    removed = "(SELECT removed FROM files WHERE path = ?)"
+    db.execute(f"UPDATE files SET copy_of = '', removed = {removed} WHERE path = ?", (path, heir))
+    db.executemany("UPDATE files SET copy_of = ? WHERE path = ?", [(heir, other) for other in others])
+
+
+def part(db: Database, path: str) -> None:
+    """Remember that a file is no copy, and has to be read; inside `writing`."""
+    db.execute("UPDATE files SET copy_of = '', size = ? WHERE path = ?", (READ_AGAIN, path))
 
 
 def read_again(db: Database, path: str) -> None:
@@ -111,6 +143,13 @@ def failures(db: Database) -> list[Skip]:
     """What could not be taken in, of all files as they were last read."""
     rows = db.rows("SELECT skips FROM files WHERE skips != '[]' ORDER BY path")
     return [skip for (skips,) in rows for skip in _skips(skips)]
+
+
+_STATE = "size, mtime_ns, digest, skips, copy_of, removed"
+
+
+def _state(size: int, time: int, digest: bytes | None, skips: str, copy_of: str, removed: int) -> FileState:
+    return FileState(size, time, digest, _skips(skips), copy_of, bool(removed))
 
 
 def _skips(stored: str) -> tuple[Skip, ...]:

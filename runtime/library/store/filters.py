@@ -19,7 +19,8 @@ A metadata key that is called `$or` itself is written `$$or`, one that is called
 So a document without the key meets none of them but `exists` with False, and `$not` of any: `!=` and `not in` want
 another value to be there, `$not` of `=` and `in` do not. None is a value, which equals itself alone. The kinds are
 number, text, true and false, None: 1 is 1.0, but neither "1" nor True. Dates are texts in ISO 8601, whose order is that
-of the days; with other texts they compare as texts do, by their characters.
+of the days; with other texts they compare as texts do, by their characters. Of files of the same content the metadata,
+and with it the path, is that of the one whose copies the others are.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Any
 
 from ...document import MAX_LIST, lone_surrogate, plain
 from ...errors import QueryError
-from .schema import LIST, kind_of, list_text
+from .schema import LIST, kind_of, list_text, text_as_given
 
 Where = Mapping[str, Any]
 
@@ -167,7 +168,7 @@ def _condition(name: str, operator: Any, value: Any) -> Sql:
 
 
 def _same(values: list[Any]) -> Sql:
-    return "value = ?", values
+    return f"value IN ({', '.join('?' * len(values))})", values
 
 
 def _one_of(values: list[Any]) -> Sql:
@@ -204,18 +205,20 @@ def _by_kind(name: str, values: Iterable[Any]) -> Values:
     found: Values = {}
     for value in values:
         if isinstance(value, (list, tuple)):
-            kind, kept = LIST, _list(name, value)
+            kind, either = LIST, _list(name, value)
         else:
-            kind, kept = _checked(name, value)
-        if not (isinstance(kept, str) and "\0" in kept):
-            found.setdefault(kind, []).append(kept)
-    return found
+            kind, one = _checked(name, value)
+            either = [one]
+        found.setdefault(kind, []).extend(one for one in either if not (isinstance(one, str) and "\0" in one))
+    return {kind: values for kind, values in found.items() if values}
 
 
-def _list(name: str, values: Sequence[Any]) -> str:
+def _list(name: str, values: Sequence[Any]) -> list[str]:
+    """A list as the table has it, and as that of an older library may."""
     if len(values) > MAX_LIST:
         raise QueryError(f"the filter on {name!r} has a list of {len(values)}, expected at most {MAX_LIST} values")
-    return list_text([None if kind == "z" else value for kind, value in (_checked(name, one) for one in values)])
+    checked = [None if kind == "z" else value for kind, value in (_checked(name, one) for one in values)]
+    return list(dict.fromkeys((list_text(checked), text_as_given(checked))))
 
 
 def _checked(name: str, value: Any) -> tuple[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -77,29 +78,21 @@ def passages(db: Database, condition: str, parameters: Sequence[Any]) -> Iterato
 
 
 def of_texts(db: Database, texts: Sequence[Encoded], width: str) -> dict[Encoded, Codes]:
-    """The codes of passages for which the same was encoded, where there are any; of several those of a width, else any.
+    """The codes of passages for which the same was encoded, where there are any; those of a width rather than others.
 
     Without those that are not what their digest says, and those of a width without a name.
     """
     found: dict[Encoded, Codes] = {}
-    wanted = {hash_of(text): text for text in texts}
-    hashes = list(wanted)
+    hashes = list({hash_of(text): text for text in texts})
     for begin in range(0, len(hashes), _AT_ONCE):
-        some = hashes[begin : begin + _AT_ONCE]
-        # Of each hash one passage of each width is enough.
-        same = (
-            "SELECT min(passages.key) FROM hashes JOIN passages ON passages.key = passage"
-            f" WHERE hash IN ({_marks(some)}) GROUP BY hash, width"
-        )
-        if keys := [key for (key,) in db.rows(same, some)]:
-            for _, text, codes, intact in passages(db, f"passages.key IN ({_marks(keys)})", keys):
-                if intact and codes.width is not None and (text not in found or codes.width == width):
-                    found[text] = codes
+        # Of each hash the oldest passage and the newest, by the index alone: thousands may share one.
+        ends = ", ".join(f"(SELECT {end}(passage) FROM hashes WHERE hash = value)" for end in ("min", "max"))
+        rows = db.rows(f"SELECT {ends} FROM json_each(?)", (json.dumps(hashes[begin : begin + _AT_ONCE]),))
+        keys = json.dumps([key for row in rows for key in row if key is not None])
+        for _, text, codes, intact in passages(db, "passages.key IN (SELECT value FROM json_each(?))", (keys,)):
+            if intact and codes.width is not None and (text not in found or codes.width == width):
+                found[text] = codes
     return found
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def widths(db: Database) -> dict[str, int]:

@@ -31,7 +31,7 @@ class Readers:
         Raises:
             LibraryError: these are closed, or another file is in the place of theirs.
         """
-        with self._lock:
+        with self._lock.own:
             if self._idle is None:
                 raise failures.closed()
             db = self._idle.pop() if self._idle else None
@@ -43,7 +43,7 @@ class Readers:
         try:
             yield db
         finally:
-            with self._lock:
+            with self._lock.own:
                 # An interrupt may come between a transaction's begin and what ends it.
                 if kept := self._idle is not None and not (db.is_closed or db.in_transaction):
                     self._idle.append(db)
@@ -54,7 +54,7 @@ class Readers:
 
     def close(self) -> None:
         """Close those that nobody uses, and the others when they come back."""
-        with self._lock:
+        with self._lock.own:
             idle, self._idle = self._idle or [], None
         for db in idle:
             db.close()

@@ -86,12 +86,14 @@ SELECT item.key AS name,
         CASE one.type WHEN 'array' THEN 'l' WHEN 'integer' THEN 'N' WHEN 'real' THEN 'N' WHEN 'text' THEN 'T'
         WHEN 'null' THEN 'Z' ELSE 'B' END
     WHEN 'integer' THEN 'n' WHEN 'real' THEN 'n' WHEN 'text' THEN 't' WHEN 'null' THEN 'z' ELSE 'b' END AS kind,
-    CASE item.type WHEN 'array' THEN CASE one.type WHEN 'null' THEN '' ELSE one.value END
+    CASE item.type WHEN 'array' THEN CASE one.type WHEN 'null' THEN '' WHEN 'array' THEN list_text(one.value)
+        ELSE one.value END
     WHEN 'null' THEN '' ELSE item.value END AS value, documents.key AS document
 FROM documents, json_each(documents.metadata) AS item,
     json_each(CASE item.type WHEN 'array' THEN json_insert(item.value, '$[#]', json(item.value)) ELSE '[0]' END) AS one
 """
 LIST = "l"
+_LARGEST_WHOLE = 2**53  # beyond, a float is a number that nobody wrote
 _KINDS: dict[type, str] = {bool: "b", int: "n", float: "n", str: "t", type(None): "z"}
 
 
@@ -104,8 +106,25 @@ def kind_of(value: object) -> str | None:
 
 
 def list_text(values: Sequence[Any]) -> str:
-    """A list as the rows of `metadata` have the whole of it."""
+    """A list as the rows of `metadata` have the whole of it: whole numbers are written as such, as 1 is 1.0."""
+    return text_as_given([int(one) if _is_whole(one) else one for one in values])
+
+
+def text_as_given(values: Sequence[Any]) -> str:
+    """The same as older libraries have it: numbers as they were given."""
     return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE
+
+
+def _list_text(text: str) -> str:
+    """`list_text` as SQL calls it, with a list as JSON."""
+    try:
+        return list_text(json.loads(text))
+    except (ValueError, TypeError):  # it is damaged, and equals nothing
+        return text
 
 
 def metadata_rows(metadata: Mapping[str, Any], document: int) -> list[tuple[str, str, Any, int]]:
@@ -122,22 +141,26 @@ def metadata_rows(metadata: Mapping[str, Any], document: int) -> list[tuple[str,
 
 
 def stored_rows(metadata: str, document: int) -> list[tuple[str, str, Any, int]]:
-    """The same for metadata as it is stored; none where that is damaged."""
+    """The rows of `metadata`, and those that older libraries have, for metadata as it is stored; none where that is
+    damaged."""
     try:
-        return metadata_rows(json.loads(metadata), document)
+        values = json.loads(metadata)
+        older = [(name, LIST, text_as_given(one), document) for name, one in values.items() if isinstance(one, list)]
+        return metadata_rows(values, document) + older
     except (ValueError, AttributeError, KeyError, TypeError):
         return []
 
 
 def connected(db: sqlite3.Connection, called: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Give a connection the functions that the view of passages asks for, as FTS5 compares the full text with the
-    texts in a check.
+    """Give a connection the functions that `METADATA_VALUES` asks for, and the view of passages, as FTS5 compares the
+    full text with the texts in a check.
 
     Args:
         called: gives what is called in place of a function of Python.
     """
     db.execute("PRAGMA trusted_schema = ON")  # SQLite's default; where it is built with another, no view may call them
     db.create_function("inflated", 1, zlib.decompress, deterministic=True)
+    db.create_function("list_text", 1, called(_list_text), deterministic=True)
     db.create_function("indexed", 1, called(words.indexed), deterministic=True)
     db.create_function("indexed_title", 3, called(words.indexed_title), deterministic=True)
 

@@ -148,3 +148,27 @@ def test_a_dump_takes_time_in_proportion(tmp_path: Path, encoder: Encoder) -> No
             seconds.append(time.process_time() - begin)
             assert written == library.info().passages
     assert seconds[1] < 20 * seconds[0]  # eight times as much; it was sixty times as long
+
+
+def test_equal_files_take_time_in_proportion(tmp_path: Path, encoder: Encoder) -> None:
+    seconds = []
+    for count in (250, 2000):
+        (tmp_path / f"{count}").mkdir()
+        for number in range(count):
+            (tmp_path / f"{count}" / f"copy{number:04}.txt").write_text(text(0))
+        with Library(tmp_path / f"{count}.nest", encoder=encoder) as library:
+            begin = time.process_time()
+            assert library.sync(tmp_path / f"{count}").copies == count - 1
+            library.forget(tmp_path / f"{count}")
+            seconds.append(time.process_time() - begin)
+    assert seconds[1] < 16 * seconds[0]  # eight times as many
+
+
+def test_documents_that_share_a_passage_take_time_in_proportion(tmp_path: Path, encoder: Encoder) -> None:
+    seconds = []
+    for count in (500, 8000):
+        with Library(tmp_path / f"{count}.nest", encoder=encoder) as library:
+            begin = time.process_time()
+            library.add([Document(str(number), text(0)) for number in range(count)])
+            seconds.append(time.process_time() - begin)
+    assert seconds[1] < 32 * seconds[0]  # sixteen times as many

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from nestling import Document, Library
+from nestling import Document, Encoder, Library
 
 GIVEN = {
     "tags": ("owl", "night", "owl"),
@@ -90,3 +90,33 @@ def test_a_line_of_json_may_have_lists(tmp_path: Path) -> None:
         kept = library.get("x")
         assert kept is not None
         assert kept.metadata["tags"] == ["a", 2]
+
+
+@pytest.mark.parametrize("kept", [[1], [1.0], [1, "a", None], [1.0, "a", None], [-0.0, 0.5], [0, 0.5]])
+def test_a_list_is_found_however_its_whole_numbers_are_written(
+    tmp_path: Path, encoder: Encoder, kept: list[Any]
+) -> None:
+    whole = [int(one) if isinstance(one, float) and one.is_integer() else one for one in kept]
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add([Document("a", "owls", metadata={"x": kept}), Document("b", "owls", metadata={"x": [2**60 * 1.0]})])
+        for asked in (whole, [float(one) if isinstance(one, int) else one for one in whole]):
+            assert [hit.id for hit in library.search("owls", where={"x": asked})] == ["a"]
+            assert [hit.id for hit in library.search("owls", where={"x": ("in", [asked])})] == ["a"]
+            assert [hit.id for hit in library.search("owls", where={"x": ("!=", asked)})] == ["b"]
+        assert library.problems(full=True) == []
+        library.remove(["a"])
+        assert library.problems(full=True) == []
+
+
+def test_a_list_of_an_older_library_is_sound_found_and_removed(path: Path) -> None:
+    """It has whole numbers in lists as they were given."""
+    with Library(path) as library:
+        library.add([Document("c", "gulls hunt", metadata={"x": [1.0, 2.5]})])
+    with sqlite3.connect(path) as db:
+        assert db.execute("UPDATE metadata SET value = '[1.0,2.5]' WHERE value = '[1,2.5]'").rowcount == 1
+    db.close()
+    with Library(path) as library:
+        assert library.problems(full=True) == []
+        assert [hit.id for hit in library.search("hunt", where={"x": [1.0, 2.5]})] == ["c"]
+        library.remove(["c"])
+        assert library.problems(full=True) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from nestling import Library, Report
+from nestling.errors import NestlingError
 
 HERON = "The heron stands in the reeds and waits for a fish."
 
@@ -143,3 +145,11 @@ def test_removed_by_its_id_and_named_again_it_is_back(mirror: Library, notes: Pa
     assert mirror.sync(notes / "b.txt").added == 1
     assert places(mirror)[0][0] == "b.txt"
     assert sound(mirror)
+
+
+def test_removing_a_copy_by_its_path_names_the_file_that_has_the_document(mirror: Library, notes: Path) -> None:
+    original, copy = str(notes / "a.txt"), str(notes / "b.txt")
+    with pytest.raises(NestlingError, match=re.escape(f"as that file holds what {original!r} does; nothing was")):
+        mirror.remove([copy])
+    assert mirror.get(copy) is None
+    assert mirror.remove([original]) == Report(removed=1)

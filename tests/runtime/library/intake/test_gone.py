@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nestling import Encoder, Library, Report
+from nestling import Document, Encoder, Library, Report
 from stored import opened
 
 
@@ -131,3 +131,23 @@ def test_a_message_that_was_deleted_goes_where_another_has_an_attachment_that_is
         (tmp_path / "box.mbox").write_text(message(2, attached))
         assert library.sync().removed == 1
         assert [hit.title for hit in library.search("heron", mode="lexical")] == ["note 2"]
+
+
+def test_a_document_of_the_callers_own_is_left_whatever_becomes_of_its_file(
+    tmp_path: Path, encoder: Encoder, notes: Path
+) -> None:
+    for name in ("heron.txt", "lines.jsonl"):
+        shutil.copy(notes / name, notes / f"second {name}")
+    own = [
+        Document(f"own {name}", f"My own words on {name}.", source=str(notes / name))
+        for name in ("heron.txt", "lines.jsonl")
+    ]
+    with Library(tmp_path / "a.nest", encoder=encoder) as library:
+        library.add(own)
+        assert library.sync(notes) == Report(added=4, copies=2)
+        for name in ("heron.txt", "lines.jsonl"):
+            (notes / name).unlink()
+        assert library.sync() == Report(unchanged=4)
+        library.forget(notes)
+        assert [library.get(document.id) for document in own] == own
+        assert len(library) == 2

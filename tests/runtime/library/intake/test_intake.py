@@ -182,3 +182,17 @@ def test_codes_that_are_damaged_are_not_passed_on(library: Library) -> None:
     assert library.problems(full=True) == []
     with sqlite3.connect(library.path) as db:
         assert db.execute("SELECT count(*) FROM fine WHERE code = zeroblob(length(code))").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("first", ["", "/birds/heron.txt"])
+def test_a_title_that_becomes_the_name_of_the_file_or_no_more_is_encoded_anew(
+    tmp_path: Path, encoder: Encoder, first: str
+) -> None:
+    """The name of a file is not encoded where it is the title."""
+    then = "" if first else "/birds/heron.txt"
+    for name, sources in (("a", (first, then)), ("b", (then,))):
+        with Library(tmp_path / f"{name}.nest", encoder=encoder) as library:
+            for source in sources:
+                library.add([document(OTTER, title="heron", source=source)])
+            assert library.problems(full=True) == []
+    assert codes(tmp_path / "a.nest") == codes(tmp_path / "b.nest")
