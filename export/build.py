@@ -7,15 +7,16 @@ last, file by file with the manifest at the end, so that a build that breaks off
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import onnx
 
-from ..bundle.manifest import MANIFEST, Bundle, read_bundle
+from ..arrays import Floats
+from ..bundle.manifest import MANIFEST, ROLES, Bundle, Role, read_bundle
 from ..bundle.quality import REPORT
 from ..disk import hash_file
 from ..encoding.tokens import Tokens
@@ -24,26 +25,33 @@ from .bundle.card import CARD, card
 from .bundle.install import put_in_place
 from .bundle.verify import (
     VerifyReport,
+    compared_texts,
     golden_texts,
     measured,
-    reference,
     report_text,
     sentences,
     tool_versions,
-    turned,
 )
+from .encoder.head import turned
+from .encoder.reference import reference
+from .encoder.tokenizer import write_tokenizer
 from .errors import ExportError
 from .quantize.calibration import own_texts
 from .quantize.onnx_graph import stored_rotation
-from .quantize.quantize import FLOAT32, quantized
+from .quantize.quantize import FLOAT32, exported, quantized
 from .recipe.parts import FolderSource
-from .recipe.recipe import Recipe
-from .recipe.source import CONFIG, TOKENIZER, WEIGHTS, fetch, write_tokenizer
+from .recipe.recipe import PRECISIONS, Recipe
+from .recipe.recipe_text import text_for
+from .source.fetch import fetch
+from .source.json_file import read_object
+from .source.readable import readable
+from .source.settings import CONFIG, TOKENIZER, Settings, read_settings, resolved, unused_prompts
+from .source.weights import model_files, require_affordable
 from .steps import BuildSteps, Say
 from .train.family import family
 
 # The parts of a recipe that no step depends on.
-_INDECISIVE = {"path", "name", "verify", "card"}
+_INDECISIVE = {"path", "name", "precisions", "verify", "card"}
 
 
 def build(
@@ -78,33 +86,33 @@ def build(
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     texts = texts or recipe.path.parent
-    source = _fetched(recipe, work)
-    tokenizer = BuildSteps(work, write_tokenizer.__module__, say).file(
-        TOKENIZER, "tokenizer", lambda path: write_tokenizer(source, path)
+    model = _prepared(recipe, work, say)
+    tokenizer = BuildSteps(work, write_tokenizer.__module__, say, repr(model.settings.lower_case)).file(
+        TOKENIZER, "tokenizer", lambda path: write_tokenizer(model.folder, model.settings, path)
     )
-    tokens = _tokens(recipe, source, tokenizer)
+    tokens = _tokens(model, tokenizer)
     tokenized = work / f"tokens-{hash_file(tokenizer)[:12]}"  # all further steps are of these tokens
-    found = family(recipe, source, tokens, texts, tokenized, say)
-    graphs = quantized(recipe, found.models, found.space, tokens, texts, chosen, tokenized, say)
-    compared = sentences()
-    exact = BuildSteps(work, reference.__module__, say).array(
-        "reference.npy", "reference", lambda: reference(source, recipe.encoder, compared)
-    )
+    compared = compared_texts()
+    expected = _expected(model, compared, work, say)
+    golden = golden_texts(tokens)
+    vectors = reference(model.folder, model.settings, golden, "document")
+    found = family(recipe, model.folder, model.settings, tokens, texts, tokenized, say)
+    fused = exported(found.models, found.space, tokens, tokenized, say)
+    found = replace(found, models={})  # they are not needed any more, and may be large
+    graphs = quantized(recipe, fused, tokens, texts, chosen, tokenized, say)
 
     say("pack and verify")
     staged = work / "bundle"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
-    dim = exact.shape[1]
-    variants = put_files(recipe, graphs, found.static, tokenizer, staged)
-    golden = golden_texts(tokens)
-    put_golden(staged, tokens, variants, golden, turned(reference(source, recipe.encoder, golden), found.rotation))
-    bundle = put_manifest(staged, recipe, found.space, dim, variants)
-    reports = measured(bundle, recipe.verify, compared, turned(exact, found.rotation))
+    variants = put_files(recipe, text_for(recipe, output), graphs, found.static, tokenizer, staged)
+    put_golden(staged, tokens, variants, golden, turned(vectors, found.rotation))
+    bundle = put_manifest(staged, recipe.name, model.settings, found.space, model.settings.dim, variants)
+    reports = measured(bundle, recipe.verify, compared, expected, found.rotation)
     sizes = {variant.name: bundle.bytes_of(variant) for variant in variants}
-    (staged / REPORT).write_text(report_text(reports))
-    (staged / CARD).write_text(card(recipe, reports, sizes, dim))
-    bundle = put_manifest(staged, recipe, found.space, dim, variants)
+    (staged / REPORT).write_text(report_text(reports, model.departures))
+    (staged / CARD).write_text(card(recipe, model.settings, reports, sizes, model.departures))
+    bundle = put_manifest(staged, recipe.name, model.settings, found.space, model.settings.dim, variants)
 
     put_in_place(staged, output, (*bundle.files, MANIFEST))
     bundle = read_bundle(output)
@@ -113,20 +121,62 @@ def build(
     return bundle
 
 
-def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path) -> dict[str, VerifyReport]:
+def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path, say: Say = lambda line: None) -> dict[str, VerifyReport]:
     """Measure a bundle against its source, by variant; raises ExportError where it falls short of its recipe."""
-    texts, graph = sentences(), bundle.variants[0].graph
-    expected = reference(_fetched(recipe, _work_folder(recipe, work)), recipe.encoder, texts)
-    rotation = stored_rotation(onnx.load(bundle.folder / graph))
-    return measured(bundle, recipe.verify, texts, turned(expected, rotation))
+    work = _work_folder(recipe, work)
+    work.mkdir(parents=True, exist_ok=True)
+    model, texts = _prepared(recipe, work, say), compared_texts()
+    rotation = stored_rotation(onnx.load(bundle.folder / bundle.variants[0].graph, load_external_data=True))
+    return measured(bundle, recipe.verify, texts, _expected(model, texts, work, say), rotation)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A source that is ready to be exported.
+
+    Attributes:
+        folder: that the installed tools can read.
+        settings: how texts go through it.
+        departures: where a recipe has other settings than the model's own, a line each.
+    """
+
+    folder: Path
+    settings: Settings
+    departures: list[str]
+
+
+def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
+    """Fetch a recipe's source, and check all that can be read from its files before anything is loaded."""
+    source = fetch(recipe, work / "source")
+    settings, departures = resolved(recipe.encoder, read_settings(source))
+    for line in departures:
+        say(f"departs from the model's own settings: {line}")
+    if recipe.encoder.document_prefix is None:
+        for name in unused_prompts(source):
+            say(f"the model's prompt {name!r} is not used, as in sentence-transformers; give encoder.document_prefix")
+    require_affordable(source / settings.trunk, say)
+    return _Model(readable(source, settings.trunk, work / "readable"), settings, departures)
+
+
+def _expected(model: _Model, texts: Mapping[Role, list[str]], work: Path, say: Say) -> dict[Role, Floats]:
+    """By role, what sentence-transformers makes of texts."""
+    steps = BuildSteps(work, reference.__module__, say, repr(model.settings))
+    return {
+        role: steps.array(
+            f"reference-{role}.npy",
+            f"sentence-transformers' vectors of {len(texts[role])} texts as {role}",
+            partial(reference, model.folder, model.settings, texts[role], role),
+        )
+        for role in ROLES
+    }
 
 
 def _chosen(recipe: Recipe, precisions: Sequence[str] | None) -> tuple[str, ...]:
     """The precisions to build, the default first; raises for one that the recipe does not describe."""
-    known = (*recipe.precisions, FLOAT32)
+    known = (*PRECISIONS, FLOAT32)
     chosen = recipe.precisions if precisions is None else tuple(dict.fromkeys(precisions))
     if strange := [name for name in chosen if name not in known]:
-        raise ExportError(f"{recipe.path}: describes no precision {strange[0]!r}, expected some of {', '.join(known)}")
+        raise ExportError(f"{strange[0]!r} is no precision, expected some of {', '.join(known)}")
     return chosen
 
 
@@ -138,23 +188,18 @@ def _work_folder(recipe: Recipe, work: Path) -> Path:
     decisive = [repr(getattr(recipe, part.name)) for part in fields(Recipe) if part.name not in _INDECISIVE]
     parts = [*decisive, *own_texts(), *sentences(), *tool_versions().values()]
     if isinstance(recipe.source, FolderSource):
-        source = recipe.path.parent / recipe.source.path
-        parts += [hash_file(source / name) for name in (WEIGHTS, TOKENIZER, CONFIG) if (source / name).is_file()]
+        source = (recipe.path.parent / recipe.source.path).resolve()
+        parts += [f"{path.relative_to(source)} {hash_file(path)}" for path in model_files(source)]
     return work / f"{recipe.name}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
 
 
-def _fetched(recipe: Recipe, work: Path) -> Path:
-    """The source's folder, fetched once; it was compared with the recipe's hash then."""
-    fetched = work / "source"
-    return fetched if (fetched / WEIGHTS).exists() else fetch(recipe, fetched)
-
-
-def _tokens(recipe: Recipe, source: Path, tokenizer: Path) -> Tokens:
+def _tokens(model: _Model, tokenizer: Path) -> Tokens:
     """What cuts texts into token ids; raises where the weights have no row in their token table for some of them."""
-    encoder = recipe.encoder
-    tokens = Tokens(tokenizer, {"document": encoder.document_prefix, "query": encoder.query_prefix}, encoder.max_tokens)
-    rows = json.loads((source / CONFIG).read_text())["vocab_size"]
-    if tokens.highest_id >= rows:
+    settings = model.settings
+    prefixes: dict[Role, str] = {"document": settings.document_prefix, "query": settings.query_prefix}
+    tokens = Tokens(tokenizer, prefixes, settings.max_tokens)
+    rows = read_object(model.folder / settings.trunk / CONFIG).get("vocab_size")
+    if type(rows) is not int or tokens.highest_id >= rows:
         raise ExportError(
             f"the tokenizer gives ids up to {tokens.highest_id} and the weights have {rows} rows of tokens; "
             "they do not belong together"

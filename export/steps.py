@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,3 +82,13 @@ class BuildSteps:
         older = any(self.work.glob(f"{self._kind}-*/{path.name}"))
         self.say(f"{what}: done again, for its code or what it is made of has changed" if older else what)
         return True
+
+
+def tensors_hash(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """sha256 of torch tensors, by the name of a model and their own."""
+    digest = sha256()
+    for model, tensors in models.items():
+        for name, values in sorted(tensors.items()):
+            digest.update(f"{model} {name}".encode())
+            digest.update(values.contiguous().numpy().tobytes())
+    return digest.hexdigest()

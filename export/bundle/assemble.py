@@ -18,21 +18,21 @@ from ...disk import hash_file
 from ...encoding.engine import load
 from ...encoding.tokens import Tokens
 from ..errors import ExportError
-from ..recipe.parts import EncoderRecipe
 from ..recipe.recipe import Recipe
-from ..recipe.source import TOKENIZER
 from ..recipe.training import WIDEST
+from ..source.settings import TOKENIZER, Settings
 from .pack import graph_name, pack
 
 GOLDEN, LOOK_UP, RECIPE = "golden.npz", "static.npz", "recipe.toml"
 
 
 def put_files(
-    recipe: Recipe, graphs: Mapping[str, Path], static: Path | None, tokenizer: Path, folder: Path
+    recipe: Recipe, text: str, graphs: Mapping[str, Path], static: Path | None, tokenizer: Path, folder: Path
 ) -> list[Variant]:
     """Write what encoders run on into a folder: packed graphs, the table of tokens, the tokenizer; and the recipe.
 
     Args:
+        text: of the recipe, as it is to stand in the folder.
         graphs: by the name of their variant, WIDTH.PRECISION.
         static: `static.npz`; None for none.
 
@@ -44,7 +44,7 @@ def put_files(
     """
     data = pack({name: onnx.load(path) for name, path in graphs.items()}, folder)
     shutil.copyfile(tokenizer, folder / TOKENIZER)
-    shutil.copyfile(recipe.path, folder / RECIPE)
+    (folder / RECIPE).write_text(text, encoding="utf-8")
     variants = []
     for name in graphs:
         width, _, precision = name.partition(".")
@@ -54,7 +54,7 @@ def put_files(
         variants.append(Variant(STATIC, f"int{recipe.static.bits}", LOOK_UP))
     for variant in variants:
         found = sum((folder / name).stat().st_size for name in variant.files)
-        if recipe.int4 is not None and variant.name == f"{WIDEST}.int4" and found > recipe.int4.max_bytes:
+        if variant.name == f"{WIDEST}.int4" and 0 < recipe.int4.max_bytes < found:
             raise ExportError(f"int4 takes {found} bytes, the recipe allows {recipe.int4.max_bytes}; raise max_bytes")
     return variants
 
@@ -74,21 +74,22 @@ def put_golden(folder: Path, tokens: Tokens, variants: Sequence[Variant], texts:
         np.savez(stream, **arrays)
 
 
-def put_manifest(folder: Path, recipe: Recipe, weights: str, dim: int, variants: Sequence[Variant]) -> Bundle:
+def put_manifest(
+    folder: Path, name: str, settings: Settings, weights: str, dim: int, variants: Sequence[Variant]
+) -> Bundle:
     """Write the manifest of all files that a folder has.
 
     Args:
         weights: sha256 of the weights of all encoders.
     """
-    encoder = recipe.encoder
     paths = [path for path in folder.iterdir() if path.name != MANIFEST]
     bundle = Bundle(
         folder=folder,
-        name=recipe.name,
-        space=_space(weights, folder / TOKENIZER, encoder),
+        name=name,
+        space=_space(weights, folder / TOKENIZER, settings),
         dim=dim,
-        max_tokens=encoder.max_tokens,
-        prefixes={"document": encoder.document_prefix, "query": encoder.query_prefix},
+        max_tokens=settings.max_tokens,
+        prefixes={"document": settings.document_prefix, "query": settings.query_prefix},
         tokenizer=TOKENIZER,
         golden=GOLDEN,
         variants=tuple(variants),
@@ -98,8 +99,8 @@ def put_manifest(folder: Path, recipe: Recipe, weights: str, dim: int, variants:
     return bundle
 
 
-def _space(weights: str, tokenizer: Path, encoder: EncoderRecipe) -> str:
+def _space(weights: str, tokenizer: Path, settings: Settings) -> str:
     """sha256 of what makes the vector space: weights, tokenizer, pooling, length and prefixes; not the precision."""
-    parts = [weights, hash_file(tokenizer), encoder.pooling, str(encoder.max_tokens)]
-    parts += [encoder.query_prefix, encoder.document_prefix]
+    parts = [weights, hash_file(tokenizer), " ".join(settings.pooling), str(settings.max_tokens)]
+    parts += [settings.query_prefix, settings.document_prefix, *map(repr, settings.layers)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

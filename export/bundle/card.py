@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...bundle.manifest import STATIC
-from ..recipe.parts import FolderSource, PypiSource
+from ..quantize.quantize import TABLES
+from ..recipe.parts import FolderSource, Int4Recipe, PypiSource, SplitSource
 from ..recipe.recipe import Recipe
 from ..recipe.training import WIDTHS
+from ..source.settings import Settings
 from .verify import GOLDEN_TEXTS, VerifyReport
 
 CARD = "README.md"
+
+_UNSAID = "not stated in the recipe"
 
 _TEXT = """# {name}
 
@@ -26,17 +30,17 @@ _TEXT = """# {name}
 | vector | {dim} dimensions, {pooling} pooling, unit length |
 | reads | {max_tokens} tokens of a text |
 {precisions}
-
+{departures}
 Made from the original weights by `nestling-export build` with the `recipe.toml` beside this file. {made}
 
-## Measured against the float32 reference
+## Measured against sentence-transformers in float32
 
-| variant | bytes | texts | mean cosine | worst cosine | top-10 overlap |
-|---|---|---|---|---|---|
+| variant | bytes | texts | mean cosine | worst cosine | top-10 overlap | as queries: texts | mean | worst |
+|---|---|---|---|---|---|---|---|---|
 {reports}
 
 {fitted}
-README.md of Nestling has ranking quality on whole collections. `golden.npz` holds {golden} of the texts with their
+`golden.npz` holds {golden} of the texts with their
 vectors; `nestling check` compares them on your machine.
 """
 
@@ -53,42 +57,70 @@ _STATIC = """Width static is a table with a row a token, trained to the same vec
 neural network. """
 
 
-def card(recipe: Recipe, reports: Mapping[str, VerifyReport], sizes: Mapping[str, int], dim: int) -> str:
+def card(
+    recipe: Recipe,
+    settings: Settings,
+    reports: Mapping[str, VerifyReport],
+    sizes: Mapping[str, int],
+    departures: Sequence[str],
+) -> str:
     """The text of a bundle's card.
 
     Args:
+        settings: how texts go through the model.
+        departures: where they are not the model's own, a line each.
         reports, sizes: by variant, what each was measured at, and the bytes of its files.
     """
     described = {
-        "int8": recipe.int8
-        and f"{recipe.int8.weight_bits}-bit weights with a scale a channel, 8-bit activations with a scale a text",
-        "int4": "4-bit weights in groups with a scale, each matrix in the finest groups, or 8 bits, that its part in "
-        "the error earns",
+        "int8": f"{recipe.int8.weight_bits}-bit weights with a scale a channel, 8-bit activations with a scale a text",
+        "int4": _int4(recipe.int4),
         "float32": "weights as they are",
-        "token table": f"{recipe.table}, rounded where the vectors depend on it least; shared by all graphs",
+        "token table": f"{_table(recipe, reports)}, rounded where the vectors depend on it least",
     }
     table = [] if _precisions(reports) == ["float32"] else ["token table"]
     return _TEXT.format(
         name=recipe.name,
-        title=recipe.card.title,
-        origin=recipe.card.origin,
-        licence=recipe.card.licence,
-        languages=recipe.card.languages,
-        training=recipe.card.training,
+        title=recipe.card.title or "An encoder of texts, for documents and queries.",
+        origin=recipe.card.origin or _UNSAID,
+        licence=recipe.card.licence or _UNSAID,
+        languages=recipe.card.languages or _UNSAID,
+        training=recipe.card.training or _UNSAID,
         source=_described(recipe),
-        dim=dim,
-        pooling=recipe.encoder.pooling,
-        max_tokens=recipe.encoder.max_tokens,
+        dim=settings.dim,
+        pooling=" and ".join(settings.pooling),
+        max_tokens=settings.max_tokens,
+        departures=_departing(recipe, departures),
         precisions="\n".join(f"| {name} | {described[name]} |" for name in [*table, *_precisions(reports)]),
         made=_made(recipe),
         reports="\n".join(
             f"| {name} | {sizes[name]:,} | {report.sentences} | {report.cosine_mean} | {report.cosine_min} | "
-            f"{report.top10_overlap} |"
+            f"{report.top10_overlap} | {report.queries} | {report.query_cosine_mean} | {report.query_cosine_min} |"
             for name, report in reports.items()
         ),
         fitted=_fitted(recipe, _precisions(reports)),
         golden=GOLDEN_TEXTS,
     )
+
+
+def _departing(recipe: Recipe, departures: Sequence[str]) -> str:
+    """Where the bundle departs from the model's own settings, as a paragraph; empty where it does not."""
+    if not departures:
+        return ""
+    return f"\nDeparts from the model's own settings ({recipe.encoder.departs}): {'; '.join(departures)}.\n"
+
+
+def _int4(recipe: Int4Recipe) -> str:
+    if not recipe.max_bytes:
+        return f"4-bit weights in groups of {recipe.group} with a scale and a zero point"
+    wider = ", or 8 bits," if recipe.eight_bits else ""
+    return f"4-bit weights in groups with a scale, each matrix in the finest{wider} that its part in the error earns"
+
+
+def _table(recipe: Recipe, reports: Mapping[str, VerifyReport]) -> str:
+    """How the token table is rounded."""
+    if recipe.table is not None:
+        return f"{recipe.table}, shared by all graphs"
+    return "; ".join(f"{TABLES[name]} in {name}" for name in _precisions(reports) if name in TABLES)
 
 
 def _precisions(reports: Mapping[str, VerifyReport]) -> list[str]:
@@ -115,7 +147,7 @@ def _fitted(recipe: Recipe, precisions: list[str]) -> str:
     if precisions == ["float32"]:
         return "No graph was rounded."
     says = "The rounding was fitted on other texts but for the demo documents"
-    if recipe.int4 is None or "int4" not in precisions or recipe.texts is None:
+    if "int4" not in precisions or recipe.texts is None:
         return f"{says}."
     return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {recipe.texts.origin}."
 
@@ -124,6 +156,8 @@ def _described(recipe: Recipe) -> str:
     source = recipe.source
     if isinstance(source, PypiSource):
         return f"the PyPI package {source.package} {source.version}, sha256 {source.sha256}"
+    if isinstance(source, SplitSource):
+        return "PyPI: " + ", ".join(f"{one['package']} {one['version']}" for one in source.packages)
     if isinstance(source, FolderSource):
         return "a local folder"
     return f"the hub, {source.id} at {source.revision}"

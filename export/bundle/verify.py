@@ -1,35 +1,38 @@
-"""A finished bundle against the torch reference, through the code that will run it."""
+"""A finished bundle against sentence-transformers, through the code that will run it."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from transformers import AutoTokenizer
 
 from ...arrays import Floats
-from ...bundle.manifest import Bundle
+from ...bundle.manifest import ROLES, Bundle, Role
 from ...demo import demo_documents, demo_questions
 from ...encoding.conformance import agreement
 from ...encoding.encoder import Encoder
 from ...encoding.tokens import Tokens
+from ...errors import TruncationWarning
+from ..encoder.head import turned
 from ..errors import ExportError
-from ..quantize.onnx_graph import load_model, pool
-from ..recipe.parts import EncoderRecipe, VerifyRecipe
+from ..recipe.parts import VerifyRecipe
 from ..recipe.training import WIDEST
 
 MIN_SENTENCES = 500
+# What the exported weights as they are must reach in any case.
+EXACT = VerifyRecipe(0.9999, 0.999, 0.9)
 GOLDEN_TEXTS = 64
 
-_TOOLS = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
+_QUERIES, _QUERY_CHARS = 128, 200
+_TOOLS = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "sentence-transformers", "tokenizers", "torch",
+          "transformers")  # fmt: skip
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _LONG_DOCUMENTS = 4
 
@@ -39,15 +42,20 @@ class VerifyReport:
     """What a variant of a bundle was measured at.
 
     Attributes:
-        sentences: how many texts were compared.
-        cosine_mean, cosine_min: between the bundle's vectors and the float32 reference's.
+        sentences: how many texts were compared as documents.
+        cosine_mean, cosine_min: between the bundle's vectors and those of sentence-transformers in float32.
         top10_overlap: share of each text's ten nearest others that both find, averaged.
+        queries: how many texts were compared as queries.
+        query_cosine_mean, query_cosine_min: the same of them.
     """
 
     sentences: int
     cosine_mean: float
     cosine_min: float
     top10_overlap: float
+    queries: int
+    query_cosine_mean: float
+    query_cosine_min: float
 
 
 def sentences() -> list[str]:
@@ -63,6 +71,13 @@ def sentences() -> list[str]:
     return list(dict.fromkeys(texts))
 
 
+def compared_texts() -> dict[Role, list[str]]:
+    """By role, what is compared: all of `sentences` as documents, and short ones among them as queries."""
+    texts = sentences()
+    short = [text for text in texts if len(text) <= _QUERY_CHARS]
+    return {"document": texts, "query": short[:: max(1, len(short) // _QUERIES)]}
+
+
 def golden_texts(tokens: Tokens) -> list[str]:
     """Some of `sentences`, spread over all lengths, from the shortest on, each cut to what the encoder reads."""
     ordered = sorted((tokens.readable(text, "document") for text in sentences()), key=lambda text: (len(text), text))
@@ -70,54 +85,43 @@ def golden_texts(tokens: Tokens) -> list[str]:
     return [ordered[row] for row in rows]
 
 
-def reference(source: Path, encoder: EncoderRecipe, texts: list[str]) -> Floats:
-    """The vectors of the original weights in torch and float32, (n, dim), one text at a time, as documents."""
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)  # type: ignore[no-untyped-call]
-    model = load_model(source)
-    rows = []
-    with torch.inference_mode():
-        for text in texts:
-            ids = tokenizer(
-                encoder.document_prefix + text,
-                truncation=True,
-                max_length=encoder.max_tokens,
-                return_tensors="pt",
-            )["input_ids"]
-            rows.append(pool(model(input_ids=ids).last_hidden_state, encoder.pooling).numpy()[0])
-    return np.stack(rows).astype(np.float32)
-
-
-def turned(vectors: Floats, rotation: Floats | None) -> Floats:
-    """Vectors as a bundle has them whose encoders turn theirs; None for not at all."""
-    return vectors if rotation is None else np.asarray(vectors @ rotation, dtype=np.float32)
-
-
-def compare(encoder: Encoder, texts: list[str], expected: Floats) -> VerifyReport:
-    """Measure an encoder against the reference's vectors of the same texts."""
-    # What is behind the limit is cut, so that a long text is compared without a warning.
-    texts = [encoder.tokens.readable(text, "document") for text in texts]
-    found = encoder.encode(texts, role="document")
-    cosines = (found * expected).sum(axis=1)
+def compare(encoder: Encoder, texts: Mapping[Role, list[str]], expected: Mapping[Role, Floats]) -> VerifyReport:
+    """Measure an encoder against the reference's vectors of the same texts, by role."""
+    found: dict[Role, Floats] = {}
+    for role in ROLES:
+        with warnings.catch_warnings():  # what is behind the limit is cut, as the reference cuts it
+            warnings.simplefilter("ignore", TruncationWarning)
+            found[role] = encoder.encode(texts[role], role=role)
+    cosines = {role: (found[role] * expected[role]).sum(axis=1) for role in ROLES}
     return VerifyReport(
-        sentences=len(texts),
-        cosine_mean=round(float(cosines.mean()), 4),
-        cosine_min=round(float(cosines.min()), 4),
-        top10_overlap=round(agreement(found, expected, 10), 4),
+        sentences=len(texts["document"]),
+        cosine_mean=round(float(cosines["document"].mean()), 4),
+        cosine_min=round(float(cosines["document"].min()), 4),
+        top10_overlap=round(agreement(found["document"], expected["document"], 10), 4),
+        queries=len(texts["query"]),
+        query_cosine_mean=round(float(cosines["query"].mean()), 4),
+        query_cosine_min=round(float(cosines["query"].min()), 4),
     )
 
 
 def measured(
-    bundle: Bundle, bars: Mapping[str, VerifyRecipe], texts: list[str], expected: Floats
+    bundle: Bundle,
+    bars: Mapping[str, VerifyRecipe],
+    texts: Mapping[Role, list[str]],
+    expected: Mapping[Role, Floats],
+    rotation: Floats | None,
 ) -> dict[str, VerifyReport]:
     """Measure each variant of a bundle against the reference's vectors of some texts.
 
     Args:
         bars: what must be reached, by precision for the widest encoder and by WIDTH.PRECISION.
-        expected: (n, dim) float32.
+        texts, expected: by role, and their vectors (n, dim) float32.
+        rotation: (dim, dim), what the bundle's vectors are turned by against the reference's; None for nothing.
 
     Raises:
-        ExportError: a variant falls short of its bar.
+        ExportError: a variant falls short of its bar, or float32 of what it must be in any case.
     """
+    expected = {role: turned(expected[role], rotation) for role in ROLES}
     reports = {}
     for variant in bundle.variants:
         with Encoder(bundle, width=variant.width, precision=variant.precision) as encoder:
@@ -125,13 +129,18 @@ def measured(
         bar = variant.precision if variant.width == WIDEST else variant.name
         if bar in bars:
             require(reports[variant.name], bars[bar], variant.name)
+        if variant.name == f"{WIDEST}.float32":
+            require(reports[variant.name], EXACT, variant.name)
     return reports
 
 
-def report_text(reports: Mapping[str, VerifyReport]) -> str:
-    """What is written to report.json: the report of each variant, and the versions of the tools."""
+def report_text(reports: Mapping[str, VerifyReport], departures: Sequence[str]) -> str:
+    """What is written to report.json: the report of each variant, the versions of the tools, and where the recipe
+    departs from the model's own settings."""
     values: dict[str, Any] = {name: asdict(report) for name, report in reports.items()}
     values["versions"] = tool_versions()
+    if departures:
+        values["departures"] = list(departures)
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
@@ -147,6 +156,8 @@ def require(report: VerifyReport, bar: VerifyRecipe, variant: str) -> None:
     for what, found, least in (
         ("mean cosine", report.cosine_mean, bar.min_cosine_mean),
         ("worst cosine", report.cosine_min, bar.min_cosine),
+        ("mean cosine of queries", report.query_cosine_mean, bar.min_cosine_mean),
+        ("worst cosine of queries", report.query_cosine_min, bar.min_cosine),
         ("top-10 overlap", report.top10_overlap, bar.min_top10_overlap),
     ):
         if not found >= least:  # so that what is no number falls short too

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +13,7 @@ import onnxruntime
 from onnx import helper
 
 from ...arrays import Floats, Ids
-
-# The name of the node that turns the finished vector, see `family.encoder_of`.
-ROTATION = "rotation"
+from ..encoder.head import ROTATION
 
 _TEXTS_A_PRODUCT = 64
 
@@ -129,17 +129,25 @@ def _part(model: Any, start: str, name: str) -> Any:
 
 
 def session(model: Any) -> onnxruntime.InferenceSession:
-    """A model in memory, ready to run."""
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    """A model in memory, ready to run.
+
+    It goes through a file, which is smaller than its bytes beside what ONNX Runtime makes of them.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
 def _probed(model: Any, texts: Sequence[Ids]) -> Iterator[dict[str, Floats]]:
     """For each text the inputs of all matrices, (tokens, channels) float32."""
     names = list(dict.fromkeys(node.input[0] for node in matrices(model)))
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
-    run = session(probe)
+    outputs = len(model.graph.output)
+    model.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
+    try:
+        run = session(model)
+    finally:
+        del model.graph.output[outputs:]
     for ids in texts:
         found = run.run(names, {"input_ids": ids[None, :]})
         yield {name: values[0] for name, values in zip(names, found, strict=True)}

@@ -20,6 +20,9 @@ from .blocks import Blocks, compensated, pairs
 TABLE = "table"
 WORDS = "words"
 
+# So many tokens are rounded at a time, each by itself: what it takes grows with their number.
+_ROWS = 1 << 16
+
 
 def plain_embedding(model: Any, max_tokens: int) -> None:
     """Put the embedding as look-up, addition and layer norm in place of the fused one, and cut the positions.
@@ -38,9 +41,6 @@ def plain_embedding(model: Any, max_tokens: int) -> None:
     epsilon = next(attribute.f for attribute in fused.attribute if attribute.name == "epsilon")
     gone = _only_for(graph, fused)
     rest = [_copied(node) for node in graph.node if not gone & set(node.output)]
-    for node in rest:
-        if node.op_type == "Attention":
-            del node.input[3:]  # the mask: there is no padding
     arrays = {
         TABLE: table,
         "positions": (positions[:max_tokens] + kinds[0]).astype(np.float16),
@@ -62,14 +62,57 @@ def plain_embedding(model: Any, max_tokens: int) -> None:
     replace(model, nodes + rest, arrays)
 
 
+def named_embedding(model: Any, table: Floats) -> None:
+    """Give the token table and the look-up in it the names that they have in every graph.
+
+    Args:
+        table: (tokens, width) float32.
+
+    Raises:
+        ExportError: the graph does not look ids up in one such table.
+    """
+    graph = model.graph
+    ids = {value.name for value in graph.input}
+    stored = {tensor.name: tensor for tensor in graph.initializer if tuple(tensor.dims) == table.shape}
+    found = [
+        node
+        for node in graph.node
+        if node.op_type == "Gather" and node.input[0] in stored and node.input[1] in ids
+        and np.array_equal(numpy_helper.to_array(stored[node.input[0]]), table)
+    ]  # fmt: skip
+    if len(found) != 1:
+        raise ExportError(f"the exported graph looks tokens up {len(found)} times, expected one table of tokens")
+    (look_up,) = found
+    tensor = stored[look_up.input[0]]
+    if sum(tensor.name in node.input for node in graph.node) > 1:
+        raise ExportError(
+            "the exported graph uses the table of tokens for something else too, expected a look-up alone"
+        )
+    words = look_up.output[0]
+    tensor.name = TABLE
+    look_up.input[0], look_up.name, look_up.output[0] = TABLE, WORDS, WORDS
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            if name == words:
+                node.input[position] = WORDS
+
+
 def rounded_table(model: Any, grid: Grid, second: Floats) -> Blocks:
     """The token table in groups of each row, rounded so that the final vectors change least.
 
     Args:
         second: (dim, dim) float32, how much the vectors depend on each direction of a row; see `gradients`.
     """
-    (table,) = (tensor for tensor in model.graph.initializer if tensor.name == TABLE)
-    return compensated(np.ascontiguousarray(numpy_helper.to_array(table).T), second, grid)
+    (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == TABLE)
+    table = numpy_helper.to_array(tensor)
+    parts = [
+        compensated(np.ascontiguousarray(table[begin : begin + _ROWS].T), second, grid)
+        for begin in range(0, len(table), _ROWS)
+    ]
+    codes, scales, zeros = (
+        np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("codes", "scales", "zeros")
+    )
+    return Blocks(grid, codes, scales, zeros)
 
 
 def put_values(model: Any, blocks: Blocks) -> None:

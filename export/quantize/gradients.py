@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from ...arrays import Floats, Ids
-from .onnx_graph import pool, rotation_of
+from ..encoder.sentence_encoder import SentenceEncoder
 
 
-def embedding_moments(model: Any, pooling: str, texts: Sequence[Ids], seed: int) -> Floats:
-    """Second moments of the gradients of the final vector by a token's row of the table, (dim, dim) float32.
+def embedding_moments(encoder: SentenceEncoder, texts: Sequence[Ids], seed: int) -> Floats:
+    """Second moments of the gradients of the final vector by a token's row of the table, (width, width) float32.
 
     An error e in a row changes the vectors of the texts that hold the token by e' M e on average, squared, up to a
     factor. The gradient is taken along one random direction of the vector a text, all texts counting alike.
 
     Args:
-        model: a transformers encoder of BERT's form.
         texts: token ids of the calibration texts, (n,) int64 each.
         seed: of the random directions.
     """
     random = torch.Generator().manual_seed(seed)
+    look_up = encoder.trunk.get_input_embeddings()
     total = torch.zeros(0)
     for ids in texts:
-        rows = model.embeddings.word_embeddings(torch.from_numpy(ids[None, :])).detach().requires_grad_(True)
-        vector = pool(model(inputs_embeds=rows).last_hidden_state, pooling, rotation_of(model))[0]
+        rows = look_up(torch.from_numpy(ids[None, :])).detach().requires_grad_(True)
+        vector = encoder(inputs_embeds=rows)[0]
         (gradient,) = torch.autograd.grad(vector @ torch.randn(len(vector), generator=random), rows)
         product = gradient[0].T @ gradient[0] / len(texts)
         total = product if not len(total) else total + product

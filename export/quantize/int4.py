@@ -19,15 +19,14 @@ from onnx import helper, numpy_helper
 from ...arrays import Floats, Ids
 from ..errors import ExportError
 from ..recipe.grid import Grid
+from ..recipe.parts import Int4Recipe
 from .activations import Flow, follows, matrices, moments, paired_moments, session
 from .blocks import Blocks, compensated, loss, nearest
 from .embedding import compress_table, replace
 from .onnx_graph import half_rotation
 
-GRIDS = (
-    *(Grid(4, group, symmetric) for group in (128, 64, 32, 16) for symmetric in (True, False)),
-    Grid(8, 128, True),
-)
+FOUR_BITS = tuple(Grid(4, group, symmetric) for group in (128, 64, 32, 16) for symmetric in (True, False))
+GRIDS = (*FOUR_BITS, Grid(8, 128, True))
 COARSEST = GRIDS[0]
 
 _ATTENTION = ("query", "key", "value")
@@ -70,7 +69,7 @@ class Rounded:
 
 
 def quantize_int4(
-    model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, max_bytes: int, wider: Rounded | None = None
+    model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, recipe: Int4Recipe, wider: Rounded | None = None
 ) -> Rounded:
     """Round a model's matrices to 4 bits and put in its rounded token table, in place.
 
@@ -78,7 +77,7 @@ def quantize_int4(
         model: the float32 graph with the values of the rounded token table.
         exact: the float32 graph, which the rounded one is to follow.
         texts: token ids of the calibration texts, (n,) int64 each.
-        max_bytes: what all files of the widest model may take together.
+        recipe: says which groups all matrices have, or what all files of the widest model may take together.
         wider: of the wider models of a family: equal matrices are taken over, so that all share them, and the others
             get the grids of the widest. None for the widest.
 
@@ -86,12 +85,15 @@ def quantize_int4(
         The matrices as they were rounded, those of wider models among them.
 
     Raises:
-        ExportError: `max_bytes` is below what the coarsest groups take.
+        ExportError: the budget is below what the coarsest groups take.
     """
     found = found_matrices(model)
     names = [sha256(matrix.weights.tobytes()).hexdigest() for matrix in found]
     if wider is None:
-        wider = Rounded(chosen_grids(model, found, texts, table, max_bytes), {})
+        plain = {matrix.name: Grid(4, recipe.group, False) for matrix in found}
+        grids = GRIDS if recipe.eight_bits else FOUR_BITS
+        chosen = chosen_grids(model, found, texts, table, recipe.max_bytes, grids) if recipe.max_bytes else plain
+        wider = Rounded(chosen, {})
     known = wider.blocks
     shared = {matrix.name: known[name] for matrix, name in zip(found, names, strict=True) if name in known}
     rounded = rounded_in_order(model, exact, texts, found, [wider.grids[matrix.name] for matrix in found], shared)
@@ -102,9 +104,14 @@ def quantize_int4(
 
 
 def chosen_grids(
-    model: Any, found: Sequence[Matrix], texts: Sequence[Ids], table: Blocks, max_bytes: int
+    model: Any,
+    found: Sequence[Matrix],
+    texts: Sequence[Ids],
+    table: Blocks,
+    max_bytes: int,
+    grids: Sequence[Grid] = GRIDS,
 ) -> dict[str, Grid]:
-    """A grid for each matrix by its name, so that all files take `max_bytes` at most, see `allocate`."""
+    """One of the grids for each matrix by its name, so that all files take `max_bytes` at most, see `allocate`."""
     smallest = onnx.ModelProto()
     smallest.CopyFrom(model)
     with_blocks(smallest, {matrix.name: nearest(matrix.weights, COARSEST) for matrix in found})
@@ -114,7 +121,7 @@ def chosen_grids(
     budget = max_bytes - _PACKING_BYTES - (smallest.ByteSize() - least)
     second = moments(model, texts)
     losses = [
-        {grid: loss(matrix.weights, nearest(matrix.weights, grid), second[matrix.activation]) for grid in GRIDS}
+        {grid: loss(matrix.weights, nearest(matrix.weights, grid), second[matrix.activation]) for grid in grids}
         for matrix in found
     ]
     weights = sensitivities(model, found, losses, texts[:: -(-len(texts) // _PROBES)])
@@ -224,9 +231,10 @@ def allocate(
     Raises:
         ExportError: the budget is below what the coarsest groups take.
     """
-    prices = [{grid: grid.bytes(*matrix.weights.shape) for grid in GRIDS} for matrix in found]
+    grids = list(losses[0])
+    prices = [{grid: grid.bytes(*matrix.weights.shape) for grid in grids} for matrix in found]
     chosen = [
-        min(GRIDS, key=lambda grid: (price[grid], lost[grid])) for price, lost in zip(prices, losses, strict=True)
+        min(grids, key=lambda grid: (price[grid], lost[grid])) for price, lost in zip(prices, losses, strict=True)
     ]
     spent = sum(price[grid] for price, grid in zip(prices, chosen, strict=True))
     if spent > budget:
@@ -241,7 +249,7 @@ def allocate(
         now, price, lost = chosen[index], prices[index], losses[index]
         offers = [
             (-weights[index] * (lost[now] - lost[grid]) / (price[grid] - price[now]), index, choice)
-            for choice, grid in enumerate(GRIDS)
+            for choice, grid in enumerate(grids)
             if 0 < price[grid] - price[now] <= budget - spent and weights[index] * (lost[now] - lost[grid]) > 0
         ]
         if offers:
@@ -251,10 +259,10 @@ def allocate(
         offer(index)
     while steps:
         _, index, choice = heapq.heappop(steps)
-        extra = prices[index][GRIDS[choice]] - prices[index][chosen[index]]
+        extra = prices[index][grids[choice]] - prices[index][chosen[index]]
         if spent + extra <= budget:
             spent += extra
-            chosen[index] = GRIDS[choice]
+            chosen[index] = grids[choice]
         offer(index)
     return chosen
 

@@ -23,7 +23,8 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from ...arrays import Floats
-from .activations import ROTATION, matrices
+from ..encoder.head import ROTATION
+from .activations import matrices
 from .embedding import replace
 from .onnx_graph import write
 
@@ -34,7 +35,7 @@ def quantize_int8(
     """The int8 graph of a float32 one; the token table is left as it is.
 
     Args:
-        model: the float32 graph; changed on the way.
+        model: the float32 graph; nothing is left in it.
         reached: by activation, how far each channel reaches, see `activations.reach`.
         weight_bits: 7 or 8.
         outlier_ratio: how far an input channel may reach beyond the median one.
@@ -44,6 +45,7 @@ def quantize_int8(
     kept = take_outliers(model, reached, outlier_ratio, float_ratio)
     scaled, quantized = work / "scaled.onnx", work / "quantized.onnx"
     write(model, scaled)
+    model.Clear()  # the next step reads it from the file: a large one is not to be there twice
     quantize_dynamic(
         scaled,
         quantized,

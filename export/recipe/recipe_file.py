@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...checks import require_keys, require_type
 from ..errors import ExportError
 from .grid import Grid
 from .parts import SOURCES, CardRecipe, EncoderRecipe, Int4Recipe, Int8Recipe, TextsRecipe, VerifyRecipe
-from .recipe import Recipe
+from .recipe import PRECISIONS, Recipe
 from .training import WIDEST, WIDTHS, CourseRecipe, NestRecipe, StaticRecipe
 
 if sys.version_info >= (3, 11):
@@ -19,12 +20,22 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# What a recipe may be without, besides [nest].
-_OPTIONAL: dict[str, type[Any]] = {
+# The tables of a recipe that are one value each; none is mandatory.
+_TABLES: dict[str, type[Any]] = {
+    "encoder": EncoderRecipe,
+    "table": Grid,
     "int8": Int8Recipe,
     "int4": Int4Recipe,
     "texts": TextsRecipe,
     "static": StaticRecipe,
+    "card": CardRecipe,
+}
+# Those that have defaults for everything.
+_DEFAULTS: dict[str, Any] = {
+    "encoder": EncoderRecipe(),
+    "int8": Int8Recipe(),
+    "int4": Int4Recipe(),
+    "card": CardRecipe(),
 }
 
 Part = TypeVar("Part")
@@ -39,9 +50,22 @@ def read_recipe(path: str | Path) -> Recipe:
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_bytes().decode())
+        text = path.read_bytes().decode()
     except OSError as error:
         raise ExportError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from error
+    except ValueError as error:
+        raise ExportError(f"{path}: is not TOML ({error})") from error
+    return parsed_recipe(text, path)
+
+
+def parsed_recipe(text: str, path: Path) -> Recipe:
+    """A recipe of this text; paths in it are relative to the folder of `path`, which need not be there.
+
+    Raises:
+        ExportError: as `read_recipe` does.
+    """
+    try:
+        values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ExportError(f"{path}: is not TOML ({error})") from error
     try:
@@ -51,25 +75,27 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
-    names = {field.name for field in fields(Recipe)} - {"path"}
-    require_keys("the recipe", values, names, {"nest", *_OPTIONAL})
-    require_type("name", values["name"], str)
-    if "int8" not in values and "int4" not in values:
-        raise ExportError("has neither [int8] nor [int4], expected one at least")
+    names = {field.name for field in fields(Recipe)} - {"path", "precisions"}
+    require_keys("the recipe", values, names, names - {"source"})
     source = values["source"]
     if not isinstance(source, dict) or str(source.get("kind")) not in SOURCES:
         raise ExportError(f"source.kind is missing or unknown, expected one of {', '.join(SOURCES)}")
     rest = {key: value for key, value in source.items() if key != "kind"}
+    name = values.get("name", path.resolve().parent.name)
+    require_type("name", name, str)
+    precisions = tuple(name for name in PRECISIONS if name in values) or PRECISIONS[:1]
+    tables: dict[str, Any] = {
+        name: _part(name, values[name], kind) if name in values else _DEFAULTS.get(name)
+        for name, kind in _TABLES.items()
+    }
     return Recipe(
         path=path,
-        name=values["name"],
+        name=name,
         source=_part("source", rest, SOURCES[source["kind"]]),
-        encoder=_part("encoder", values["encoder"], EncoderRecipe),
-        table=_part("table", values["table"], Grid),
-        card=_part("card", values["card"], CardRecipe),
-        verify=_bars(values["verify"], {"int8", "int4"} & set(values)),
+        precisions=precisions,
+        verify=_bars(values.get("verify", {}), set(precisions)),
         nest=_nest(values["nest"]) if "nest" in values else None,
-        **{name: _part(name, values[name], kind) if name in values else None for name, kind in _OPTIONAL.items()},
+        **tables,
     )
 
 
@@ -85,7 +111,7 @@ def _nest(values: Any) -> NestRecipe:
 
 def _bars(values: Any, precisions: set[str]) -> dict[str, VerifyRecipe]:
     narrower = {f"{width}.{precision}" for width in WIDTHS if width != WIDEST for precision in precisions}
-    require_keys("[verify]", values, precisions | narrower, narrower)
+    require_keys("[verify]", values, precisions | narrower, precisions | narrower)
     return {name: _part(f"verify.{name}", table, VerifyRecipe) for name, table in values.items()}
 
 
@@ -96,8 +122,20 @@ def _part(name: str, values: Any, kind: type[Part]) -> Part:
     require_keys(f"[{name}]", values, {field.name for field in known}, optional)
     types = get_type_hints(kind)
     for key, value in values.items():
-        require_type(f"{name}.{key}", value, get_origin(types[key]) or types[key])
+        _require_one_of(f"{name}.{key}", value, types[key])
     try:
         return kind(**values)
     except ExportError as error:
         raise ExportError(f"[{name}] {error}" if kind is CourseRecipe else f"{name}.{error}") from error
+
+
+def _require_one_of(what: str, value: object, kind: Any) -> None:
+    """Raise ValueError with one clause where a value is of none of the types that a field may have."""
+    kinds = [get_origin(one) or one for one in get_args(kind) if one is not NoneType] if _is_union(kind) else []
+    if not any(isinstance(value, one) and not isinstance(value, bool) for one in kinds):
+        require_type(what, value, kinds[0] if kinds else get_origin(kind) or kind)
+
+
+def _is_union(kind: Any) -> bool:
+    """Whether a type hint is of several types."""
+    return get_origin(kind) is UnionType

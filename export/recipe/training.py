@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import ExportError
 
 # How many of the hidden neurons each width computes, of every layer.
 WIDTHS = {"s": 1 / 8, "m": 1 / 4, "l": 1 / 2, "xl": 1.0}
 WIDEST = "xl"
+_SHORTEST = 64
 OPTIMIZERS = ("adamw", "muon")
 
 
@@ -30,15 +31,15 @@ class CourseRecipe:
         bfloat16: multiply so: several times as fast on processors that are made for it, and slower on all others.
     """
 
-    passages: int
-    steps: int
-    batch: int
-    optimizer: str
-    warmup: int
-    distance: float
-    states: float
-    learning_rates: dict[str, float]
-    widths: dict[str, float]
+    passages: int = 120_000
+    steps: int = 3000
+    batch: int = 40
+    optimizer: str = "adamw"
+    warmup: int = 50
+    distance: float = 20.0
+    states: float = 10.0
+    learning_rates: dict[str, float] = field(default_factory=lambda: {"s": 1e-3, "m": 1e-3, "l": 1e-3})
+    widths: dict[str, float] = field(default_factory=lambda: {"s": 1.0, "m": 0.5, "l": 0.4})
     bfloat16: bool = False
 
     def __post_init__(self) -> None:
@@ -76,18 +77,24 @@ class NestRecipe:
     """How one encoder comes to hold many.
 
     Attributes:
-        dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`.
         courses: of the training, one after another.
+        dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`; none named are the
+            whole vector and its halves down to 64.
     """
 
-    dims: list[int]
     courses: list[CourseRecipe]
+    dims: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not self.dims or not all(type(dim) is int and dim >= 8 for dim in self.dims):
+        if not all(type(dim) is int and dim >= 8 for dim in self.dims):
             raise ExportError(f"dims is {self.dims}, expected lengths of vectors, 8 or more")
         if not self.courses:
             raise ExportError("courses is empty, expected a course of training, one or more")
+
+    def prefixes(self, dim: int) -> list[int]:
+        """`dims` of a vector of this length, where none are named its halves."""
+        halves = [dim >> times for times in range(8) if dim >> times >= _SHORTEST]
+        return self.dims or halves or [dim]
 
     @property
     def widths(self) -> list[str]:
@@ -106,11 +113,11 @@ class StaticRecipe:
         learning_rate, batch: of the training.
     """
 
-    bits: int
-    rank: int
-    passes: int
-    learning_rate: float
-    batch: int
+    bits: int = 4
+    rank: int = 256
+    passes: int = 4
+    learning_rate: float = 2e-3
+    batch: int = 512
 
     def __post_init__(self) -> None:
         if self.bits not in (4, 8):

@@ -154,7 +154,7 @@ def _stepped(
     log = {}
     for width, share in course.widths.items():
         if random.random() < share:
-            use(student, layer_widths(width, len(student.encoder.layer)))
+            use(student, layer_widths(width, student.config.num_hidden_layers))
             with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
                 states, found = vectors(student, *batch)
             losses = {

@@ -11,24 +11,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import BertModel
 
 from ...arrays import Floats, Ids
 from ...encoding.tokens import Tokens
+from ..encoder.sentence_encoder import SentenceEncoder, load_encoder
 from ..errors import ExportError
-from ..quantize.activations import ROTATION
 from ..quantize.calibration import own_texts
-from ..quantize.onnx_graph import export_graph, load_model
-from ..recipe.parts import EncoderRecipe
+from ..quantize.onnx_graph import export_graph
 from ..recipe.recipe import Recipe
 from ..recipe.training import WIDEST, WIDTHS, NestRecipe, StaticRecipe
-from ..steps import BuildSteps, Say
+from ..source.architectures import ARCHITECTURES
+from ..source.settings import Settings
+from ..steps import BuildSteps, Say, tensors_hash
 from . import static_table
 from .passages import passages
-from .students import students, weights_hash
+from .students import students
 from .targets import fitted_rotation, vectors
 
 _SEED = 0
+_COMPARED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,42 +37,47 @@ class Family:
     """The encoders of a bundle.
 
     Attributes:
-        models: transformers encoders by width, the widest first.
+        models: encoders by width, the widest first.
         rotation: (dim, dim) float32, what their vectors are turned by against those of the source; None for nothing.
         static: `static.npz`; None where the recipe asks for none.
         space: sha256 of the weights.
     """
 
-    models: Mapping[str, Any]
+    models: Mapping[str, SentenceEncoder]
     rotation: Floats | None
     static: Path | None
     space: str
 
 
-def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Path, say: Say) -> Family:
+def family(
+    recipe: Recipe, source: Path, settings: Settings, tokens: Tokens, texts: Path, work: Path, say: Say
+) -> Family:
     """Train what a recipe asks for; where it asks for nothing, the source's own weights are the only encoder.
 
     Args:
-        source: a folder of weights.
+        source: a folder of weights that the installed tools can read.
+        settings: how texts go through the model.
         texts: where the files are that the recipe names.
         work: where steps are kept.
 
     Raises:
         ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim or a rank that
-            the source has not, or what an earlier build left is not whole.
+            the source has not, or a family of the source's kind cannot be made, or what an earlier build left is not
+            whole.
     """
-    model = load_model(source)
+    encoder = load_encoder(source, settings)
     if recipe.nest is None or recipe.texts is None:
-        return Family({WIDEST: model}, None, None, weights_hash({WIDEST: model}))
-    _check_sizes(recipe, recipe.nest, model.config.hidden_size)
+        return Family({WIDEST: encoder}, None, None, tensors_hash({WIDEST: encoder.weights()}))
+    _check_nests(recipe, settings)
+    _check_sizes(recipe, recipe.nest, settings.dim)
     own = [tokens.ids(text, "document")[0] for text in own_texts()]
     drawn = [
         passages(recipe.texts, texts, course.passages, tokens, work, say, course=number)
         for number, course in enumerate(recipe.nest.courses)
     ]
-    states, seen, targets = students(model, recipe.nest, own, drawn, work, say)
+    states, seen, targets = students(encoder.trunk, recipe.nest, own, drawn, work, say)
     given = sha256(b"".join(rows.tobytes() for rows in targets)).hexdigest()
-    dims, steps = recipe.nest.dims, BuildSteps(work, __name__, say, given)
+    dims, steps = recipe.nest.prefixes(settings.dim), BuildSteps(work, __name__, say, given)
 
     def turn() -> Floats:
         # Of the first course alone: a further one leaves the widest encoder's vectors as they were.
@@ -79,26 +85,47 @@ def family(recipe: Recipe, source: Path, tokens: Tokens, texts: Path, work: Path
         return rotation.astype(np.float16).astype(np.float32)  # as it is stored
 
     rotation = steps.array("rotation.npy", "rotation", turn)
-    models = {width: encoder_of(model.config, width, state, rotation) for width, state in states.items()}
+    trunks = {width: trunk_of(encoder.trunk, width, state) for width, state in states.items()}
+    _require_same(encoder.trunk, trunks[WIDEST], own[:_COMPARED])
+    models = {width: encoder.rotated(trunk, rotation) for width, trunk in trunks.items()}
     table = None
     if recipe.static is not None:
-        table = _look_up(recipe.static, model, recipe.encoder, tokens, seen, targets, rotation, steps)
-    return Family(models, rotation, table, weights_hash(models))
+        table = _look_up(recipe.static, encoder, tokens, seen, targets, rotation, steps)
+    return Family(models, rotation, table, tensors_hash({width: model.weights() for width, model in models.items()}))
 
 
-def encoder_of(config: Any, width: str, state: Mapping[str, torch.Tensor], rotation: Floats) -> Any:
-    """A plain encoder of a width, of the source's form but for its feed-forward parts, with the rotation."""
-    narrow = copy.deepcopy(config)
-    narrow.intermediate_size = int(config.intermediate_size * WIDTHS[width])
-    model: Any = BertModel(narrow, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+def trunk_of(trunk: Any, width: str, state: Mapping[str, torch.Tensor]) -> Any:
+    """A plain transformer of a width, of the source's own class but for its feed-forward parts."""
+    narrow = copy.deepcopy(trunk.config)
+    narrow.intermediate_size = int(trunk.config.intermediate_size * WIDTHS[width])
+    left_out: dict[str, Any] = {"add_pooling_layer": False} if hasattr(trunk, "pooler") else {}
+    model = type(trunk)(narrow, **left_out)
     model.load_state_dict(state)
-    model.register_buffer(ROTATION, torch.from_numpy(rotation))
     return model.eval()
+
+
+def _require_same(source: Any, rebuilt: Any, texts: Sequence[Ids]) -> None:
+    """Raise ExportError where a transformer that was made anew gives other states than the source."""
+    for ids in texts:
+        with torch.inference_mode():
+            given = torch.from_numpy(ids[None, :])
+            expected, found = (model(input_ids=given).last_hidden_state for model in (source, rebuilt))
+        if not torch.allclose(expected, found, rtol=1e-4, atol=1e-4):
+            raise ExportError("the source made anew of its weights gives other states; a family cannot be made of it")
+
+
+def _check_nests(recipe: Recipe, settings: Settings) -> None:
+    """Raise where a family cannot be made of the source."""
+    if not settings.architecture.nests:
+        known = ", ".join(name for name, kind in ARCHITECTURES.items() if kind.nests)
+        raise ExportError(f"{recipe.path}: has [nest], which {settings.model_type} is not made for; only {known} are")
+    if settings.pooling != ("mean",) or settings.layers:
+        raise ExportError(f"{recipe.path}: has [nest], which is for mean pooling without layers behind it")
 
 
 def _check_sizes(recipe: Recipe, nest: NestRecipe, size: int) -> None:
     """Raise where a recipe asks for more numbers than the source's vectors have."""
-    if max(nest.dims) > size:
+    if max(nest.dims, default=0) > size:
         raise ExportError(f"{recipe.path}: nest.dims is {nest.dims}, the source has {size}")
     if recipe.static is not None and recipe.static.rank > size:
         raise ExportError(f"{recipe.path}: static.rank is {recipe.static.rank}, the source has {size}")
@@ -106,8 +133,7 @@ def _check_sizes(recipe: Recipe, nest: NestRecipe, size: int) -> None:
 
 def _look_up(
     recipe: StaticRecipe,
-    model: Any,
-    encoder: EncoderRecipe,
+    encoder: SentenceEncoder,
     tokens: Tokens,
     seen: Sequence[Sequence[Ids]],
     targets: Sequence[Floats],
@@ -118,7 +144,7 @@ def _look_up(
 
     def make(path: Path) -> None:
         graph = steps.folder / "source.onnx"
-        export_graph(model, encoder.pooling, encoder.max_tokens, graph)
+        export_graph(encoder, tokens.max_tokens, graph)
         first, last = seen[0][0][[0, -1]]
         single = vectors(graph, [np.array([first, id, last]) for id in range(tokens.highest_id + 1)])
         texts = [ids for course in seen for ids in course]

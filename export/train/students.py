@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from ...arrays import Floats, Ids
 from ..errors import ExportError
 from ..recipe.training import WIDEST, NestRecipe
-from ..steps import BuildSteps, Say
+from ..steps import BuildSteps, Say, tensors_hash
 from .distil import TARGETS, distil
 from .nest import layer_widths, nest, sliced
 
@@ -27,7 +27,7 @@ def students(
     """Nest a teacher and train its narrow widths, course after course.
 
     Args:
-        teacher: a transformers encoder of BERT's form.
+        teacher: a transformers encoder of a form that is known, see `forms`.
         own: token ids of the texts that come with Nestling, which the narrow parts are fitted on first.
         passages: by course, token ids of its texts.
         work: where steps are kept.
@@ -40,7 +40,7 @@ def students(
     Raises:
         ExportError: what an earlier build left is not whole.
     """
-    steps = BuildSteps(work, __name__, say, weights_hash({WIDEST: teacher}) + _hash([own, *passages]))
+    steps = BuildSteps(work, __name__, say, tensors_hash({WIDEST: teacher.state_dict()}) + _hash([own, *passages]))
     folders = [steps.folder / f"distil-{number}" for number in range(1, len(passages) + 1)]
 
     def train(path: Path) -> None:
@@ -74,14 +74,4 @@ def _hash(texts: Sequence[Sequence[Ids]]) -> str:
     digest = sha256()
     for ids in texts:
         digest.update(f"{[len(one) for one in ids]}".encode() + np.concatenate(ids).tobytes())
-    return digest.hexdigest()
-
-
-def weights_hash(models: Mapping[str, Any]) -> str:
-    """sha256 of the weights of all models."""
-    digest = sha256()
-    for width, model in models.items():
-        for name, values in sorted(model.state_dict().items()):
-            digest.update(f"{width} {name}".encode())
-            digest.update(values.numpy().tobytes())
     return digest.hexdigest()

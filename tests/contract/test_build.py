@@ -93,11 +93,12 @@ def test_a_second_build_skips_what_is_done(built: tuple[Path, Path]) -> None:
     build(read_recipe(recipe), bundle, recipe.parent / "work", force=False, say=lines.append)
     assert [line for line in lines if line.endswith("done before")] == [
         "tokenizer: done before",
+        "sentence-transformers' vectors of 676 texts as document: done before",
+        "sentence-transformers' vectors of 146 texts as query: done before",
         "export xl and fuse: done before",
         "gradients: done before",
         "quantize to int8: done before",
         "quantize to int4: done before",
-        "reference: done before",
     ]
 
 
@@ -146,7 +147,7 @@ def test_a_bundle_of_the_original_weights_can_be_built(built: tuple[Path, Path],
     assert "No graph was rounded." in (tmp_path / "b" / "README.md").read_text()
     names = {path.name for path in (tmp_path / "b").iterdir()}
     assert names == {*read_bundle(tmp_path / "b").files, "manifest.json"}
-    with pytest.raises(ExportError, match=r"describes no precision 'int2', expected some of int8, int4, float32$"):
+    with pytest.raises(ExportError, match=r"^'int2' is no precision, expected some of int8, int4, float32$"):
         build(read_recipe(recipe), tmp_path / "c", work, force=False, say=lambda line: None, precisions=["int2"])
 
 
@@ -243,16 +244,31 @@ def test_a_result_below_the_recipes_bar_is_not_written(tmp_path: Path) -> None:
 def test_a_module_that_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     recipe = make_tiny(tmp_path)
     listing = tmp_path / "weights" / "modules.json"
-    listing.write_text(listing.read_text().replace("models.Normalize", "models.Dense"))
-    with pytest.raises(ExportError, match=re.escape("has a module Dense; only Transformer, Pooling, Normalize can")):
+    listing.write_text(listing.read_text().replace("models.Normalize", "models.CNN"))
+    with pytest.raises(
+        ExportError, match=re.escape("has a module CNN; behind Pooling only Dense, LayerNorm, Normalize")
+    ):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
 
 
-def test_another_pooling_than_the_weights_were_made_for_is_refused(tmp_path: Path) -> None:
+def test_another_pooling_than_the_weights_were_made_for_must_be_said(tmp_path: Path) -> None:
     recipe = make_tiny(tmp_path)
     recipe.write_text(RECIPE.replace('pooling = "mean"', 'pooling = "cls"'))
-    with pytest.raises(ExportError, match=r"is not cls pooling, which the recipe asks for"):
+    with pytest.raises(
+        ExportError, match=r"^encoder\.pooling is cls, the model's own is mean; where that is meant, say"
+    ):
         build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", force=False, say=lambda line: None)
+    recipe.write_text(RECIPE.replace('pooling = "mean"', 'pooling = "cls"\ndeparts = "to see what it does"'))
+    lines: list[str] = []
+    build(read_recipe(recipe), tmp_path / "bundle", tmp_path / "work", False, lines.append, ["float32"])
+    assert "departs from the model's own settings: pooling is cls, the model's own is mean" in lines
+    report = json.loads((tmp_path / "bundle" / "report.json").read_text())
+    assert report["departures"] == ["pooling is cls, the model's own is mean"]
+    assert report["xl.float32"]["cosine_min"] > 0.9999
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert (
+        "Departs from the model's own settings (to see what it does): pooling is cls, the model's own is mean." in card
+    )
 
 
 def test_more_tokens_than_the_weights_have_positions_are_refused(tmp_path: Path) -> None:

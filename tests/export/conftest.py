@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from nestling.arrays import Ids
-from tiny import VOCABULARY, make_tiny
+from tiny import VOCABULARY, loaded, make_tiny
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny encoder's `weights` and its float32 graph `float32.onnx`."""
-    from nestling.export.quantize.onnx_graph import export_graph, load_model
+    from nestling.export.quantize.onnx_graph import export_graph
 
     folder = tmp_path_factory.mktemp("tiny")
     make_tiny(folder)
-    export_graph(load_model(folder / "weights"), "mean", 64, folder / "float32.onnx")
+    export_graph(loaded(folder / "weights"), 64, folder / "float32.onnx")
     return folder
 
 

@@ -48,9 +48,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands"},
     "export": {"arrays", "commands", "disk", "errors"},
     "export.recipe": {"checks", "disk", "errors", "export"},
-    "export.quantize": GROUND | {"demo", "encoding", "export", "export.recipe"},
-    "export.train": GROUND | {"encoding", "export", "export.quantize", "export.recipe"},
-    "export.bundle": GROUND | {"bundle", "demo", "encoding", "export", "export.quantize", "export.recipe"},
+    "export.source": {"disk", "export", "export.recipe"},
+    "export.encoder": GROUND | {"bundle", "export", "export.source"},
+    "export.quantize": GROUND | {"demo", "encoding", "export", "export.encoder", "export.recipe"},
+    "export.train": GROUND
+    | {"encoding", "export", "export.encoder", "export.quantize", "export.recipe", "export.source"},
+    "export.bundle": GROUND
+    | {"bundle", "demo", "encoding", "export", "export.encoder", "export.quantize", "export.recipe", "export.source"},
 }
 # What chains everything in its half.
 TOP = {"nestling.export.build", "nestling.export.cli"}

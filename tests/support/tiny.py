@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,7 @@ float_ratio = 4.0
 
 [int4]
 max_bytes = 120000
+eight_bits = true
 passages = 0
 
 [verify.int8]
@@ -131,14 +133,27 @@ def make_tiny(folder: Path, seed: int = 0) -> Path:
     BertModel(config, add_pooling_layer=False).save_pretrained(weights)
     modules = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
     (weights / "modules.json").write_text(
-        json.dumps([{"type": f"sentence_transformers.models.{kind}", "path": path} for kind, path in modules])
+        json.dumps(
+            [
+                {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+                for number, (kind, path) in enumerate(modules)
+            ]
+        )
     )
     (weights / "1_Pooling" / "config.json").write_text(
-        json.dumps({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False})
+        json.dumps({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False})
     )
     recipe = folder / "recipe.toml"
     recipe.write_text(RECIPE)
     return recipe
+
+
+def loaded(weights: Path) -> Any:
+    """The encoder of a model's folder in torch."""
+    from nestling.export.encoder.sentence_encoder import load_encoder
+    from nestling.export.source.settings import read_settings
+
+    return load_encoder(weights, read_settings(weights))
 
 
 def make_tiny_family(folder: Path) -> Path:

@@ -12,6 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from nestling.arrays import Floats, Ids
+from nestling.export.encoder.head import Head
 from nestling.export.quantize.blocks import Blocks, nearest
 from nestling.export.quantize.embedding import (
     TABLE,
@@ -22,8 +23,8 @@ from nestling.export.quantize.embedding import (
     replace,
     rounded_table,
 )
-from nestling.export.quantize.onnx_graph import load_model, pool
 from nestling.export.recipe.grid import Grid
+from tiny import loaded
 
 GRIDS = [Grid(bits, group, symmetric) for bits in (4, 8) for group in (16, 32) for symmetric in (True, False)]
 TOKENS, DIM, PLACES = 31, 32, 20
@@ -125,10 +126,10 @@ def test_positions_behind_the_longest_text_are_gone() -> None:
 
 
 def test_the_exported_graph_gives_the_vectors_of_the_weights(tiny: Path, model: Any, texts: list[Ids]) -> None:
-    weights = load_model(tiny / "weights")
+    weights = loaded(tiny / "weights").trunk
     with torch.inference_mode():
         states = [weights(input_ids=torch.from_numpy(ids[None, :])).last_hidden_state for ids in texts]
-        expected = np.concatenate([pool(state, "mean").numpy() for state in states])
+        expected = np.concatenate([Head(["mean"])(state).numpy() for state in states])
     assert ((vectors(model, texts) * expected).sum(axis=1) > 0.9999).all()
 
 

@@ -31,6 +31,7 @@ from nestling.export.quantize.int4 import (
     with_blocks,
 )
 from nestling.export.recipe.grid import Grid
+from nestling.export.recipe.parts import Int4Recipe
 
 Case = tuple[list[Matrix], list[dict[Grid, float]], list[float]]
 
@@ -272,12 +273,29 @@ def test_rounding_in_order_makes_up_for_what_was_rounded_before(model: Any, text
     assert (vectors(model, texts) == vectors(with_values(exact, rounded), texts)).all()
 
 
+def test_without_a_budget_all_matrices_have_four_bits_in_groups_of_one_size(model: Any, texts: list[Ids]) -> None:
+    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32))
+    found = quantize_int4(model, copied(model), texts[:8], table, Int4Recipe(group=16)).grids
+    assert set(found.values()) == {Grid(4, 16, False)}
+    nodes = [node for node in model.graph.node if node.op_type == "MatMulNBits"]
+    assert len(nodes) == len(found) == 12
+    assert {a.i for node in nodes for a in node.attribute if a.name == "bits"} == {4}
+
+
+def test_a_budget_gives_no_matrix_eight_bits_unless_it_may(model: Any, texts: list[Ids]) -> None:
+    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32))
+    for may, bits in ((False, {4}), (True, {8})):
+        recipe = Int4Recipe(max_bytes=10_000_000, eight_bits=may)
+        found = quantize_int4(copied(model), copied(model), texts[:8], table, recipe).grids
+        assert {grid.bits for grid in found.values()} == bits
+
+
 @pytest.mark.parametrize("max_bytes", [70_000, 90_000])
 def test_an_encoder_is_rounded_within_its_bytes(model: Any, texts: list[Ids], max_bytes: int) -> None:
     exact = vectors(model, texts)
     names = {one.name for one in found_matrices(model)}
     table = rounded_table(model, TABLE_GRID, np.eye(32, dtype=np.float32))
-    grids = quantize_int4(model, copied(model), texts, table, max_bytes).grids
+    grids = quantize_int4(model, copied(model), texts, table, Int4Recipe(max_bytes=max_bytes, eight_bits=True)).grids
     assert set(grids) == names
     room_to_pack = 15_000
     assert model.ByteSize() <= max_bytes - room_to_pack
@@ -290,4 +308,4 @@ def test_an_encoder_that_does_not_fit_is_refused(model: Any, texts: list[Ids]) -
     with pytest.raises(
         ExportError, match=r"^the matrices may take -?\d+ bytes, expected \d+ or more, .*raise max_bytes$"
     ):
-        quantize_int4(model, copied(model), texts, table, 20_000)
+        quantize_int4(model, copied(model), texts, table, Int4Recipe(max_bytes=20_000))

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from nestling.arrays import Floats, Ids
+from nestling.export.encoder.head import Head
 from nestling.export.errors import ExportError
-from nestling.export.quantize.onnx_graph import load_model, pool
 from nestling.export.recipe.training import OPTIMIZERS, CourseRecipe
 from nestling.export.train.distil import distil, risen
 from nestling.export.train.nest import layer_widths, nest, use
+from tiny import loaded
 
 COURSE = CourseRecipe(
     passages=40, steps=40, batch=8, optimizer="adamw", warmup=5, distance=10.0, states=5.0,
@@ -26,7 +27,7 @@ COURSE = CourseRecipe(
 
 @pytest.fixture
 def teacher(tiny: Path) -> Any:
-    return load_model(tiny / "weights")
+    return loaded(tiny / "weights").trunk
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def alone(encoder: Any, texts: list[Ids]) -> Floats:
     """The vectors that texts have one by one."""
     with torch.inference_mode():
         states = [encoder(input_ids=torch.from_numpy(ids[None])).last_hidden_state for ids in texts]
-        return np.concatenate([pool(one, "mean").numpy() for one in states])
+        return np.concatenate([Head(["mean"])(one).numpy() for one in states])
 
 
 def nearness(student: Any, teacher: Any, texts: list[Ids], width: str) -> float:

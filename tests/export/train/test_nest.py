@@ -10,19 +10,20 @@ import pytest
 import torch
 
 from nestling.arrays import Floats, Ids
+from nestling.export.encoder.head import Head
 from nestling.export.errors import ExportError
-from nestling.export.quantize.onnx_graph import load_model, pool
 from nestling.export.train.nest import layer_widths, nest, sliced, use
+from tiny import loaded
 
 
 @pytest.fixture
 def encoder(tiny: Path) -> Any:
-    return load_model(tiny / "weights")
+    return loaded(tiny / "weights").trunk
 
 
 def vectors(model: Any, texts: Sequence[Ids]) -> Floats:
     with torch.inference_mode():
-        rows = [pool(model(input_ids=torch.from_numpy(ids[None, :])).last_hidden_state, "mean")[0] for ids in texts]
+        rows = [Head(["mean"])(model(input_ids=torch.from_numpy(ids[None, :])).last_hidden_state)[0] for ids in texts]
     return np.stack([row.numpy() for row in rows])
 
 
