@@ -19,6 +19,7 @@ from .blocks import Blocks, compensated, pairs
 
 TABLE = "table"
 WORDS = "words"
+POSITIONS, PLACES = "positions", "places"
 
 # So many tokens are rounded at a time, each by itself: what it takes grows with their number.
 _ROWS = 1 << 16
@@ -27,7 +28,7 @@ _ROWS = 1 << 16
 def plain_embedding(model: Any, max_tokens: int) -> None:
     """Put the embedding as look-up, addition and layer norm in place of the fused one, and cut the positions.
 
-    The row of the only token type is added to the positions, which are stored in float16.
+    The row of the only token type is added to the positions.
 
     Raises:
         ExportError: the weights have fewer positions than `max_tokens`.
@@ -43,7 +44,7 @@ def plain_embedding(model: Any, max_tokens: int) -> None:
     rest = [_copied(node) for node in graph.node if not gone & set(node.output)]
     arrays = {
         TABLE: table,
-        "positions": (positions[:max_tokens] + kinds[0]).astype(np.float16),
+        POSITIONS: positions[:max_tokens] + kinds[0],
         "embedding.gain": gain,
         "embedding.shift": shift,
         "from": np.zeros(1, dtype=np.int64),
@@ -51,15 +52,33 @@ def plain_embedding(model: Any, max_tokens: int) -> None:
     nodes = [
         helper.make_node("Gather", [TABLE, "input_ids"], [WORDS], name=WORDS, axis=0),
         helper.make_node("Shape", ["input_ids"], ["tokens"], name="tokens", start=1, end=2),
-        helper.make_node("Slice", ["positions", "from", "tokens"], ["places"], name="places"),
-        helper.make_node("Cast", ["places"], ["places.float"], name="places.float", to=TensorProto.FLOAT),
-        helper.make_node("Add", [WORDS, "places.float"], ["embedded"], name="embedded"),
+        helper.make_node("Slice", [POSITIONS, "from", "tokens"], [PLACES], name=PLACES),
+        helper.make_node("Add", [WORDS, PLACES], ["embedded"], name="embedded"),
         helper.make_node(
             "LayerNormalization", ["embedded", "embedding.gain", "embedding.shift"], [fused.output[0]],
             name="embedding.norm", axis=-1, epsilon=epsilon,
         ),
     ]  # fmt: skip
     replace(model, nodes + rest, arrays)
+
+
+def half_positions(model: Any) -> None:
+    """Store the positions of a graph, if it has a table of them, in float16; they are added in float32 as before."""
+    found = [tensor for tensor in model.graph.initializer if tensor.name == POSITIONS]
+    if not found:
+        return
+    (tensor,) = found
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), POSITIONS))
+    whole = f"{PLACES}.float"
+    nodes = []
+    for node in model.graph.node:
+        for number, name in enumerate(node.input):
+            if name == PLACES:
+                node.input[number] = whole
+        nodes.append(node)
+        if node.name == PLACES:
+            nodes.append(helper.make_node("Cast", [PLACES], [whole], name=whole, to=TensorProto.FLOAT))
+    replace(model, nodes, {})
 
 
 def named_embedding(model: Any, table: Floats) -> None:

@@ -22,7 +22,7 @@ from ..steps import BuildSteps, Say
 from .activations import matrices, reach
 from .blocks import Blocks
 from .calibration import drawn_texts, own_texts
-from .embedding import compress_table, put_values, rounded_table
+from .embedding import compress_table, half_positions, put_values, rounded_table
 from .gradients import embedding_moments
 from .int4 import Rounded, quantize_int4
 from .int8 import quantize_int8
@@ -126,7 +126,7 @@ def _to_int8(recipe: Int8Recipe, fused: Mapping[str, Path], table: Blocks, texts
     """
     shared: dict[bytes, Floats] = {}
     for path in fused.values():
-        model = onnx.load(path)
+        model = _loaded(path)
         put_values(model, table)
         reached = _common(model, reach(model, texts), shared)
         model = quantize_int8(model, reached, recipe.weight_bits, recipe.outlier_ratio, recipe.float_ratio, folder)
@@ -147,13 +147,20 @@ def _to_int4(
     wider: Rounded | None = None
     for width, path in fused.items():
         say(f"int4 of {width}")
-        model = onnx.load(path)
+        model = _loaded(path)
         put_values(model, table)
-        wider = quantize_int4(model, onnx.load(path), texts, table, recipe, wider)
+        wider = quantize_int4(model, _loaded(path), texts, table, recipe, wider)
         _finish(model, folder / path.name)
     if wider is not None:
         grids = Counter(map(str, wider.grids.values()))
         say("; ".join(f"{count} matrices in {grid}" for grid, count in grids.items()))
+
+
+def _loaded(path: Path) -> Any:
+    """A float32 graph that is to be quantized."""
+    model = onnx.load(path)
+    half_positions(model)
+    return model
 
 
 def _finish(model: Any, path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 
 from ...arrays import Floats, Ids
@@ -17,7 +18,8 @@ from ...encoding.tokens import Tokens
 from ..encoder.sentence_encoder import SentenceEncoder, load_encoder
 from ..errors import ExportError
 from ..quantize.calibration import own_texts
-from ..quantize.onnx_graph import export_graph
+from ..quantize.embedding import half_positions
+from ..quantize.onnx_graph import export_graph, write
 from ..recipe.recipe import Recipe
 from ..recipe.training import WIDEST, WIDTHS, NestRecipe, StaticRecipe
 from ..source.architectures import ARCHITECTURES
@@ -145,6 +147,9 @@ def _look_up(
     def make(path: Path) -> None:
         graph = steps.folder / "source.onnx"
         export_graph(encoder, tokens.max_tokens, graph)
+        rounded = onnx.load(graph)
+        half_positions(rounded)
+        write(rounded, graph)
         first, last = seen[0][0][[0, -1]]
         single = vectors(graph, [np.array([first, id, last]) for id in range(tokens.highest_id + 1)])
         texts = [ids for course in seen for ids in course]

@@ -25,15 +25,16 @@ from nestling import Encoder
 from nestling.arrays import Floats, Ids
 from nestling.bundle.manifest import read_bundle
 from nestling.evaluate import read_collection
-from nestling.export.quantize.activations import ROTATION
+from nestling.export.encoder.sentence_encoder import load_encoder
 from nestling.export.quantize.calibration import own_texts
-from nestling.export.quantize.onnx_graph import export_graph, load_model, stored_rotation
+from nestling.export.quantize.onnx_graph import export_graph, stored_rotation
+from nestling.export.source.settings import read_settings
 from nestling.export.train.nest import important, prefix
 from nestling.export.train.targets import vectors
 
 from .vectors import document_texts
 
-POOLING, MAX_TOKENS = "mean", 256
+MAX_TOKENS = 256
 CUTS = {"cut s": "s", "cut m": "m", "cut l": "l"}
 PLANS = {"plan m, l": ("m", "l")}
 HALF = 3  # of the layers
@@ -68,7 +69,8 @@ def main() -> None:
 
 def cut(source: Path, width: str, texts: list[Ids], graph: Path) -> Callable[[list[Ids]], Floats]:
     """The teacher with the most important neurons of each layer alone, its vectors turned as the family's are."""
-    model = load_model(source)
+    encoder = load_encoder(source, read_settings(source))
+    model = encoder.trunk
     with torch.inference_mode():
         states = [model.embeddings(input_ids=torch.from_numpy(ids[None, :])) for ids in texts]
     for layer in model.encoder.layer:
@@ -76,12 +78,13 @@ def cut(source: Path, width: str, texts: list[Ids], graph: Path) -> Callable[[li
             middles = [layer.attention(state)[0] for state in states]
             hidden = [layer.intermediate(middle) for middle in middles]
             states = [layer.output(one, middle) for one, middle in zip(hidden, middles, strict=True)]
-        layer.intermediate.dense, layer.output.dense = prefix(layer, important(layer, hidden), width)
+        layer.intermediate.dense, layer.output.dense = prefix(
+            layer.intermediate.dense, layer.output.dense, important(layer.output.dense, hidden), width, gated=False
+        )
     bundle = read_bundle()
     rotation = stored_rotation(onnx.load(bundle.folder / bundle.variants[0].graph))
     assert rotation is not None
-    model.register_buffer(ROTATION, torch.from_numpy(rotation))
-    export_graph(model, POOLING, MAX_TOKENS, graph)
+    export_graph(encoder.rotated(model, rotation), MAX_TOKENS, graph)
     return lambda passages: vectors(graph, passages)
 
 

@@ -14,7 +14,7 @@ from nestling.arrays import Doubles as Values
 from nestling.arrays import Floats
 from nestling.bundle.manifest import Bundle
 from nestling.evaluate import MEASURES, Collection, ranking_measures
-from nestling.export.bundle.verify import turned
+from nestling.export.encoder.head import turned
 from nestling.export.quantize.onnx_graph import stored_rotation
 
 DEPTH = 100
