@@ -25,6 +25,7 @@ from .bundle.card import CARD, card
 from .bundle.install import put_in_place
 from .bundle.verify import (
     VerifyReport,
+    compare_exact,
     compared_texts,
     golden_texts,
     measured,
@@ -42,13 +43,14 @@ from .quantize.quantize import FLOAT32, exported, quantized
 from .recipe.parts import FolderSource
 from .recipe.recipe import PRECISIONS, Recipe
 from .recipe.recipe_text import text_for
+from .recipe.training import WIDEST
 from .source.fetch import fetch
 from .source.json_file import read_object
 from .source.readable import readable
 from .source.settings import CONFIG, TOKENIZER, Settings, read_settings, resolved, unused_prompts
 from .source.weights import model_files, require_affordable
 from .steps import BuildSteps, Say
-from .train.family import family
+from .train.family import family, require_family
 
 # The parts of a recipe that no step depends on.
 _INDECISIVE = {"path", "name", "precisions", "verify", "card"}
@@ -81,6 +83,7 @@ def build(
         ExportError: the recipe's source cannot be had, or the result falls short of what the recipe asks for.
     """
     chosen = _chosen(recipe, precisions)
+    _require_apart(recipe, output)
     work = _work_folder(recipe, work)
     if force:
         shutil.rmtree(work, ignore_errors=True)
@@ -97,6 +100,7 @@ def build(
     golden = golden_texts(tokens)
     vectors = reference(model.folder, model.settings, golden, "document")
     found = family(recipe, model.folder, model.settings, tokens, texts, tokenized, say)
+    compare_exact(found.models[WIDEST], tokens, compared, expected, found.rotation)
     fused = exported(found.models, found.space, tokens, tokenized, say)
     found = replace(found, models={})  # they are not needed any more, and may be large
     graphs = quantized(recipe, fused, tokens, texts, chosen, tokenized, say)
@@ -126,6 +130,11 @@ def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path, say: Say = lambda 
     work = _work_folder(recipe, work)
     work.mkdir(parents=True, exist_ok=True)
     model, texts = _prepared(recipe, work, say), compared_texts()
+    if model.settings.dim != bundle.dim:
+        raise ExportError(
+            f"{model.folder}: gives vectors of {model.settings.dim} numbers, the bundle's have {bundle.dim}; it is not "
+            "the model that the bundle was built of"
+        )
     rotation = stored_rotation(onnx.load(bundle.folder / bundle.variants[0].graph, load_external_data=True))
     return measured(bundle, recipe.verify, texts, _expected(model, texts, work, say), rotation)
 
@@ -154,6 +163,7 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
     if recipe.encoder.document_prefix is None:
         for name in unused_prompts(source):
             say(f"the model's prompt {name!r} is not used, as in sentence-transformers; give encoder.document_prefix")
+    require_family(recipe, settings)
     require_affordable(source / settings.trunk, say)
     return _Model(readable(source, settings.trunk, work / "readable"), settings, departures)
 
@@ -169,6 +179,16 @@ def _expected(model: _Model, texts: Mapping[Role, list[str]], work: Path, say: S
         )
         for role in ROLES
     }
+
+
+def _require_apart(recipe: Recipe, output: Path) -> None:
+    """Raise where a bundle would be written over the model that it is made of."""
+    if isinstance(recipe.source, FolderSource):
+        source, folder = (recipe.path.parent / recipe.source.path).resolve(), output.resolve()
+        if folder == source or (
+            source in folder.parents and any(folder == path.parent for path in model_files(source))
+        ):
+            raise ExportError(f"{output}: is the model's own folder; give another for the bundle with -o")
 
 
 def _chosen(recipe: Recipe, precisions: Sequence[str] | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import torch
 
 from ...arrays import Floats
 from ...bundle.manifest import ROLES, Bundle, Role
@@ -21,6 +22,7 @@ from ...encoding.encoder import Encoder
 from ...encoding.tokens import Tokens
 from ...errors import TruncationWarning
 from ..encoder.head import turned
+from ..encoder.sentence_encoder import SentenceEncoder
 from ..errors import ExportError
 from ..recipe.parts import VerifyRecipe
 from ..recipe.training import WIDEST
@@ -31,6 +33,7 @@ EXACT = VerifyRecipe(0.9999, 0.999, 0.9)
 GOLDEN_TEXTS = 64
 
 _QUERIES, _QUERY_CHARS = 128, 200
+_TRIED = 12
 _TOOLS = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "sentence-transformers", "tokenizers", "torch",
           "transformers")  # fmt: skip
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -83,6 +86,34 @@ def golden_texts(tokens: Tokens) -> list[str]:
     ordered = sorted((tokens.readable(text, "document") for text in sentences()), key=lambda text: (len(text), text))
     rows = np.linspace(0, len(ordered) - 1, GOLDEN_TEXTS).round().astype(int)
     return [ordered[row] for row in rows]
+
+
+def compare_exact(
+    encoder: SentenceEncoder,
+    tokens: Tokens,
+    texts: Mapping[Role, list[str]],
+    expected: Mapping[Role, Floats],
+    rotation: Floats | None,
+) -> None:
+    """Raise ExportError where an encoder in float32 gives other vectors than sentence-transformers, before any time is
+    spent on it.
+
+    Args:
+        texts, expected, rotation: as of `measured`.
+    """
+    for role in ROLES:
+        some = range(0, len(texts[role]), max(1, len(texts[role]) // _TRIED))
+        for row in some:
+            ids = tokens.ids(texts[role][row], role)[0]
+            with torch.inference_mode():
+                found = encoder(input_ids=torch.from_numpy(ids[None, :])).numpy()[0]
+            cosine = float(found @ turned(expected[role][row : row + 1], rotation)[0])
+            if not cosine > EXACT.min_cosine:
+                raise ExportError(
+                    f"as {role} the model gives another vector than sentence-transformers for "
+                    f"{texts[role][row][:40]!r} (cosine {cosine:.4f}); it has a setting that is not read, so no bundle "
+                    "was written"
+                )
 
 
 def compare(encoder: Encoder, texts: Mapping[Role, list[str]], expected: Mapping[Role, Floats]) -> VerifyReport:

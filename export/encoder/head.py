@@ -103,7 +103,9 @@ def _applied(layer: Layer, weights: Mapping[str, torch.Tensor], rows: torch.Tens
     if layer.kind == "cut":
         return rows[:, :, : layer.outputs]
     if layer.kind == "norm":
-        return torch.nn.functional.layer_norm(rows, rows.shape[2:], weights["norm.weight"], weights["norm.bias"])
+        return torch.nn.functional.layer_norm(
+            rows, tuple(weights["norm.weight"].shape), weights["norm.weight"], weights["norm.bias"]
+        )
     result: torch.Tensor = rows @ weights["linear.weight"].T
     if "linear.bias" in weights:
         result = result + weights["linear.bias"]

@@ -28,28 +28,29 @@ def reference(folder: Path, settings: Settings, texts: Sequence[str], role: Role
         (n, dim) float32, unit rows.
 
     Raises:
-        ExportError: sentence-transformers cannot load the folder.
+        ExportError: sentence-transformers cannot load or run the folder.
     """
-    model = _loaded(folder, settings)
-    encode = model.encode_query if role == "query" else model.encode_document
-    return np.asarray(
-        encode(list(texts), batch_size=1, normalize_embeddings=True, show_progress_bar=False), dtype=np.float32
-    )
+    try:
+        model = _loaded(folder, settings)
+        encode = model.encode_query if role == "query" else model.encode_document
+        found = encode(list(texts), batch_size=1, normalize_embeddings=True, show_progress_bar=False)
+    except Exception as error:  # it raises many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExportError(f"{folder}: sentence-transformers cannot run it ({reason})") from error
+    return np.asarray(found, dtype=np.float32)
 
 
 def _loaded(folder: Path, settings: Settings) -> Any:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # of weights that an encoder does not need
-    try:
-        model = SentenceTransformer(
-            str(folder),
-            device="cpu",
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"dtype": torch.float32},
-        )
-    except Exception as error:  # it raises many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"{folder}: sentence-transformers cannot load it ({reason})") from error
+    model = SentenceTransformer(
+        str(folder),
+        device="cpu",
+        local_files_only=True,
+        trust_remote_code=False,
+        model_kwargs={"dtype": torch.float32},
+    )
+    if model.tokenizer.pad_token is None:  # it is asked for one, though a single text is not padded
+        model.tokenizer.pad_token = model.tokenizer.eos_token or model.tokenizer.unk_token
     prefixes = {"query": settings.query_prefix, "document": settings.document_prefix}
     for role in ROLES:
         if model.prompts.get(role, "") != prefixes[role]:

@@ -45,7 +45,7 @@ def export_graph(encoder: SentenceEncoder, max_tokens: int, path: Path) -> None:
         path: the graph to write, in float32.
 
     Raises:
-        ExportError: the graph gives other vectors than the encoder.
+        ExportError: the model cannot be exported, or its graph gives other vectors.
     """
     raw = path.with_suffix(".raw.onnx")
     config = encoder.trunk.config
@@ -53,6 +53,9 @@ def export_graph(encoder: SentenceEncoder, max_tokens: int, path: Path) -> None:
     encoder.trunk.add_module(_HEAD, encoder.head)  # so that its arrays are stored as the trunk's are
     try:
         export(encoder.trunk, _config(encoder.head)(config, task="feature-extraction"), raw, opset=OPSET)
+    except Exception as error:  # torch and optimum raise many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExportError(f"the model cannot be exported ({reason})") from error
     finally:
         delattr(encoder.trunk, _HEAD)
     finished = _fused(raw, config, encoder.bert_embedding)

@@ -7,8 +7,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import ExportError
 from .parts import FolderSource, HubSource, Source
 from .recipe import Recipe
+from .recipe_file import parsed_recipe
 
 _PATH = re.compile(r"^(\[source\][^\[]*?^path\s*=\s*)(\"[^\"\n]*\"|'[^'\n]*')", re.MULTILINE)
 _NAME = re.compile(r"[^\w.-]+")
@@ -75,9 +77,15 @@ def text_for(recipe: Recipe, folder: Path) -> str:
     if not isinstance(recipe.source, FolderSource) or folder.resolve() == own or Path(recipe.source.path).is_absolute():
         return text
     whole = _text((own / recipe.source.path).resolve().as_posix())
-    return _PATH.sub(lambda match: match[1] + whole, text, count=1)
+    found = _PATH.sub(lambda match: match[1] + whole, text, count=1)
+    source = parsed_recipe(found, recipe.path).source
+    if not isinstance(source, FolderSource) or not Path(source.path).is_absolute():
+        raise ExportError(
+            f"{recipe.path}: names its source in a way that cannot be made whole; write it as [source] path"
+        )
+    return found
 
 
 def _text(value: object) -> str:
     """A value as TOML: what JSON writes of texts, numbers and lists of them is TOML as well."""
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

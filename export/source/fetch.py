@@ -152,5 +152,8 @@ def _twice(source: HubSource) -> list[str]:
     """Weights in torch's own format, where the same are there as safetensors."""
     from huggingface_hub import HfApi
 
-    files = HfApi().list_repo_files(source.id, revision=source.revision)
+    try:
+        files = HfApi().list_repo_files(source.id, revision=source.revision)
+    except Exception:  # without a network there may be a copy
+        return []
     return ["*.bin"] if any(name.endswith(".safetensors") for name in files) else []

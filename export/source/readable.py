@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import ExportError
 from .json_file import read_list, read_object
 from .settings import CONFIG, MODULES, TOKENIZER
+from .weights import model_files
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
@@ -49,13 +50,10 @@ def readable(source: Path, trunk: str, folder: Path) -> Path:
     if not changed:
         return source
     shutil.rmtree(folder, ignore_errors=True)
-    for path in sorted(source.rglob("*")):
+    for path in model_files(source):
         target = folder / path.relative_to(source)
-        if path.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _link(path, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link(path, target)
     for name, values in changed.items():
         (folder / name).unlink(missing_ok=True)
         (folder / name).write_text(json.dumps(values, indent=2))

@@ -32,6 +32,10 @@ _OLD_POOLINGS = {
 }
 _MODULE_CONFIGS = ("sentence_bert_config.json", "sentence_roberta_config.json", "sentence_distilbert_config.json",
                    "sentence_camembert_config.json", "sentence_xlm-roberta_config.json")  # fmt: skip
+# What sentence-transformers hands on to transformers: some of it makes another model of the same files.
+_HANDED_ON = ("model_args", "model_kwargs", "config_args", "config_kwargs", "tokenizer_args", "processor_kwargs",
+              "processing_kwargs")  # fmt: skip
+_HARMLESS = {"attn_implementation", "torch_dtype", "dtype", "add_pooling_layer", "trust_remote_code", "use_fast"}
 _PACKAGE = "sentence_transformers."
 _WITHOUT_EFFECT = ("Dropout",)
 
@@ -64,7 +68,7 @@ class Settings:
     query_prefix: str
     document_prefix: str
     lower_case: bool
-    stated: frozenset[str]
+    stated: tuple[str, ...]
 
     @property
     def architecture(self) -> Architecture:
@@ -118,7 +122,7 @@ def read_settings(folder: Path) -> Settings:
         query_prefix=query,
         document_prefix=document,
         lower_case=module.get("do_lower_case") is True,
-        stated=frozenset(stated | prompts_stated),
+        stated=tuple(sorted(stated | prompts_stated)),
     )
 
 
@@ -188,11 +192,11 @@ def _known_type(path: Path, config: dict[str, Any]) -> str:
     kind, remote = config.get("model_type"), config.get("auto_map")
     if isinstance(remote, dict) and "AutoModel" in remote:
         raise ExportError(f"{path}: the architecture {kind} needs code from the model's repository, which is never run")
-    if kind not in ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise ExportError(f"{path}: the architecture {kind!r} is not known, expected {', '.join(ARCHITECTURES)}")
     if config.get("is_decoder") is True or config.get("is_encoder_decoder") is True:
         raise ExportError(f"{path}: is of a decoder, expected an encoder of texts")
-    return str(kind)
+    return kind
 
 
 def _size(path: Path, config: dict[str, Any]) -> int:
@@ -246,6 +250,8 @@ def _prompts(folder: Path, values: dict[str, Any]) -> tuple[str, str, set[str]]:
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values() if text is not None):
         raise ExportError(f"{folder}: prompts is {prompts!r}, expected texts by name")
     prompts = {name: text for name, text in prompts.items() if text is not None}
+    if strange := [text for text in prompts.values() if any("\ud800" <= character <= "\udfff" for character in text)]:
+        raise ExportError(f"{folder}: has the prompt {strange[0]!r}, expected text without lone surrogates")
     stated = {f"{role}_prefix" for role in ("query", "document") if prompts.get(role)}
     return prompts.get("query", ""), prompts.get("document", ""), stated
 
@@ -264,6 +270,12 @@ def _module_config(trunk: Path) -> dict[str, Any]:
     for name in _MODULE_CONFIGS:
         if values := read_object(trunk / name):
             break
+    for key in _HANDED_ON:
+        handed = values.get(key) or {}
+        if not isinstance(handed, dict) or handed.keys() - _HARMLESS:
+            raise ExportError(
+                f"{trunk}: hands on {key} {handed!r}, which is not read; put it into the model's own files"
+            )
     modality = values.get("modality_config")
     if isinstance(modality, dict) and "text" not in modality:
         raise ExportError(f"{trunk}: reads {', '.join(modality)}, expected text")
@@ -280,4 +292,4 @@ def _longest(trunk: Path, module: dict[str, Any], positions: int) -> tuple[int, 
     if told is not None and (not isinstance(told, (int, float)) or told < 8):
         raise ExportError(f"{trunk}: reads {told!r} tokens of a text, expected 8 or more")
     own = [int(told)] if told is not None and told <= positions else []
-    return min([*own, positions, _MOST_TOKENS]), asked is not None
+    return min([*own, positions, _MOST_TOKENS]), asked is not None or bool(own)

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 
 from ..errors import ExportError
 from ..steps import Say
-from .json_file import read_object
+from .json_file import read_list, read_object
 
 SAFE, TORCH = "model.safetensors", "pytorch_model.bin"
 _INDEX = ".index.json"
-_SMALL_FILES = ("*.json", "*.txt", "*.model")
+_OWN_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin")
 # A graph with all its weights in it is one message of protocol buffers, which may have 2 GB.
 _MOST_WEIGHTS = 480_000_000
 _BYTES_A_WEIGHT = 28
@@ -89,9 +89,12 @@ def require_affordable(folder: Path, say: Say) -> None:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """All files of a model that decide what it is, in order: its weights, tokenizer and settings."""
-    names = (*_SMALL_FILES, SAFE, TORCH, "model-*.safetensors", "pytorch_model-*.bin")
-    return sorted({path for name in names for path in folder.rglob(name) if path.is_file()})
+    """All files of a model that decide what it is, in order: weights, tokenizer and settings, in its own folder and
+    those of its modules."""
+    entries = read_list(folder / "modules.json")
+    paths = [entry.get("path") for entry in entries if isinstance(entry, dict)]
+    folders = {folder, *(folder / path for path in paths if isinstance(path, str))}
+    return sorted({path for one in folders for name in _OWN_FILES for path in one.glob(name) if path.is_file()})
 
 
 def read_weights(folder: Path) -> dict[str, Any]:

@@ -63,15 +63,12 @@ def family(
         work: where steps are kept.
 
     Raises:
-        ExportError: a text file is not there or another than the recipe pins, or the recipe has a dim or a rank that
-            the source has not, or a family of the source's kind cannot be made, or what an earlier build left is not
+        ExportError: a text file is not there or another than the recipe pins, or what an earlier build left is not
             whole.
     """
     encoder = load_encoder(source, settings)
     if recipe.nest is None or recipe.texts is None:
         return Family({WIDEST: encoder}, None, None, tensors_hash({WIDEST: encoder.weights()}))
-    _check_nests(recipe, settings)
-    _check_sizes(recipe, recipe.nest, settings.dim)
     own = [tokens.ids(text, "document")[0] for text in own_texts()]
     drawn = [
         passages(recipe.texts, texts, course.passages, tokens, work, say, course=number)
@@ -116,8 +113,11 @@ def _require_same(source: Any, rebuilt: Any, texts: Sequence[Ids]) -> None:
             raise ExportError("the source made anew of its weights gives other states; a family cannot be made of it")
 
 
-def _check_nests(recipe: Recipe, settings: Settings) -> None:
-    """Raise where a family cannot be made of the source."""
+def require_family(recipe: Recipe, settings: Settings) -> None:
+    """Raise ExportError where a recipe asks for a family that cannot be made of the source."""
+    if recipe.nest is None:
+        return
+    _check_sizes(recipe, recipe.nest, settings.dim)
     if not settings.architecture.nests:
         known = ", ".join(name for name, kind in ARCHITECTURES.items() if kind.nests)
         raise ExportError(f"{recipe.path}: has [nest], which {settings.model_type} is not made for; only {known} are")

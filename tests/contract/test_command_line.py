@@ -105,6 +105,31 @@ def test_prompts_and_length_are_the_models_own(weights: Path, tmp_path: Path) ->
     assert near(weights, encoder) > 0.9999
 
 
+def test_layers_behind_the_pooling_are_those_of_sentence_transformers(weights: Path, tmp_path: Path) -> None:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Dense, LayerNorm, Normalize, Pooling, Transformer
+
+    torch.manual_seed(1)
+    norm = LayerNorm(32)
+    norm.norm.weight.data += torch.randn(32) / 4
+    dense = Dense(32, 20, bias=False, activation_function=torch.nn.GELU())
+    whole = SentenceTransformer(
+        modules=[Transformer(str(weights)), Pooling(32), Normalize(), norm, dense], device="cpu"
+    )
+    whole.save(str(tmp_path / "model"), create_model_card=False)
+    encoder = float_vectors(tmp_path / "model", tmp_path / "b")
+    assert encoder.dim == 20
+    assert near(tmp_path / "model", encoder) > 0.9999
+
+
+def test_a_bundle_is_not_written_over_its_model(weights: Path) -> None:
+    before = {path.name: path.read_bytes() for path in weights.iterdir() if path.is_file()}
+    result = run("build", weights, "-o", weights, "--work", weights.parent / "work")
+    assert f"{weights}: is the model's own folder; give another for the bundle with -o" in str(result.exception)
+    assert {path.name: path.read_bytes() for path in weights.iterdir() if path.is_file()} == before
+
+
 def test_weights_of_other_kinds_are_read(weights: Path, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file

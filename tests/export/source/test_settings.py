@@ -51,7 +51,7 @@ def test_old_and_new_keys_of_a_pooling_are_read(tmp_path: Path, pooling: Any, ex
 
 def test_a_plain_transformers_model_is_its_mean(tmp_path: Path) -> None:
     found = read_settings(model(tmp_path))
-    assert (found.pooling, found.dim, found.max_tokens, found.stated) == (("mean",), 32, 64, frozenset())
+    assert (found.pooling, found.dim, found.max_tokens, found.stated) == (("mean",), 32, 64, ())
 
 
 def test_modules_may_lie_in_folders_of_their_own(tmp_path: Path) -> None:
@@ -122,6 +122,17 @@ def test_lower_case_is_read(tmp_path: Path) -> None:
         (BERT, {"config_sentence_transformers": {"prompts": ["q"]}}, "prompts is ['q'], expected texts by name"),
         (BERT, {"sentence_bert_config": {"max_seq_length": 2}}, "reads 2 tokens of a text, expected 8 or more"),
         (BERT, {"tokenizer_config": {"truncation_side": "left"}}, "keeps the end of a long text (truncation_side)"),
+        ({**BERT, "model_type": ["bert"]}, {}, "the architecture ['bert'] is not known, expected bert"),
+        (
+            BERT,
+            {"sentence_bert_config": {"config_args": {"num_hidden_layers": 1}}},
+            "hands on config_args {'num_hidden_",
+        ),
+        (
+            BERT,
+            {"config_sentence_transformers": {"prompts": {"query": "\ud800"}}},
+            "has the prompt '\\ud800', expected",
+        ),
         (BERT, {"sentence_bert_config": {"modality_config": {"image": {}}}}, "reads image, expected text"),
     ],
 )
