@@ -187,7 +187,7 @@ def broken(weights: Path, kind: str) -> None:
         ("code in a .bin", "weights"),
         ("no weights", "has no weights; expected model.safetensors or pytorch_model.bin"),
         ("damaged weights", "is no safetensors file"),
-        ("another size", "transformers cannot load it"),
+        ("another size", "sentence-transformers cannot run it"),
         ("too few layers", "the weights lack encoder.layer.2"),
         ("no tokenizer", "tokenizer"),
         ("code", "the module modeling.Own is code of the model's own, which is never run"),
