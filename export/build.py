@@ -44,7 +44,7 @@ from .recipe.parts import FolderSource
 from .recipe.recipe import PRECISIONS, Recipe
 from .recipe.recipe_text import text_for
 from .recipe.training import WIDEST
-from .source.fetch import fetch
+from .source.fetch import fetch, local_folder
 from .source.json_file import read_object
 from .source.readable import readable
 from .source.settings import CONFIG, TOKENIZER, Settings, read_settings, resolved, unused_prompts
@@ -184,7 +184,7 @@ def _expected(model: _Model, texts: Mapping[Role, list[str]], work: Path, say: S
 def _require_apart(recipe: Recipe, output: Path) -> None:
     """Raise where a bundle would be written over the model that it is made of."""
     if isinstance(recipe.source, FolderSource):
-        source, folder = (recipe.path.parent / recipe.source.path).resolve(), output.resolve()
+        source, folder = local_folder(recipe, recipe.source), output.resolve()
         if folder == source or (
             source in folder.parents and any(folder == path.parent for path in model_files(source))
         ):
@@ -192,7 +192,7 @@ def _require_apart(recipe: Recipe, output: Path) -> None:
 
 
 def _chosen(recipe: Recipe, precisions: Sequence[str] | None) -> tuple[str, ...]:
-    """The precisions to build, the default first; raises for one that the recipe does not describe."""
+    """The precisions to build, the default first; raises for one that there is not."""
     known = (*PRECISIONS, FLOAT32)
     chosen = recipe.precisions if precisions is None else tuple(dict.fromkeys(precisions))
     if strange := [name for name in chosen if name not in known]:
@@ -208,7 +208,7 @@ def _work_folder(recipe: Recipe, work: Path) -> Path:
     decisive = [repr(getattr(recipe, part.name)) for part in fields(Recipe) if part.name not in _INDECISIVE]
     parts = [*decisive, *own_texts(), *sentences(), *tool_versions().values()]
     if isinstance(recipe.source, FolderSource):
-        source = (recipe.path.parent / recipe.source.path).resolve()
+        source = local_folder(recipe, recipe.source)
         parts += [f"{path.relative_to(source)} {hash_file(path)}" for path in model_files(source)]
     return work / f"{recipe.name}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
 

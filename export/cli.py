@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -70,7 +71,7 @@ def build(
         described = tuple(name for name in PRECISIONS if name in (chosen or PRECISIONS[:1]))
         text = recipe_for(model, described)
         recipe = parsed_recipe(text, work / "recipe.toml")
-        recipe = parsed_recipe(text, work / f"{recipe.name}.toml")
+        recipe = replace(recipe, path=work / f"{recipe.name}.toml")
         output = output or Path(f"{recipe.name}-bundle")
         work.mkdir(parents=True, exist_ok=True)
         recipe.path.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ from transformers import logging
 
 from ...arrays import Floats
 from ...bundle.manifest import ROLES, Role
-from ..errors import ExportError
+from ..errors import ExportError, first_line
 from ..source.settings import Settings
 
 
@@ -35,8 +35,7 @@ def reference(folder: Path, settings: Settings, texts: Sequence[str], role: Role
         encode = model.encode_query if role == "query" else model.encode_document
         found = encode(list(texts), batch_size=1, normalize_embeddings=True, show_progress_bar=False)
     except Exception as error:  # it raises many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"{folder}: sentence-transformers cannot run it ({reason})") from error
+        raise ExportError(f"{folder}: sentence-transformers cannot run it ({first_line(error)})") from error
     return np.asarray(found, dtype=np.float32)
 
 

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModel, logging
 
 from ...arrays import Floats
-from ..errors import ExportError
+from ..errors import ExportError, first_line
 from ..source.settings import Settings
 from .head import Head, read_head
 
@@ -73,7 +73,7 @@ def load_encoder(folder: Path, settings: Settings) -> SentenceEncoder:
             **left_out,
         )
     except Exception as error:  # transformers and torch raise many kinds
-        raise ExportError(f"{where}: transformers cannot load it ({_first_line(error)})") from error
+        raise ExportError(f"{where}: transformers cannot load it ({first_line(error)})") from error
     if missing := sorted(found["missing_keys"]):
         raise ExportError(
             f"{where}: the weights lack {', '.join(missing[:_SHOWN])}{' and others' if missing[_SHOWN:] else ''}, "
@@ -82,8 +82,3 @@ def load_encoder(folder: Path, settings: Settings) -> SentenceEncoder:
     trunk.config.use_cache = False
     plain = getattr(trunk.config, "position_embedding_type", "absolute") == "absolute"
     return SentenceEncoder(trunk.eval(), read_head(folder, settings), architecture.bert_embedding and plain)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

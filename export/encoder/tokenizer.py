@@ -8,7 +8,7 @@ from typing import Any
 from tokenizers import Tokenizer, normalizers
 from transformers import AutoTokenizer
 
-from ..errors import ExportError
+from ..errors import ExportError, first_line
 from ..source.settings import Settings
 
 
@@ -21,7 +21,7 @@ def write_tokenizer(folder: Path, settings: Settings, path: Path) -> None:
     Raises:
         ExportError: there is no tokenizer, or none that the runtime's library can run.
     """
-    tokenizer = fast_tokenizer(folder / settings.trunk)
+    tokenizer = _fast_tokenizer(folder / settings.trunk)
     copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     copy.no_padding()
     copy.no_truncation()
@@ -31,15 +31,14 @@ def write_tokenizer(folder: Path, settings: Settings, path: Path) -> None:
     copy.save(str(path), pretty=False)
 
 
-def fast_tokenizer(folder: Path) -> Any:
+def _fast_tokenizer(folder: Path) -> Any:
     """The tokenizer of a transformer's folder as transformers gives it, one that the tokenizers library runs."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]
             folder, local_files_only=True, trust_remote_code=False, use_fast=True
         )
     except Exception as error:  # transformers raises many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"{folder}: has no tokenizer that transformers can load ({reason})") from error
+        raise ExportError(f"{folder}: has no tokenizer that transformers can load ({first_line(error)})") from error
     if not tokenizer.is_fast:
         raise ExportError(f"{folder}: {type(tokenizer).__name__} has no fast form, which the runtime needs")
     return tokenizer

@@ -97,10 +97,10 @@ def paired_moments(exact: Any, rounded: Any, before: Flow, name: str, keep: bool
 def follows(model: Any, start: str, name: str) -> bool:
     """Whether an activation depends on the texts only through another."""
     inputs = {value.name for value in model.graph.input}
-    return start != name and not inputs & _needed(model, start, name)[1]
+    return start != name and not inputs & needed(model, start, name)[1]
 
 
-def _needed(model: Any, start: str, name: str) -> tuple[list[Any], set[str]]:
+def needed(model: Any, start: str, name: str) -> tuple[list[Any], set[str]]:
     """The nodes, in order, that lead from one value to another, and what they are not given by each other."""
     made_by = {output: index for index, node in enumerate(model.graph.node) for output in node.output}
     needed: set[int] = set()
@@ -119,7 +119,7 @@ def _needed(model: Any, start: str, name: str) -> tuple[list[Any], set[str]]:
 
 def _part(model: Any, start: str, name: str) -> Any:
     """The part of a model from one value to another, as a model."""
-    nodes, given = _needed(model, start, name)
+    nodes, given = needed(model, start, name)
     stored = [tensor for tensor in model.graph.initializer if tensor.name in given]
     inputs = [value for value in model.graph.input if value.name == start]
     inputs = inputs or [helper.make_tensor_value_info(start, onnx.TensorProto.FLOAT, [1, None, None])]

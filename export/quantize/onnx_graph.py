@@ -24,7 +24,8 @@ from optimum.utils import NormalizedTextConfig
 from ...arrays import Floats
 from ..encoder.head import ROTATION, Head
 from ..encoder.sentence_encoder import SentenceEncoder
-from ..errors import ExportError
+from ..errors import ExportError, first_line
+from .activations import needed
 from .embedding import named_embedding, plain_embedding, replace
 
 OPSET = 17
@@ -54,8 +55,7 @@ def export_graph(encoder: SentenceEncoder, max_tokens: int, path: Path) -> None:
     try:
         export(encoder.trunk, _config(encoder.head)(config, task="feature-extraction"), raw, opset=OPSET)
     except Exception as error:  # torch and optimum raise many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"the model cannot be exported ({reason})") from error
+        raise ExportError(f"the model cannot be exported ({first_line(error)})") from error
     finally:
         delattr(encoder.trunk, _HEAD)
     finished = _fused(raw, config, encoder.bert_embedding)
@@ -91,20 +91,11 @@ def _fused(raw: Path, config: Any, bert_embedding: bool) -> Any:
 
 
 def _without_masks(model: Any) -> None:
-    """Take the mask from fused attention: there is no padding."""
-    nodes = []
+    """Take the mask from fused attention, with all that made it: there is no padding."""
     for node in model.graph.node:
         if node.op_type == "Attention":
             del node.input[3:]
-        nodes.append(node)
-    read = {name for node in nodes for name in node.input} | {value.name for value in model.graph.output}
-    while True:
-        kept = [node for node in nodes if read & set(node.output)]
-        if len(kept) == len(nodes):
-            break
-        nodes = kept
-        read = {name for node in nodes for name in node.input} | {value.name for value in model.graph.output}
-    replace(model, nodes, {})
+    replace(model, needed(model, "input_ids", "vector")[0], {})
 
 
 def _require_same(encoder: SentenceEncoder, path: Path, max_tokens: int) -> None:

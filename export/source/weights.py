@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from ..errors import ExportError
+from ..errors import ExportError, first_line
 from ..steps import Say
 from .json_file import read_list, read_object
 
@@ -109,5 +109,5 @@ def read_weights(folder: Path) -> dict[str, Any]:
             safe = path.suffix == ".safetensors"
             values |= load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # safetensors and pickle raise many kinds
-            raise ExportError(f"{path}: holds no plain tensors ({str(error).splitlines()[0]})") from error
+            raise ExportError(f"{path}: holds no plain tensors ({first_line(error)})") from error
     return {name: value.float() for name, value in values.items()}

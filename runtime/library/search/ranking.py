@@ -137,9 +137,10 @@ def _with_cosines(
     rescored = None if question.exact else depth * _CANDIDATES_A_ROW
     k = min(depth, len(cache.keys))
     segment = flat.Segment(cache.keys, lambda width: cache.blocks, cache.bits.__getitem__, fetch_fine, mask)
-    nearest = dict(flat.search(padded(question.vector), [segment], k, rescored)[0])
+    vector = padded(question.vector)
+    nearest = dict(flat.search(vector, [segment], k, rescored)[0])
     missing = np.array(sorted(bm25.keys() - nearest.keys()), dtype=np.int64)
-    cosine = flat.rescore(padded(question.vector)[0], np.searchsorted(cache.keys, missing), fetch_fine)
+    cosine = flat.rescore(vector[0], np.searchsorted(cache.keys, missing), fetch_fine)
     keys = np.array(sorted(nearest.keys() | bm25.keys()), dtype=np.int64)
     cosines = {**nearest, **dict(zip(missing.tolist(), cosine.tolist(), strict=True))}
     return Scores(keys, _values(cosines, keys), _values(bm25, keys), np.isin(keys, list(nearest)))

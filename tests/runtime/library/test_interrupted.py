@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import sqlite3
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 import nestling.forked
+from interrupts import interrupted
 from nestling import Document, Encoder, Library, Report
 
 OTTER = Document("otter", "The otter dives for a fish.")
@@ -95,18 +95,9 @@ def test_a_check_that_is_interrupted_is_ended_and_finds_no_damage(library: Libra
     begin = time.perf_counter()
     assert library.problems() == []
     longest = time.perf_counter() - begin
-    moments, interrupted = random.Random(0), 0
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        for _ in range(40):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, longest))
-                assert library.problems() == []
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except KeyboardInterrupt:
-                interrupted += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert interrupted > 10
+
+    def check() -> None:
+        assert library.problems() == []
+
+    assert sum(interrupted(check, longest, times=40)) > 10
     assert library.problems() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from members import changed
 from nestling import Document
 from nestling.document import Skip
 from nestling.readers import read_here
@@ -38,18 +38,6 @@ def book(path: Path, cells: dict[str, tuple[Any, str]]) -> Path:
         made.active[place].number_format = code
     made.save(path)
     return path
-
-
-def changed(path: Path, copy: Path, part: str, pattern: bytes, by: bytes) -> Path:
-    """A copy of a file, with something in one of its parts changed."""
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name == part:
-                data, count = re.subn(pattern, by, data)
-                assert count
-            new.writestr(name, data)
-    return copy
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from letters import FROM, HEADERS, HTML, PICTURE, PLAIN, attached, mixed, read, text
 
+from letters import FROM, HEADERS, HTML, PICTURE, PLAIN, attached, mixed, read, text
 from nestling import Library
 from nestling.document import Document, Skip, Value
 from nestling.encoding.encoder import Encoder

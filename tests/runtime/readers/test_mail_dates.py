@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from letters import FROM, HEADERS, read
 
 TEN, NINE, EIGHT = "2024-01-02T10:00:00Z", "2024-01-02T09:00:00Z", "2024-01-02T08:00:00Z"

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from letters import FROM, HEADERS, attached, mixed, read, text
 
 FOOTER = "_______________\nward mailing list\nUnsubscribe: https://example.org/?id=20\n"

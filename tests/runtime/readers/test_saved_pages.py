@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from letters import HEADERS, attached, mixed, read, text
 
 PAGE = (

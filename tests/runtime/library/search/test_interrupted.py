@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from interrupts import interrupted
 from nestling import Document, Encoder, Library
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timer signals")
@@ -20,19 +20,13 @@ def test_searches_that_were_interrupted_anywhere_leave_the_next_one_whole(tmp_pa
     begin = time.perf_counter()
     expected = library.search("owls at night", k=40, mode="lexical", where={"none": ("exists", False)})
     longest = time.perf_counter() - begin
-    moments, interrupted = random.Random(0), 0
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        for _ in range(150):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, longest))
-                library.search("owls at night", k=40, mode="lexical", where={"none": ("exists", False)})
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except KeyboardInterrupt:
-                interrupted += 1
-            assert library.search("owls at night", k=40, mode="lexical") == expected
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        library.close()
-    assert interrupted > 30
+    count = 0
+
+    def search() -> None:
+        library.search("owls at night", k=40, mode="lexical", where={"none": ("exists", False)})
+
+    for was in interrupted(search, longest, times=150):
+        count += was
+        assert library.search("owls at night", k=40, mode="lexical") == expected
+    library.close()
+    assert count > 30
