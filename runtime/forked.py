@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Condition, RLock, local
+from threading import Lock, RLock, local
 from types import TracebackType
 
 from .errors import LibraryError
+
+# Seconds between two looks at whether a fork is over, or may begin.
+_AGAIN = 0.001
 
 
 class OwnLock:
@@ -57,7 +61,9 @@ class OwnLock:
 class Quiet:
     """What no thread may be at as the process is forked: locks that are held in a library below stay held in the copy.
 
-    A fork waits for what is under way in other threads, and what begins meanwhile waits for the fork.
+    A fork waits for what is under way in other threads, and what begins meanwhile waits for the fork. Both look again
+    and again, which is seldom: a lock of threading's own that wakes who waits, as Condition, is entered by lines of
+    Python, and an interrupt between them would leave it taken, see `OwnLock.own`.
 
     Args:
         seconds: a fork waits for at the most.
@@ -66,7 +72,7 @@ class Quiet:
     def __init__(self, seconds: float = 10.0) -> None:
         self._seconds = seconds
         self._own = local()
-        self._changed = Condition()
+        self._lock = Lock()
         self._forking = False
         self._at_work = 0
         if hasattr(os, "register_at_fork"):
@@ -75,30 +81,36 @@ class Quiet:
     def __enter__(self) -> None:
         depth = getattr(self._own, "depth", 0)
         if not depth:
-            with self._changed:
-                self._changed.wait_for(lambda: not self._forking)
-                self._at_work += 1
+            while not self._begun():
+                time.sleep(_AGAIN)
         self._own.depth = depth + 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         depth = self._own.depth = max(getattr(self._own, "depth", 0) - 1, 0)  # another thread may end what one began
         if not depth:
-            with self._changed:
+            with self._lock:
                 self._at_work = max(self._at_work - 1, 0)
-                self._changed.notify_all()
+
+    def _begun(self) -> bool:
+        """Count this thread as at work, unless the process is being forked."""
+        with self._lock:
+            if not self._forking:
+                self._at_work += 1
+            return not self._forking
 
     def _close(self) -> None:
         own = 1 if getattr(self._own, "depth", 0) else 0
-        with self._changed:
+        with self._lock:
             self._forking = True
-            self._changed.wait_for(lambda: self._at_work <= own, self._seconds)
+        end = time.monotonic() + self._seconds
+        while self._at_work > own and time.monotonic() < end:
+            time.sleep(_AGAIN)
 
     def _open(self) -> None:
-        with self._changed:
+        with self._lock:
             self._forking = False
-            self._changed.notify_all()
 
     def _fresh(self) -> None:
-        self._changed = Condition()
+        self._lock = Lock()
         self._forking = False
         self._at_work = 1 if getattr(self._own, "depth", 0) else 0

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nestling import Document, Encoder, Index, Library
-from nestling.forked import OwnLock
+from nestling.forked import OwnLock, Quiet
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 CHILDREN = 4
@@ -176,3 +178,39 @@ def test_a_lock_is_that_of_its_process() -> None:
         )
     assert lock.acquire(timeout=1)
     lock.release()
+
+
+def within(quiet: Quiet) -> None:
+    with quiet:
+        pass
+
+
+def test_an_interrupt_anywhere_keeps_no_other_thread_from_work() -> None:
+    """Wherever Ctrl-C comes as a function begins or ends, those of Python's own locks among them."""
+    at, whole = 0, False
+    while not whole:
+        quiet, events = Quiet(seconds=0.1), 0
+
+        def trace(frame: FrameType, event: str, _: Any, at: int = at) -> Any:
+            nonlocal events
+            if Path(frame.f_code.co_filename).name not in ("forked.py", "threading.py"):
+                return None
+            if event in ("call", "return"):
+                events += 1
+                if events == at + 1:
+                    raise KeyboardInterrupt
+            return trace
+
+        try:
+            sys.settrace(trace)
+            within(quiet)
+            whole = True
+        except KeyboardInterrupt:
+            at += 1
+        finally:
+            sys.settrace(None)
+        other = threading.Thread(target=within, args=(quiet,), daemon=True)
+        other.start()
+        other.join(5)
+        assert not other.is_alive()
+    assert at >= 6
