@@ -19,7 +19,7 @@ from ..arrays import Floats
 from ..bundle.manifest import MANIFEST, ROLES, Bundle, Role, read_bundle
 from ..bundle.quality import REPORT
 from ..disk import hash_file
-from ..encoding.tokens import Tokens
+from ..encoding.tokens import LEAST_ROOM, Tokens
 from .bundle.assemble import put_files, put_golden, put_manifest
 from .bundle.card import CARD, card
 from .bundle.install import put_in_place
@@ -33,17 +33,18 @@ from .bundle.verify import (
     sentences,
     tool_versions,
 )
+from .encoder.from_graph import model_of_graph
 from .encoder.head import turned
 from .encoder.reference import reference
+from .encoder.sentence_encoder import load_encoder
 from .encoder.tokenizer import write_tokenizer
 from .errors import ExportError
-from .quantize.calibration import own_texts
+from .quantize.calibration import own_texts, require_texts
 from .quantize.onnx_graph import stored_rotation
 from .quantize.quantize import FLOAT32, exported, quantized
-from .recipe.parts import FolderSource
+from .recipe.parts import OnnxSource, local
 from .recipe.recipe import PRECISIONS, Recipe
 from .recipe.recipe_text import text_for
-from .recipe.training import WIDEST
 from .source.fetch import fetch, local_folder
 from .source.json_file import read_object
 from .source.readable import readable
@@ -83,25 +84,29 @@ def build(
         ExportError: the recipe's source cannot be had, or the result falls short of what the recipe asks for.
     """
     chosen = _chosen(recipe, precisions)
-    _require_apart(recipe, output)
+    texts = texts or recipe.path.parent
+    _require_places(recipe, output, work)
+    if recipe.texts is not None and (recipe.nest or ("int4" in chosen and recipe.int4.passages)):
+        require_texts(recipe.texts, texts)
     work = _work_folder(recipe, work)
     if force:
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
-    texts = texts or recipe.path.parent
     model = _prepared(recipe, work, say)
     tokenizer = BuildSteps(work, write_tokenizer.__module__, say, repr(model.settings.lower_case)).file(
         TOKENIZER, "tokenizer", lambda path: write_tokenizer(model.folder, model.settings, path)
     )
     tokens = _tokens(model, tokenizer)
     tokenized = work / f"tokens-{hash_file(tokenizer)[:12]}"  # all further steps are of these tokens
+    source = load_encoder(model.folder, model.settings)
     compared = compared_texts()
     expected = _expected(model, compared, work, say)
     golden = golden_texts(tokens)
-    vectors = reference(model.folder, model.settings, golden, "document")
-    found = family(recipe, model.folder, model.settings, tokens, texts, tokenized, say)
-    compare_exact(found.models[WIDEST], tokens, compared, expected, found.rotation)
+    vectors = _reference(model, "golden", golden, "document", tokenized, say)
+    compare_exact(source, tokens, compared, expected)
+    found = family(recipe, source, model.settings, tokens, texts, tokenized, say)
     fused = exported(found.models, found.space, tokens, tokenized, say)
+    del source
     found = replace(found, models={})  # they are not needed any more, and may be large
     graphs = quantized(recipe, fused, tokens, texts, chosen, tokenized, say)
 
@@ -157,6 +162,10 @@ class _Model:
 def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
     """Fetch a recipe's source, and check all that can be read from its files before anything is loaded."""
     source = fetch(recipe, work / "source")
+    if isinstance(recipe.source, OnnxSource):
+        make = partial(model_of_graph, source, recipe.source, recipe.encoder, say)
+        steps = BuildSteps(work, model_of_graph.__module__, say)
+        source = steps.files("model", f"weights out of {recipe.source.graph}", make)
     settings, departures = resolved(recipe.encoder, read_settings(source))
     for line in departures:
         say(f"departs from the model's own settings: {line}")
@@ -170,21 +179,25 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
 
 def _expected(model: _Model, texts: Mapping[Role, list[str]], work: Path, say: Say) -> dict[Role, Floats]:
     """By role, what sentence-transformers makes of texts."""
-    steps = BuildSteps(work, reference.__module__, say, repr(model.settings))
-    return {
-        role: steps.array(
-            f"reference-{role}.npy",
-            f"sentence-transformers' vectors of {len(texts[role])} texts as {role}",
-            partial(reference, model.folder, model.settings, texts[role], role),
-        )
-        for role in ROLES
-    }
+    return {role: _reference(model, role, texts[role], role, work, say) for role in ROLES}
 
 
-def _require_apart(recipe: Recipe, output: Path) -> None:
-    """Raise where a bundle would be written over the model that it is made of."""
-    if isinstance(recipe.source, FolderSource):
-        source, folder = local_folder(recipe, recipe.source), output.resolve()
+def _reference(model: _Model, name: str, texts: Sequence[str], role: Role, work: Path, say: Say) -> Floats:
+    """The step of what sentence-transformers makes of some texts."""
+    return BuildSteps(work, reference.__module__, say, repr(model.settings)).array(
+        f"reference-{name}.npy",
+        f"sentence-transformers' vectors of {len(texts)} texts as {role}",
+        partial(reference, model.folder, model.settings, texts, role),
+    )
+
+
+def _require_places(recipe: Recipe, output: Path, work: Path) -> None:
+    """Raise where what is written has no folder, or a bundle would be written over the model that it is made of."""
+    for path, what in ((output, "the bundle"), (work, "downloads and finished steps")):
+        if path.exists() and not path.is_dir():
+            raise ExportError(f"{path}: is a file, expected a folder for {what}")
+    if (named := local(recipe.source)) is not None:
+        source, folder = local_folder(recipe, named), output.resolve()
         if folder == source or (
             source in folder.parents and any(folder == path.parent for path in model_files(source))
         ):
@@ -207,9 +220,13 @@ def _work_folder(recipe: Recipe, work: Path) -> Path:
     """
     decisive = [repr(getattr(recipe, part.name)) for part in fields(Recipe) if part.name not in _INDECISIVE]
     parts = [*decisive, *own_texts(), *sentences(), *tool_versions().values()]
-    if isinstance(recipe.source, FolderSource):
-        source = local_folder(recipe, recipe.source)
-        parts += [f"{path.relative_to(source)} {hash_file(path)}" for path in model_files(source)]
+    if (named := local(recipe.source)) is not None:
+        source = local_folder(recipe, named)
+        files = model_files(source)
+        if isinstance(recipe.source, OnnxSource):
+            beside = (source / recipe.source.graph).parent.glob("*")
+            files = sorted({*files, *(path for path in beside if path.is_file())})
+        parts += [f"{path.relative_to(source)} {hash_file(path)}" for path in files]
     return work / f"{recipe.name}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
 
 
@@ -217,6 +234,14 @@ def _tokens(model: _Model, tokenizer: Path) -> Tokens:
     """What cuts texts into token ids; raises where the weights have no row in their token table for some of them."""
     settings = model.settings
     prefixes: dict[Role, str] = {"document": settings.document_prefix, "query": settings.query_prefix}
+    bare = Tokens(tokenizer, dict.fromkeys(ROLES, ""), settings.max_tokens)
+    for role in ROLES:
+        taken, room = bare.count(prefixes[role]), bare.room(role)
+        if room - taken < LEAST_ROOM:
+            raise ExportError(
+                f"{model.folder}: the text before every {role} has {taken} tokens of the {room} that are read, "
+                f"expected {room - LEAST_ROOM} or fewer; raise encoder.max_tokens or shorten encoder.{role}_prefix"
+            )
     tokens = Tokens(tokenizer, prefixes, settings.max_tokens)
     rows = read_object(model.folder / settings.trunk / CONFIG).get("vocab_size")
     if type(rows) is not int or tokens.highest_id >= rows:

@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import Floats
 from ..disk import replacing
 from .code_version import code_version
+from .memory import give_back
 
 Say = Callable[[str], None]
 
@@ -53,6 +54,7 @@ class BuildSteps:
         if self._is_to_be_made(path, what):
             with replacing(path) as unfinished:
                 make(unfinished)
+            give_back()
         return path
 
     def files(self, name: str, what: str, make: Callable[[Path], None]) -> Path:
@@ -64,6 +66,7 @@ class BuildSteps:
             unfinished.mkdir()
             make(unfinished)
             unfinished.replace(path)
+            give_back()
         return path
 
     def array(self, name: str, what: str, make: Callable[[], Floats]) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...bundle.manifest import STATIC
 from ..quantize.quantize import TABLES
-from ..recipe.parts import FolderSource, Int4Recipe, PypiSource, SplitSource
+from ..recipe.parts import FolderSource, Int4Recipe, OnnxSource, PypiSource, Source, SplitSource
 from ..recipe.recipe import Recipe
 from ..recipe.training import WIDTHS
 from ..source.settings import Settings
@@ -85,7 +85,7 @@ def card(
         licence=recipe.card.licence or _UNSAID,
         languages=recipe.card.languages or _UNSAID,
         training=recipe.card.training or _UNSAID,
-        source=_described(recipe),
+        source=_described(recipe.source),
         dim=settings.dim,
         pooling=" and ".join(settings.pooling),
         max_tokens=settings.max_tokens,
@@ -152,8 +152,9 @@ def _fitted(recipe: Recipe, precisions: list[str]) -> str:
     return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {recipe.texts.origin}."
 
 
-def _described(recipe: Recipe) -> str:
-    source = recipe.source
+def _described(source: Source) -> str:
+    if isinstance(source, OnnxSource):
+        return f"the ONNX graph {source.graph} of {_described(source.origin)}"
     if isinstance(source, PypiSource):
         return f"the PyPI package {source.package} {source.version}, sha256 {source.sha256}"
     if isinstance(source, SplitSource):

@@ -93,13 +93,12 @@ def compare_exact(
     tokens: Tokens,
     texts: Mapping[Role, list[str]],
     expected: Mapping[Role, Floats],
-    rotation: Floats | None,
 ) -> None:
     """Raise ExportError where an encoder in float32 gives other vectors than sentence-transformers, before any time is
     spent on it.
 
     Args:
-        texts, expected, rotation: as of `measured`.
+        texts, expected: as of `measured`.
     """
     for role in ROLES:
         some = range(0, len(texts[role]), max(1, len(texts[role]) // _TRIED))
@@ -107,7 +106,7 @@ def compare_exact(
             ids = tokens.ids(texts[role][row], role)[0]
             with torch.inference_mode():
                 found = encoder(input_ids=torch.from_numpy(ids[None, :])).numpy()[0]
-            cosine = float(found @ turned(expected[role][row : row + 1], rotation)[0])
+            cosine = float(found @ expected[role][row])
             if not cosine > EXACT.min_cosine:
                 raise ExportError(
                     f"as {role} the model gives another vector than sentence-transformers for "

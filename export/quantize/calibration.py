@@ -43,10 +43,11 @@ def drawn_texts(
     Raises:
         ExportError: a file is missing, is another than the recipe pins, or is no text.
     """
+    require_texts(recipe, folder)
     random = Random(seed)
     texts = []
-    for name, pinned in sorted(recipe.files.items()):
-        lines = _lines(folder / name, pinned)
+    for name in sorted(recipe.files):
+        lines = _lines(folder / name)
         for _ in range(count // len(recipe.files)):
             number, (least, most) = random.randrange(len(lines)), random.choice(kinds)
             text = lines[number]
@@ -64,12 +65,18 @@ def drawn_texts(
     return texts
 
 
-def _lines(path: Path, pinned: str) -> list[str]:
-    if not path.is_file():
-        raise ExportError(f"{path}: is not there; give the folder that holds the recipe's texts by --texts")
-    digest = hash_file(path)
-    if digest != pinned:
-        raise ExportError(f"{path}: has sha256 {digest}, the recipe pins {pinned}")
+def require_texts(recipe: TextsRecipe, folder: Path) -> None:
+    """Raise ExportError where a file that a recipe names is missing from a folder, or is another."""
+    for name, pinned in sorted(recipe.files.items()):
+        path = folder / name
+        if not path.is_file():
+            raise ExportError(f"{path}: is not there; give the folder that holds the recipe's texts by --texts")
+        digest = hash_file(path)
+        if digest != pinned:
+            raise ExportError(f"{path}: has sha256 {digest}, the recipe pins {pinned}")
+
+
+def _lines(path: Path) -> list[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
             lines = [line.strip() for line in stream if line.strip()]

@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 
 from ...arrays import Floats, Ids
 from ..errors import ExportError
+from ..memory import give_back
 from ..recipe.grid import Grid
 from ..recipe.parts import Int4Recipe
 from .activations import Flow, follows, matrices, moments, paired_moments, session
@@ -165,6 +166,7 @@ def rounded_in_order(
             rounded[matrix.name] = compensated(fitted_weights(matrix.weights, second, cross), second, grid)
             _put(model, matrix, rounded[matrix.name])
         flows = [*([flow] if flow else []), start, flows[-1]]
+        give_back()
     return rounded
 
 

@@ -25,6 +25,7 @@ from ...arrays import Floats
 from ..encoder.head import ROTATION, Head
 from ..encoder.sentence_encoder import SentenceEncoder
 from ..errors import ExportError, first_line
+from ..memory import give_back
 from .activations import needed
 from .embedding import named_embedding, plain_embedding, replace
 
@@ -64,6 +65,7 @@ def export_graph(encoder: SentenceEncoder, max_tokens: int, path: Path) -> None:
         plain_embedding(finished, max_tokens)
     else:
         named_embedding(finished, encoder.table.detach().numpy())
+        _cut_angles(finished, max_tokens)
     _without_masks(finished)
     _name_rotation(finished, encoder.head.rotation)
     dim = encoder(input_ids=torch.zeros((1, 1), dtype=torch.int64)).shape[1]
@@ -87,7 +89,18 @@ def _fused(raw: Path, config: Any, bert_embedding: bool) -> Any:
         opt_level=0,
     )
     fused.save_model_to_file(str(raw))
+    del fused
+    give_back()
     return onnx.load(raw)
+
+
+def _cut_angles(model: Any, max_tokens: int) -> None:
+    """Keep of the tables of rotary positions what a text can reach; ONNX Runtime's fusion stores 131,072 rows."""
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    for name in {name for node in model.graph.node if node.op_type == "RotaryEmbedding" for name in node.input[2:4]}:
+        if name in stored:
+            rows = numpy_helper.to_array(stored[name])[:max_tokens]
+            stored[name].CopyFrom(numpy_helper.from_array(rows, name))
 
 
 def _without_masks(model: Any) -> None:

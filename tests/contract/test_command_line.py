@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from models import truth
+from models import make_model, truth
 from nestling import Encoder
 from nestling.bundle.manifest import read_bundle
 from nestling.errors import NestlingError
 from nestling.export.cli import commands
+from nestling.export.quantize.calibration import own_texts
 from nestling.export.recipe.recipe_file import parsed_recipe, read_recipe
 from tiny import make_tiny
 
@@ -123,6 +126,56 @@ def test_layers_behind_the_pooling_are_those_of_sentence_transformers(weights: P
     assert near(tmp_path / "model", encoder) > 0.9999
 
 
+def test_a_tokenizer_of_sentencepiece_alone_is_converted(tmp_path: Path) -> None:
+    import sentencepiece
+
+    model, written = make_model(tmp_path, "xlm-roberta"), io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(own_texts()), model_writer=written, vocab_size=1000, minloglevel=2
+    )
+    (model / "tokenizer.json").unlink()
+    (model / "sentencepiece.bpe.model").write_bytes(written.getvalue())
+    change(model / "tokenizer_config.json", tokenizer_class="XLMRobertaTokenizer")
+    assert near(model, float_vectors(model, tmp_path / "b")) > 0.9999
+
+
+def test_rotary_positions_are_stored_for_as_many_tokens_as_a_text_can_have(tmp_path: Path) -> None:
+    import onnx
+
+    float_vectors(make_model(tmp_path, "qwen3"), tmp_path / "b")
+    stored = onnx.load(tmp_path / "b" / "model.xl.float32.onnx").graph.initializer
+    assert [list(tensor.dims) for tensor in stored if tensor.name.endswith("_cache")] == [[128, 8]] * 2
+
+
+def test_a_finished_build_asks_sentence_transformers_for_nothing(weights: Path, tmp_path: Path) -> None:
+    words = ("build", weights, "-o", tmp_path / "b", "--work", tmp_path / "w", "--precision", "float32")
+    assert run(*words).output.count("sentence-transformers' vectors of") == 3
+    again = run(*words).output
+    assert again.count("sentence-transformers' vectors of") == again.count("done before") - 3 == 3
+
+
+def test_a_prompt_that_leaves_no_room_for_a_text_is_one_sentence(weights: Path, tmp_path: Path) -> None:
+    change(weights / "config_sentence_transformers.json", prompts={"query": "what do owls hunt at night and how? "})
+    change(weights / "sentence_bert_config.json", max_seq_length=9)
+    result = run("build", weights, "-o", tmp_path / "b", "--work", tmp_path / "w")
+    assert isinstance(result.exception, NestlingError)
+    assert re.search(
+        r"the text before every query has \d+ tokens of the 7 that are read, expected 3 or fewer; raise "
+        r"encoder.max_tokens or shorten encoder.query_prefix$",
+        str(result.exception),
+    )
+
+
+@pytest.mark.parametrize("which", ["-o", "--work"])
+def test_a_file_in_place_of_a_folder_is_told_before_anything_is_done(weights: Path, tmp_path: Path, which: str) -> None:
+    recipe = make_tiny(tmp_path / "tiny")
+    (tmp_path / "file").write_text("mine")
+    result = run("build", recipe, "--work", tmp_path / "w", which, tmp_path / "file")
+    assert f"{tmp_path / 'file'}: is a file, expected a folder for " in str(result.exception)
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not (tmp_path / "w").exists()
+
+
 def test_a_bundle_is_not_written_over_its_model(weights: Path) -> None:
     before = {path.name: path.read_bytes() for path in weights.iterdir() if path.is_file()}
     result = run("build", weights, "-o", weights, "--work", weights.parent / "work")
@@ -187,7 +240,7 @@ def broken(weights: Path, kind: str) -> None:
         ("code in a .bin", "weights"),
         ("no weights", "has no weights; expected model.safetensors or pytorch_model.bin"),
         ("damaged weights", "is no safetensors file"),
-        ("another size", "sentence-transformers cannot run it"),
+        ("another size", "transformers cannot load it"),
         ("too few layers", "the weights lack encoder.layer.2"),
         ("no tokenizer", "tokenizer"),
         ("code", "the module modeling.Own is code of the model's own, which is never run"),
@@ -202,6 +255,7 @@ def test_a_model_that_cannot_be_built_is_one_sentence(weights: Path, tmp_path: P
     assert "\n" not in str(result.exception)
     assert not (tmp_path / "b").exists()
     assert not (tmp_path / "evil").exists()
+    assert "sentence-transformers' vectors" not in result.output  # nothing was spent on it
 
 
 def test_what_is_no_model_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, processors
+from tokenizers import Tokenizer, models, processors
 
 from nestling.bundle.manifest import Role, default_bundle
 from nestling.encoding.tokens import Tokens
@@ -149,6 +149,15 @@ def test_spans_of_a_long_text_are_those_of_its_parts(tokens: Tokens) -> None:
 def test_an_empty_text_has_no_spans(tokens: Tokens) -> None:
     assert tokens.spans(" \n ").chars.shape == (0, 2)
     assert tokens.count("") == 0
+
+
+@pytest.mark.parametrize("model", [models.WordLevel({"a": 3, "?": 5}, "?"), models.BPE({"a": 3}, [])], ids=["?", ""])
+def test_a_text_without_a_token_is_read_as_a_blank(tmp_path: Path, model: Any) -> None:
+    path = tmp_path / "tokenizer.json"
+    Tokenizer(model).save(str(path))
+    tokens = Tokens(path, {"document": "", "query": ""}, 16)
+    assert tokens.ids("", "document") == tokens.ids(" ", "document")
+    assert tokens.word_ids("", "query")[0].tolist() == ([5] if isinstance(model, models.WordLevel) else [0])
 
 
 def test_truncated_cuts_where_a_word_ends(tokens: Tokens) -> None:
