@@ -98,9 +98,7 @@ def _loaded(path: Path) -> Any:
     try:
         outside = locations(path.read_bytes())
     except OSError as error:
-        raise ExportError(
-            f"{path}: cannot be read ({error.strerror}); expected the graph that the recipe names"
-        ) from error
+        raise ExportError(f"{path}: cannot be read ({error.strerror}); expected the recipe's graph") from error
     except ValueError as error:
         raise ExportError(f"{path}: is no ONNX graph ({error})") from error
     for name in sorted(outside):

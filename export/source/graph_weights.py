@@ -227,13 +227,15 @@ def _require_all(graph: _Graph, wanted: Shapes, found: Mapping[str, Floats], res
         )
     if missing := [key for key in wanted if key not in found]:
         raise ExportError(f"it lacks {_listed(missing)}, which the configuration asks for")
-    others = [one.hints[0] for one in rest] + [
+    others = [next((hint for hint in one.hints if hint.endswith(".bias")), one.hints[0]) for one in rest] + [
         name for name in graph.stored
         if name in graph.arrays and name.endswith((".weight", ".bias")) and _key(name, wanted) is None
         and not (left_out and _holds(name, left_out))
     ]  # fmt: skip
     if others:
-        raise ExportError(f"it has {_listed(others)} too, which the configuration has no place for")
+        raise ExportError(
+            f"it has {_listed(list(dict.fromkeys(others)))} too, which the configuration has no place for"
+        )
 
 
 def _listed(names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,10 @@ from safetensors.numpy import load_file
 from models import make_model
 from nestling import Encoder
 from nestling.export.cli import commands
+from nestling.export.encoder.from_graph import model_of_graph
+from nestling.export.errors import ExportError
 from nestling.export.quantize.calibration import own_texts
+from nestling.export.recipe.parts import EncoderRecipe, OnnxSource
 
 pytestmark = pytest.mark.filterwarnings("ignore::nestling.errors.TruncationWarning")
 POOLINGS = {"bert": "cls", "distilbert": "mean", "xlm-roberta": "mean", "modernbert": "cls", "qwen3": "lasttoken"}
@@ -128,6 +132,15 @@ WAYS: dict[str, Callable[[Path], None]] = {
 }  # fmt: skip
 
 
+def taken(folder: Path, architecture: str = "bert", **config: Any) -> dict[str, Any]:
+    """The weights of the graph of a folder."""
+    made = folder.parent / "taken"
+    made.mkdir()
+    source, encoder = OnnxSource(path=str(folder), config=config), EncoderRecipe(pooling=POOLINGS[architecture])
+    model_of_graph(folder, source, encoder, lambda line: None, made)
+    return load_file(made / "model.safetensors")
+
+
 def build(folder: Path, architecture: str = "bert", extra: str = "") -> Result:
     recipe = folder.parent / "recipe.toml"
     recipe.write_text(RECIPE.format(folder=folder.as_posix(), pooling=POOLINGS[architecture]) + extra)
@@ -141,12 +154,6 @@ def berts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("bert")
     model = make_model(folder, "bert")
     return model, exported(model, folder / "graph")
-
-
-def taken(folder: Path) -> dict[str, Any]:
-    """The weights that a build took out of the graph of a folder."""
-    (path,) = (folder.parent / "work").glob("*/from_graph-*/model/model.safetensors")
-    return load_file(path)
 
 
 def step_of(way: str) -> float:
@@ -163,19 +170,12 @@ def plain_vectors(model: Path) -> Any:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_weights_come_out_of_a_graph(berts: tuple[Path, Path], tmp_path: Path, way: str) -> None:
-    model, graph = berts
-    folder = tmp_path / "graph"
-    shutil.copytree(graph, folder)
-    WAYS[way](folder / "model.onnx")
-    result = build(folder)
-    assert result.exit_code == 0, result.output + str(result.exception)
-    found, exact = taken(folder), load_file(model / "model.safetensors")
+def test_weights_come_out_of_a_graph(berts: tuple[Path, Path], graph: Path, way: str) -> None:
+    WAYS[way](graph / "model.onnx")
+    found, exact = taken(graph), load_file(berts[0] / "model.safetensors")
     assert found.keys() == {name for name in exact if not name.startswith("pooler")}
     for name, values in found.items():
         assert np.abs(values - exact[name]).max() <= step_of(way) * np.abs(exact[name]).max() + 1e-6, name
-    vectors = Encoder(tmp_path / "bundle").encode(TEXTS, role="document")
-    assert (vectors * plain_vectors(model)).sum(axis=1).min() > (0.95 if step_of(way) else 0.9999)
 
 
 @pytest.mark.parametrize("architecture", sorted(POOLINGS.keys() - {"bert"}))
@@ -183,5 +183,146 @@ def test_weights_come_out_of_a_graph_of_any_architecture(tmp_path: Path, archite
     model = make_model(tmp_path, architecture)
     folder = exported(model, tmp_path / "graph")
     with_dynamic(folder / "model.onnx", per_channel=True)
-    result = build(folder, architecture)
+    exact = load_file(model / "model.safetensors")
+    for name, values in taken(folder, architecture).items():
+        assert np.abs(values - exact[name]).max() <= np.abs(exact[name]).max() / 60, name
+
+
+def test_a_bundle_is_built_of_a_graph(berts: tuple[Path, Path], graph: Path) -> None:
+    result = build(graph)
     assert result.exit_code == 0, result.output + str(result.exception)
+    assert "weights out of model.onnx: cosine 1.0000 mean" in result.output
+    vectors = Encoder(graph.parent / "bundle").encode(TEXTS, role="document")
+    assert (vectors * plain_vectors(berts[0])).sum(axis=1).min() > 0.9999
+    assert "weights out of model.onnx: done before" in build(graph).output
+    with_dynamic(graph / "model.onnx", per_channel=True)
+    again = build(graph)
+    assert "weights out of model.onnx: cosine 0.99" in again.output, again.output + str(again.exception)
+
+
+@pytest.fixture
+def graph(berts: tuple[Path, Path], tmp_path: Path) -> Path:
+    shutil.copytree(berts[1], tmp_path / "graph")
+    return tmp_path / "graph"
+
+
+def reconfigured(folder: Path, **values: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def changed(path: Path, change: Callable[[Any], Any]) -> None:
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
+
+
+def classified(model: Any) -> None:
+    """As a re-ranker's graph has it, with a layer behind the encoder."""
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((64, 1), np.float32), "classifier.weight"))
+    model.graph.node.append(onnx.helper.make_node("MatMul", ["last_hidden_state", "classifier.weight"], ["logits"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None))
+
+
+def in_whole_numbers(model: Any) -> None:
+    """A table of 8-bit numbers that is read by a node that is none of a quantizer's."""
+    for tensor in model.graph.initializer:
+        if tensor.name.endswith("position_embeddings.weight"):
+            values = (onnx.numpy_helper.to_array(tensor) * 10).astype(np.int8)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
+def shuffled(model: Any) -> None:
+    """A layer's weights under the names of another's."""
+    names = {"encoder.layer.0.intermediate.dense.bias": "encoder.layer.1.intermediate.dense.bias"}
+    names |= {new: old for old, new in names.items()}
+    for tensor in model.graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.name = ""
+
+
+def outside(folder: Path, name: str) -> None:
+    model = onnx.load(folder / "model.onnx")
+    (folder.parent / "secret.bin").write_bytes(b"0" * 10_000)
+    onnx.external_data_helper.convert_model_to_external_data(model, location="w.bin", size_threshold=0)
+    onnx.save(model, folder / "model.onnx")
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = name
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+
+
+def broken(folder: Path, kind: str) -> None:
+    path = folder / "model.onnx"
+    if kind == "more layers":
+        reconfigured(folder, num_hidden_layers=5)
+    elif kind == "fewer layers":
+        reconfigured(folder, num_hidden_layers=2)
+    elif kind == "another size":
+        reconfigured(folder, intermediate_size=256)
+    elif kind == "another architecture":
+        reconfigured(folder, model_type="xlm-roberta")
+    elif kind == "another activation":
+        reconfigured(folder, hidden_act="relu")
+    elif kind == "unknown architecture":
+        reconfigured(folder, model_type="t5")
+    elif kind == "no configuration":
+        (folder / "config.json").unlink()
+    elif kind == "a classifier":
+        changed(path, classified)
+    elif kind == "numbers of no quantizer":
+        changed(path, in_whole_numbers)
+    elif kind == "other names":
+        changed(path, shuffled)
+    elif kind == "weights outside":
+        outside(folder, "../secret.bin")
+    elif kind == "weights elsewhere":
+        outside(folder, str(folder.parent / "secret.bin"))
+    elif kind == "weights behind a link":
+        outside(folder, "link.bin")
+        (folder / "link.bin").symlink_to(folder.parent / "secret.bin")
+    elif kind == "weights missing":
+        outside(folder, "none.bin")
+    elif kind == "no graph":
+        path.unlink()
+    else:
+        path.write_bytes(b"PK\x03\x04 is no graph")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("more layers", "it lacks encoder.layer.3.attention.self.query.weight, encoder.layer.3"),
+        ("fewer layers", "encoder.layer.2.attention.self.query.bias"),
+        ("another size", "it lacks encoder.layer.0.intermediate.dense.weight, encoder.layer.0.intermediate.dense.bias"),
+        ("another architecture", "give other vectors than the graph itself (cosine "),
+        ("another activation", "give other vectors than the graph itself (cosine "),
+        ("unknown architecture", "the architecture 't5' is not known, expected bert"),
+        ("no configuration", "has no config.json; expected a model in transformers"),
+        ("a classifier", "it has classifier.weight too, which the configuration has no place for"),
+        ("numbers of no quantizer", "its Gather hold weights in a form that is not read, expected QDQ"),
+        ("other names", "give other vectors than the graph itself (cosine "),
+        ("weights outside", "takes weights from '../secret.bin', which is outside its folder"),
+        ("weights elsewhere", "secret.bin', which is outside its folder"),
+        ("weights behind a link", "takes weights from 'link.bin', which is outside its folder"),
+        ("weights missing", "none.bin: is missing, which model.onnx takes weights from"),
+        ("no graph", "cannot be read (No such file or directory); expected the recipe's graph"),
+        ("damaged", "is no ONNX graph"),
+    ],
+)
+def test_a_graph_that_is_not_what_it_should_be_is_one_sentence(graph: Path, kind: str, message: str) -> None:
+    broken(graph, kind)
+    with pytest.raises(ExportError) as error:
+        taken(graph)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_configuration_stands_in_the_recipe_where_there_is_none(graph: Path) -> None:
+    config = json.loads((graph / "config.json").read_text())
+    (graph / "config.json").unlink()
+    assert taken(graph, **config)

@@ -67,7 +67,28 @@ def _memory(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _brought(result: dict[str, Any]) -> list[str]:
+    collections = list(result["precisions"]["float32"]["ndcg"])
+    lines = [
+        f"| {result['model']} | files | cosine, documents | queries | nDCG@10 {' | '.join(collections)} "
+        "| minutes to build | on the processor | largest resident set |",
+        "|---|---|---|---|---|---|---|" + "---|" * len(collections),
+    ]
+    exact = result["precisions"]["float32"]["ndcg"]
+    for name, row in result["precisions"].items():
+        cells = [
+            f"{row['bytes'] / 1e6:.0f} MB",
+            *(f"{row[f'{kind}cosine_mean']:.4f}, worst {row[f'{kind}cosine_min']:.4f}" for kind in ("", "query_")),
+            *(f"{row['ndcg'][key]:.4f}, {100 * row['ndcg'][key] / exact[key]:.1f} %" for key in collections),
+            *(f"{row[key] / 60:.1f}" for key in ("seconds", "processor_seconds")),
+            f"{row['peak_mb'] / 1000:.1f} GB",
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
 TABLES = {
+    "brought": _brought,
     "encoder": _encoder,
     "encoder_start": _encoder_start,
     "memory": _memory,
