@@ -70,7 +70,8 @@ def _memory(result: dict[str, Any]) -> list[str]:
 def _brought(result: dict[str, Any]) -> list[str]:
     collections = list(result["precisions"]["float32"]["ndcg"])
     lines = [
-        f"| {result['model']} | files | cosine, documents | queries | nDCG@10 {' | '.join(collections)} "
+        f"| {result['model']} | files | cosine, documents | queries "
+        f"| {' | '.join(f'nDCG@10 {key} ({result["documents"][key]:,} documents)' for key in collections)} "
         "| minutes to build | on the processor | largest resident set |",
         "|---|---|---|---|---|---|---|" + "---|" * len(collections),
     ]
