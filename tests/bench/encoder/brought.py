@@ -7,8 +7,8 @@ Builds float32, int8 and int4, each by `nestling-export` in a process of its own
 taken, and ranks whole collections with each: a document is title and text up to what the encoder reads, one vector. The
 first build fetches the weights, exports them and asks sentence-transformers for what its own vectors are; the others go
 on from there. A work folder that is there already makes the times too short. Of a collection may be taken the documents
-that some question asks for, and N others drawn at random, which is easier than the whole but as hard for all precisions.
-Needs the extras eval and export.
+that some question asks for, and N others drawn at random: easier than the whole, but as hard for all precisions. Needs
+the extras eval and export.
 """
 
 from __future__ import annotations

@@ -68,10 +68,11 @@ def _memory(result: dict[str, Any]) -> list[str]:
 
 
 def _brought(result: dict[str, Any]) -> list[str]:
-    collections = list(result["precisions"]["float32"]["ndcg"])
+    collections, documents = list(result["precisions"]["float32"]["ndcg"]), result["documents"]
+    named = " | ".join(f"nDCG@10 {name} ({documents[name]:,} documents)" for name in collections)
     lines = [
         f"| {result['model']} | files | cosine, documents | queries "
-        f"| {' | '.join(f'nDCG@10 {key} ({result["documents"][key]:,} documents)' for key in collections)} "
+        f"| {named} "
         "| minutes to build | on the processor | largest resident set |",
         "|---|---|---|---|---|---|---|" + "---|" * len(collections),
     ]
