@@ -173,7 +173,7 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
         for name in unused_prompts(source):
             say(f"the model's prompt {name!r} is not used, as in sentence-transformers; give encoder.document_prefix")
     require_family(recipe, settings)
-    require_affordable(source / settings.trunk, say)
+    require_affordable(source / settings.trunk, settings.max_tokens, say)
     return _Model(readable(source, settings.trunk, work / "readable"), settings, departures)
 
 

@@ -22,6 +22,8 @@ _OWN_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin")
 _MOST_WEIGHTS = 480_000_000
 _BYTES_A_WEIGHT = 30
 _SECONDS_A_WEIGHT = 7e-6
+# What attention takes for every two tokens of a text, a head, and how many GB of it are worth a word.
+_BYTES_A_PAIR, _MUCH = 5.5, 1.0
 _MOST_HEADER = 100_000_000
 
 
@@ -71,8 +73,12 @@ def _count(path: Path) -> int:
             raise ExportError(f"{path}: is no safetensors file ({error}); fetch the model again") from error
 
 
-def require_affordable(folder: Path, say: Say) -> None:
-    """Tell what a build of these weights will take, before it is spent.
+def require_affordable(folder: Path, max_tokens: int, say: Say) -> None:
+    """Tell what a build of these weights will take, and what the longest text will, before it is spent.
+
+    Args:
+        folder: of the transformer.
+        max_tokens: of the longest text.
 
     Raises:
         ExportError: they are too many for a graph, or there are none.
@@ -86,6 +92,11 @@ def require_affordable(folder: Path, say: Say) -> None:
     memory, minutes = count * _BYTES_A_WEIGHT / 1e9 + 0.7, count * _SECONDS_A_WEIGHT / 60 + 1
     say(f"{count / 1e6:,.1f} million weights: a precision takes about {minutes:.0f} minutes on two cores and up to "
         f"{memory:.1f} GB of memory")  # fmt: skip
+    heads = read_object(folder / "config.json").get("num_attention_heads", 0)
+    longest = heads * max_tokens**2 * _BYTES_A_PAIR / 1e9 if isinstance(heads, int) else 0
+    if longest >= _MUCH:
+        say(f"a text of {max_tokens:,} tokens will take about {longest:.1f} GB to encode, which grows with its square; "
+            "set encoder.max_tokens for less")  # fmt: skip
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from nestling.errors import NestlingError
 from nestling.export.cli import commands
 from nestling.export.quantize.calibration import own_texts
 from nestling.export.recipe.recipe_file import parsed_recipe, read_recipe
+from nestling.export.source.weights import require_affordable
 from tiny import make_tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore::nestling.errors.TruncationWarning")
@@ -298,3 +299,15 @@ def test_the_recipes_on_the_shelf_are_read(path: Path) -> None:
     recipe = read_recipe(path)
     assert (recipe.name, recipe.precisions) == (path.stem, ("int8", "int4"))
     assert recipe.card.licence
+
+
+def test_what_long_texts_will_take_is_told(weights: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    require_affordable(weights, 64, said.append)
+    change(weights / "config.json", num_attention_heads=12)
+    require_affordable(weights, 8192, said.append)
+    assert len(said) == 3
+    assert said[2] == (
+        "a text of 8,192 tokens will take about 4.4 GB to encode, which grows with its square; set encoder.max_tokens "
+        "for less"
+    )
