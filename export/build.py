@@ -33,7 +33,7 @@ from .bundle.verify import (
     sentences,
     tool_versions,
 )
-from .encoder.from_graph import model_of_graph
+from .encoder.from_graph import agreement, graph_files, model_of_graph, told
 from .encoder.head import turned
 from .encoder.reference import reference
 from .encoder.sentence_encoder import load_encoder
@@ -86,9 +86,10 @@ def build(
     chosen = _chosen(recipe, precisions)
     texts = texts or recipe.path.parent
     _require_places(recipe, output, work)
-    if recipe.texts is not None and (recipe.nest or ("int4" in chosen and recipe.int4.passages)):
-        require_texts(recipe.texts, texts)
     work = _work_folder(recipe, work)
+    drawn = recipe.nest is not None or ("int4" in chosen and recipe.int4.passages > 0)
+    if recipe.texts is not None and drawn and not any(work.glob("tokens-*")):  # there, they were drawn before
+        require_texts(recipe.texts, texts)
     if force:
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
@@ -119,8 +120,8 @@ def build(
     bundle = put_manifest(staged, recipe.name, model.settings, found.space, model.settings.dim, variants)
     reports = measured(bundle, recipe.verify, compared, expected, found.rotation)
     sizes = {variant.name: bundle.bytes_of(variant) for variant in variants}
-    (staged / REPORT).write_text(report_text(reports, model.departures))
-    (staged / CARD).write_text(card(recipe, model.settings, reports, sizes, model.departures))
+    (staged / REPORT).write_text(report_text(reports, model.departures, model.taken))
+    (staged / CARD).write_text(card(recipe, model.settings, reports, sizes, model.departures, model.taken))
     bundle = put_manifest(staged, recipe.name, model.settings, found.space, model.settings.dim, variants)
 
     put_in_place(staged, output, (*bundle.files, MANIFEST))
@@ -152,20 +153,23 @@ class _Model:
         folder: that the installed tools can read.
         settings: how texts go through it.
         departures: where a recipe has other settings than the model's own, a line each.
+        taken: how near weights that were taken out of a graph are to it; empty for others.
     """
 
     folder: Path
     settings: Settings
     departures: list[str]
+    taken: str = ""
 
 
 def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
-    """Fetch a recipe's source, and check all that can be read from its files before anything is loaded."""
-    source = fetch(recipe, work / "source")
+    """Fetch a recipe's source, and check all that can be read from its files before anything is loaded but a graph."""
+    source, taken = fetch(recipe, work / "source"), ""
     if isinstance(recipe.source, OnnxSource):
         make = partial(model_of_graph, source, recipe.source, recipe.encoder, say)
         steps = BuildSteps(work, model_of_graph.__module__, say)
         source = steps.files("model", f"weights out of {recipe.source.graph}", make)
+        taken = told(agreement(source))
     settings, departures = resolved(recipe.encoder, read_settings(source))
     for line in departures:
         say(f"departs from the model's own settings: {line}")
@@ -174,7 +178,7 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
             say(f"the model's prompt {name!r} is not used, as in sentence-transformers; give encoder.document_prefix")
     require_family(recipe, settings)
     require_affordable(source / settings.trunk, settings.max_tokens, say)
-    return _Model(readable(source, settings.trunk, work / "readable"), settings, departures)
+    return _Model(readable(source, settings.trunk, work / "readable"), settings, departures, taken)
 
 
 def _expected(model: _Model, texts: Mapping[Role, list[str]], work: Path, say: Say) -> dict[Role, Floats]:
@@ -184,7 +188,8 @@ def _expected(model: _Model, texts: Mapping[Role, list[str]], work: Path, say: S
 
 def _reference(model: _Model, name: str, texts: Sequence[str], role: Role, work: Path, say: Say) -> Floats:
     """The step of what sentence-transformers makes of some texts."""
-    return BuildSteps(work, reference.__module__, say, repr(model.settings)).array(
+    given = hashlib.sha256(repr((model.settings, list(texts))).encode()).hexdigest()
+    return BuildSteps(work, reference.__module__, say, given).array(
         f"reference-{name}.npy",
         f"sentence-transformers' vectors of {len(texts)} texts as {role}",
         partial(reference, model.folder, model.settings, texts, role),
@@ -194,13 +199,15 @@ def _reference(model: _Model, name: str, texts: Sequence[str], role: Role, work:
 def _require_places(recipe: Recipe, output: Path, work: Path) -> None:
     """Raise where what is written has no folder, or a bundle would be written over the model that it is made of."""
     for path, what in ((output, "the bundle"), (work, "downloads and finished steps")):
-        if path.exists() and not path.is_dir():
-            raise ExportError(f"{path}: is a file, expected a folder for {what}")
+        there = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+        if not there.is_dir():
+            raise ExportError(f"{there}: is a file, expected a folder for {what}")
     if (named := local(recipe.source)) is not None:
         source, folder = local_folder(recipe, named), output.resolve()
-        if folder == source or (
-            source in folder.parents and any(folder == path.parent for path in model_files(source))
-        ):
+        own = [path.parent for path in model_files(source)]
+        if isinstance(recipe.source, OnnxSource):
+            own.append((source / recipe.source.graph).parent)
+        if folder == source or (source in folder.parents and folder in own):
             raise ExportError(f"{output}: is the model's own folder; give another for the bundle with -o")
 
 
@@ -224,8 +231,7 @@ def _work_folder(recipe: Recipe, work: Path) -> Path:
         source = local_folder(recipe, named)
         files = model_files(source)
         if isinstance(recipe.source, OnnxSource):
-            beside = (source / recipe.source.graph).parent.glob("*")
-            files = sorted({*files, *(path for path in beside if path.is_file())})
+            files += graph_files(source / recipe.source.graph)
         parts += [f"{path.relative_to(source)} {hash_file(path)}" for path in files]
     return work / f"{recipe.name}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
 

@@ -31,7 +31,7 @@ _TEXT = """# {name}
 | reads | {max_tokens} tokens of a text |
 {precisions}
 {departures}
-Made from the original weights by `nestling-export build` with the `recipe.toml` beside this file. {made}
+Made from {weights} by `nestling-export build` with the `recipe.toml` beside this file. {made}
 
 ## Measured against sentence-transformers in float32
 
@@ -63,12 +63,14 @@ def card(
     reports: Mapping[str, VerifyReport],
     sizes: Mapping[str, int],
     departures: Sequence[str],
+    taken: str = "",
 ) -> str:
     """The text of a bundle's card.
 
     Args:
         settings: how texts go through the model.
         departures: where they are not the model's own, a line each.
+        taken: how near weights that were taken out of a graph are to it; empty for others.
         reports, sizes: by variant, what each was measured at, and the bytes of its files.
     """
     described = {
@@ -91,6 +93,7 @@ def card(
         max_tokens=settings.max_tokens,
         departures=_departing(recipe, departures),
         precisions="\n".join(f"| {name} | {described[name]} |" for name in [*table, *_precisions(reports)]),
+        weights=f"weights out of an ONNX graph ({taken})" if taken else "the original weights",
         made=_made(recipe),
         reports="\n".join(
             f"| {name} | {sizes[name]:,} | {report.sentences} | {report.cosine_mean} | {report.cosine_min} | "

@@ -164,13 +164,15 @@ def measured(
     return reports
 
 
-def report_text(reports: Mapping[str, VerifyReport], departures: Sequence[str]) -> str:
-    """What is written to report.json: the report of each variant, the versions of the tools, and where the recipe
-    departs from the model's own settings."""
+def report_text(reports: Mapping[str, VerifyReport], departures: Sequence[str], taken: str) -> str:
+    """What is written to report.json: the report of each variant, the versions of the tools, where the recipe departs
+    from the model's own settings, and how near weights that were taken out of a graph are to it."""
     values: dict[str, Any] = {name: asdict(report) for name, report in reports.items()}
     values["versions"] = tool_versions()
     if departures:
         values["departures"] = list(departures)
+    if taken:
+        values["taken"] = taken
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 

@@ -1,17 +1,17 @@
-"""A model that is there as an ONNX graph alone, as a folder that the installed tools can read."""
+"""A model that is there as an ONNX graph alone, as a folder in transformers layout."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from math import prod
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModel
@@ -20,21 +20,25 @@ from ...arrays import Floats, Ids
 from ...bundle.external_data import locations
 from ...bundle.manifest import ROLES
 from ...encoding.tokens import Tokens
+from ...errors import BundleError
 from ..errors import ExportError, first_line
 from ..quantize.calibration import own_texts
 from ..recipe.parts import EncoderRecipe, OnnxSource
 from ..source.graph_weights import named_weights
 from ..source.json_file import read_object
-from ..source.settings import CONFIG, Settings, read_settings, resolved
-from ..source.weights import SAFE
+from ..source.readable import readable
+from ..source.settings import CONFIG, TOKENIZER, Settings, read_settings, resolved, trunk_folder
+from ..source.weights import SAFE, model_files, require_few
 from ..steps import Say
-from .sentence_encoder import SentenceEncoder, load_encoder
+from .graph_vectors import Agreement, compared
+from .sentence_encoder import load_encoder
 from .tokenizer import write_tokenizer
 
-_SMALL_FILES = ("*.json", "*.txt", "*.model")
-_TRIED = 48
-# Between the vectors of the graph, which rounds activations too where it is quantized, and those of its weights.
-_MEAN, _WORST = 0.99, 0.95
+TAKEN = "taken.json"
+
+_STEP = 5
+_FORMAT = {"format": "pt"}
+_WEIGHTS = (".safetensors", ".bin")
 
 
 def model_of_graph(source: Path, recipe: OnnxSource, encoder: EncoderRecipe, say: Say, folder: Path) -> None:
@@ -50,114 +54,146 @@ def model_of_graph(source: Path, recipe: OnnxSource, encoder: EncoderRecipe, say
             too few weights or too many, stores them in a form that is not read or outside its folder, or its weights
             give other vectors than itself; one sentence.
     """
-    for path in {path for name in _SMALL_FILES for path in source.glob(name) if path.is_file()}:
-        shutil.copyfile(path, folder / path.name)
-    config = {**read_object(source / CONFIG), **recipe.config}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2))
+    trunk = _small_files(source, recipe.config, folder)
     settings, _ = resolved(encoder, read_settings(folder))
     path = source / recipe.graph
-    weights = _weights(path, folder, settings)
-    save_file({name: torch.from_numpy(values) for name, values in weights.items()}, folder / SAFE, {"format": "pt"})
-    cosines = _compared(path, load_encoder(folder, settings), folder, settings)
-    found = f"cosine {cosines.mean():.4f} mean, {cosines.min():.4f} worst over {len(cosines)} texts"
-    if not (cosines.mean() >= _MEAN and cosines.min() >= _WORST):
-        raise ExportError(
-            f"{path}: its weights, put into the architecture {settings.model_type}, give other vectors than the graph "
-            f"itself ({found}), expected {_MEAN} and {_WORST} or more; it is of another architecture or pooling"
-        )
-    say(f"weights out of {recipe.graph}: {found} to the graph's own vectors")
+    with TemporaryDirectory() as temporary:
+        plain = readable(folder, trunk, Path(temporary) / "plain")
+        wanted = _wanted(plain / trunk, settings)
+        model = loaded_graph(path)
+        weights = _taken(path, model, wanted, settings)
+        save_file({name: torch.from_numpy(values) for name, values in weights.items()}, folder / trunk / SAFE, _FORMAT)
+        del weights
+        whole = readable(folder, trunk, Path(temporary) / "whole")
+        texts = _texts(whole, settings, wanted)
+        found = compared(path, model, load_encoder(whole, settings), _first_position(whole / trunk, settings), texts)
+    (folder / TAKEN).write_text(json.dumps(found._asdict()))
+    say(f"weights out of {recipe.graph}: {told(found)}")
 
 
-def _weights(path: Path, folder: Path, settings: Settings) -> Mapping[str, Floats]:
-    """The weights of a graph by the names of the architecture that a folder's configuration describes."""
-    model = _loaded(path)
-    try:
-        with torch.device("meta"):
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-            trunk = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    except Exception as error:  # transformers raises many kinds
-        raise ExportError(f"{folder / CONFIG}: transformers cannot read it ({first_line(error)})") from error
-    left_out = "pooler" if settings.architecture.pooler else ""
-    wanted = {
-        name: tuple(values.shape)
-        for name, values in trunk.named_parameters()
-        if not left_out or name.partition(".")[0] != left_out
-    }
-    try:
-        found = named_weights(model, wanted, left_out)
-    except ExportError as error:
-        raise ExportError(f"{path}: {error}") from error
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
-        raise ExportError(f"{path}: its weights cannot be read ({first_line(error)}); expected a graph that ONNX "
-                          "Runtime runs") from error  # fmt: skip
-    return {name: np.ascontiguousarray(values) for name, values in found.items()}
+def told(found: Agreement) -> str:
+    """How near the weights of a graph are to itself, in words."""
+    return (
+        f"cosine {found.mean:.4f} mean, {found.worst:.4f} worst to the graph's own vectors over {found.texts} texts, "
+        "the mean taken off"
+    )
 
 
-def _loaded(path: Path) -> Any:
-    """A graph with all that it stores, none of it from outside its own folder."""
-    try:
-        outside = locations(path.read_bytes())
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror}); expected the recipe's graph") from error
-    except ValueError as error:
-        raise ExportError(f"{path}: is no ONNX graph ({error})") from error
-    for name in sorted(outside):
-        place = PurePosixPath(name)
-        if place.is_absolute() or ".." in place.parts or "\\" in name or ":" in name:
-            raise ExportError(f"{path}: takes weights from {name!r}, which is outside its folder")
-        if not (path.parent / name).is_file():
-            raise ExportError(f"{path.parent / name}: is missing, which {path.name} takes weights from")
-        if path.parent.resolve() not in (path.parent / name).resolve().parents:
-            raise ExportError(f"{path}: takes weights from {name!r}, which is outside its folder")
+def agreement(folder: Path) -> Agreement:
+    """What `model_of_graph` left in a folder."""
+    return Agreement(**read_object(folder / TAKEN))
+
+
+def loaded_graph(path: Path) -> Any:
+    """A graph with all that it stores, none of it from outside its own folder; raises ExportError."""
+    graph_files(path)
     try:
         return onnx.load(path)
     except Exception as error:  # onnx and protobuf raise many kinds
         raise ExportError(f"{path}: is no ONNX graph ({first_line(error)})") from error
 
 
-def _compared(path: Path, encoder: SentenceEncoder, folder: Path, settings: Settings) -> Floats:
-    """The cosine between the vectors of a graph and of an encoder, by text."""
-    with TemporaryDirectory() as temporary:
-        file = Path(temporary) / "tokenizer.json"
-        write_tokenizer(folder, settings, file)
-        tokens = Tokens(file, dict.fromkeys(ROLES, ""), settings.max_tokens)
+def graph_files(path: Path) -> list[Path]:
+    """The files that a graph is stored in, itself first.
+
+    Raises:
+        ExportError: it is none, or takes weights from a file that is missing or outside its folder.
+    """
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors share no public base class
-        raise ExportError(f"{path}: ONNX Runtime cannot load it ({first_line(error)})") from error
-    texts = own_texts()
-    cosines = []
-    for text in texts[:: max(1, len(texts) // _TRIED)]:
-        ids = tokens.ids(text, "document")[0]
-        with torch.inference_mode():
-            given = encoder(input_ids=torch.from_numpy(ids[None, :])).numpy()[0]
-        cosines.append(float(given @ _graph_vector(path, session, ids, encoder)))
-    return np.asarray(cosines, dtype=np.float32)
+        outside = locations(path.read_bytes())
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be read ({error.strerror}); expected the recipe's graph") from error
+    except ValueError as error:
+        raise ExportError(f"{path}: is no ONNX graph ({error})") from error
+    files = [path]
+    for name in sorted(outside):
+        file = path.parent / name
+        try:
+            inside = file.resolve().parent == path.parent.resolve() and file.parent == path.parent
+            there = file.is_file()
+        except (OSError, ValueError):  # too long a name, or one that no file can have
+            inside = there = False
+        if not inside:
+            raise ExportError(
+                f"{path}: takes weights from {name[:100]!r}, which is outside its folder; copy the model with links "
+                "followed, if that is where it came from"
+            )
+        if not there:
+            raise ExportError(f"{file}: is missing, which {path.name} takes weights from")
+        files.append(file)
+    return files
 
 
-def _graph_vector(path: Path, session: Any, ids: Ids, encoder: SentenceEncoder) -> Floats:
-    """What a graph gives for a text, made a vector by the encoder's head where it gives states of tokens."""
-    known = {
-        "input_ids": ids,
-        "attention_mask": np.ones_like(ids),
-        "token_type_ids": np.zeros_like(ids),
-        "position_ids": np.arange(len(ids)),
+def _small_files(source: Path, config: Mapping[str, object], folder: Path) -> str:
+    """Copy what a model's folder has beside the weights of its transformer, whose folder is returned."""
+    trunk = trunk_folder(source)
+    for path in model_files(source):
+        if path.parent == source / trunk and path.suffix in _WEIGHTS:
+            continue
+        target = folder / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    (folder / trunk).mkdir(parents=True, exist_ok=True)
+    values = {**read_object(source / trunk / CONFIG), **config}
+    if values:
+        (folder / trunk / CONFIG).write_text(json.dumps(values, indent=2))
+    return trunk
+
+
+def _wanted(folder: Path, settings: Settings) -> dict[str, tuple[int, ...]]:
+    """The shapes of the architecture's parameters by name, but for what encoders leave out."""
+    try:
+        with torch.device("meta"):
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            trunk = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+    except Exception as error:  # transformers raises many kinds
+        raise ExportError(f"{folder / CONFIG}: transformers cannot read it ({first_line(error)})") from error
+    left_out = _left_out(settings)
+    wanted = {
+        name: tuple(values.shape)
+        for name, values in trunk.named_parameters()
+        if not left_out or name.partition(".")[0] != left_out
     }
-    inputs = session.get_inputs()
-    if strange := [one.name for one in inputs if one.name not in known]:
-        raise ExportError(f"{path}: asks for {strange[0]!r}, expected some of {', '.join(known)}")
-    kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
-    given = {one.name: known[one.name][None, :].astype(kinds.get(one.type, np.int64)) for one in inputs}
+    require_few(folder, sum(map(prod, wanted.values())))
+    return wanted
+
+
+def _taken(path: Path, model: Any, wanted: Mapping[str, tuple[int, ...]], settings: Settings) -> dict[str, Floats]:
+    """A graph's weights under the architecture's names, each an array of its own."""
     try:
-        outputs = session.run(None, given)
-    except Exception as error:
-        raise ExportError(f"{path}: ONNX Runtime cannot run it ({first_line(error)})") from error
-    hidden = encoder.trunk.config.hidden_size
-    for values in outputs:
-        if values.ndim == 3 and values.shape[2] >= hidden:
-            with torch.inference_mode():
-                return np.asarray(encoder.head(torch.from_numpy(values.astype(np.float32)))[0].numpy())
-    for values in outputs:
-        if values.ndim == 2:
-            return np.asarray(values[0] / np.linalg.norm(values[0]), dtype=np.float32)
-    raise ExportError(f"{path}: gives no states of tokens and no vector of a text")
+        found = named_weights(model, wanted, _left_out(settings))
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from error
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError) as error:
+        raise ExportError(
+            f"{path}: its weights cannot be read ({first_line(error)}); expected a graph that ONNX Runtime runs"
+        ) from error
+    return {name: np.array(found[name], dtype=np.float32, order="C") for name in wanted}
+
+
+def _left_out(settings: Settings) -> str:
+    return "pooler" if settings.architecture.pooler else ""
+
+
+def _texts(folder: Path, settings: Settings, wanted: Mapping[str, tuple[int, ...]]) -> list[Ids]:
+    """Token ids of texts that come with Nestling."""
+    with TemporaryDirectory() as temporary:
+        file = Path(temporary) / TOKENIZER
+        write_tokenizer(folder, settings, file)
+        try:
+            tokens = Tokens(file, dict.fromkeys(ROLES, ""), settings.max_tokens)
+        except BundleError as error:
+            raise ExportError(f"{folder}: has a tokenizer that cannot be used ({error})") from error
+    rows = max((shape[0] for name, shape in wanted.items() if "embed" in name), default=0)
+    if tokens.highest_id >= rows:
+        raise ExportError(
+            f"the tokenizer gives ids up to {tokens.highest_id} and the graph has {rows} rows of tokens; they do not "
+            "belong together"
+        )
+    return [tokens.ids(text, "document")[0] for text in own_texts()[::_STEP]]
+
+
+def _first_position(folder: Path, settings: Settings) -> int:
+    """The number of a text's first position: behind the padding's id where the architecture counts so."""
+    padding = read_object(folder / CONFIG).get("pad_token_id")
+    return (padding if isinstance(padding, int) else 1) + 1 if settings.architecture.padded_positions else 0

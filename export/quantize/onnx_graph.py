@@ -97,7 +97,9 @@ def _fused(raw: Path, config: Any, bert_embedding: bool) -> Any:
 def _cut_angles(model: Any, max_tokens: int) -> None:
     """Keep of the tables of rotary positions what a text can reach; ONNX Runtime's fusion stores 131,072 rows."""
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    for name in {name for node in model.graph.node if node.op_type == "RotaryEmbedding" for name in node.input[2:4]}:
+    tables = {name for node in model.graph.node if node.op_type == "RotaryEmbedding" for name in node.input[2:4]}
+    others = {name for node in model.graph.node if node.op_type != "RotaryEmbedding" for name in node.input}
+    for name in tables - others:
         if name in stored:
             rows = numpy_helper.to_array(stored[name])[:max_tokens]
             stored[name].CopyFrom(numpy_helper.from_array(rows, name))

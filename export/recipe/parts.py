@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -99,12 +100,22 @@ class OnnxSource:
     config: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        wheel = (self.package, self.version, self.sha256, self.folder)
-        if bool(self.path) == any(wheel) or (any(wheel) and not all(wheel)):
-            raise ExportError("path and package are both given or both missing, expected path, or all of package, "
-                              "version, sha256 and folder")  # fmt: skip
-        if self.graph.startswith("/") or ".." in self.graph.split("/") or not self.graph.isprintable():
+        wheel = {name: getattr(self, name) for name in ("package", "version", "sha256", "folder")}
+        if self.path and any(wheel.values()):
+            raise ExportError("path and package are both given, expected one of them")
+        if not self.path and (missing := [name for name, value in wheel.items() if not value]):
+            raise ExportError(f"{missing[0]} is missing, expected path, or {', '.join(wheel)}")
+        if self.files and not self.path:
+            raise ExportError("files is given without path, expected it for a local folder alone; sha256 pins a wheel")
+        parts = self.graph.replace("\\", "/").split("/")
+        if not self.graph.isprintable() or not all(parts) or ".." in parts or ":" in self.graph:
             raise ExportError(f"graph is {self.graph!r}, expected a file of the folder")
+        try:
+            json.dumps(self.config)
+        except (TypeError, ValueError) as error:
+            raise ExportError(f"config cannot stand in a config.json ({error}), expected what JSON knows") from error
+        if self.path:
+            FolderSource(self.path, self.files)  # checks itself
 
     @property
     def origin(self) -> FolderSource | PypiSource:

@@ -16,7 +16,8 @@ from ...arrays import Floats
 
 Arrays = Mapping[str, Floats]
 # A stored array as it is by its name, None where there is none.
-Integers = Callable[[str], Any]
+Stored = Callable[[str], Any]
+_ABSENT = object()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,92 +43,93 @@ def attribute(node: Any, name: str, default: Any) -> Any:
     return default
 
 
-def dequantized(node: Any, integers: Integers) -> Floats | None:
+def dequantized(node: Any, stored: Stored) -> Floats | None:
     """What a DequantizeLinear makes of stored numbers; None where it is given others."""
-    codes, scale, *rest = (integers(name) if name else None for name in node.input)
-    if codes is None or scale is None:
+    codes, scale, zero = stored(node.input[0]), stored(node.input[1]), _zero(node, 2, stored)
+    if codes is None or scale is None or zero is _ABSENT:
         return None
-    zero = rest[0] if rest else None
     return _values(codes, scale, zero, attribute(node, "axis", 1), attribute(node, "block_size", 0))
 
 
-def looked_up(node: Any, behind: list[Any], integers: Integers) -> Floats | None:
+def looked_up(node: Any, behind: list[Any], stored: Stored) -> Floats | None:
     """The whole table that rows are looked up in, where they are stored in few bits; None for other nodes.
 
     Args:
         behind: the nodes that read the rows.
     """
     if node.op_type == "GatherBlockQuantized":
-        codes, scales = integers(node.input[0]), integers(node.input[2])
-        zeros = integers(node.input[3]) if len(node.input) > 3 else None
+        codes, scales, zeros = stored(node.input[0]), stored(node.input[2]), _zero(node, 3, stored)
         bits = attribute(node, "bits", 4)
-        if codes.dtype == np.uint8 and bits == 4:
-            codes, zeros = _unpacked(codes), None if zeros is None else _unpacked(zeros)
-        if zeros is None:
-            zeros = np.full(scales.shape, 2 ** (bits - 1) if codes.dtype.name.startswith("uint") else 0)
-        zeros = zeros[..., : scales.shape[-1]]
+        if codes is None or scales is None or zeros is _ABSENT or bits not in (4, 8):
+            return None
+        packed = codes.dtype == np.uint8 and bits == 4
+        if zeros is None:  # ONNX Runtime takes the middle for bytes alone
+            zeros = np.full(scales.shape, 2 ** (bits - 1) if codes.dtype == np.uint8 else 0)
+        elif packed:
+            zeros = _unpacked(zeros)
+        codes, zeros = _unpacked(codes) if packed else codes, zeros[..., : scales.shape[-1]]
         return _values(codes, scales, zeros, attribute(node, "quantize_axis", 1), attribute(node, "block_size", 128))
-    if node.op_type == "Gather" and integers(node.input[0]) is not None and integers(node.input[0]).ndim == 2:
+    if node.op_type == "Gather" and stored(node.input[0]) is not None and stored(node.input[0]).ndim == 2:
         for reader in behind:
             if reader.op_type == "DequantizeLinear" and reader.input[0] == node.output[0]:
-                scale, *rest = (integers(name) for name in reader.input[1:])
-                if scale is not None and scale.size == 1:
-                    return _values(integers(node.input[0]), scale, rest[0] if rest else None, 0, 0)
+                scale, zero = stored(reader.input[1]), _zero(reader, 2, stored)
+                if scale is not None and scale.size == 1 and zero is not _ABSENT:
+                    return _values(stored(node.input[0]), scale, zero, 0, 0)
     return None
 
 
-def _float(node: Any, arrays: Arrays, integers: Integers, scale: Floats | None) -> list[Product]:
+def _float(node: Any, arrays: Arrays, stored: Stored, scale: Floats | None) -> list[Product]:
     matrix = arrays.get(node.input[1])
     if matrix is None or matrix.ndim != 2:
         return []
     bias = arrays.get(node.input[2]) if node.op_type == "Gemm" and len(node.input) > 2 else None
-    if node.op_type == "Gemm":
-        matrix = matrix * np.float32(attribute(node, "alpha", 1.0))
-        bias = bias if bias is None else bias * np.float32(attribute(node, "beta", 1.0))
+    alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
+    matrix = matrix if alpha == 1 else matrix * np.float32(alpha)
+    bias = bias if bias is None or beta == 1 else bias * np.float32(beta)
     turned = matrix if attribute(node, "transB", 0) else matrix.T
     return [Product(node.input[1], turned, bias)]
 
 
-def _sums(node: Any, arrays: Arrays, integers: Integers, scale: Floats | None) -> list[Product]:
+def _sums(node: Any, arrays: Arrays, stored: Stored, scale: Floats | None) -> list[Product]:
     """MatMulInteger gives sums of whole numbers, which nodes behind it multiply with the scales."""
-    codes = integers(node.input[1])
-    if codes is None or codes.ndim != 2 or scale is None:
+    codes, zero = stored(node.input[1]), _zero(node, 3, stored)
+    if codes is None or codes.ndim != 2 or scale is None or zero is _ABSENT:
         return []
-    zero = integers(node.input[3]) if len(node.input) > 3 else None
     return [Product(node.input[1], _values(codes, scale, zero, 1, 0).T)]
 
 
-def _fused_sums(node: Any, arrays: Arrays, integers: Integers, scale: Floats | None) -> list[Product]:
+def _fused_sums(node: Any, arrays: Arrays, stored: Stored, scale: Floats | None) -> list[Product]:
     """MatMulIntegerToFloat and DynamicQuantizeMatMul hold scale, zero point and bias."""
-    places = {"MatMulIntegerToFloat": (3, 5, 6), "DynamicQuantizeMatMul": (2, 3, 4)}[node.op_type]
-    name, zero, bias = (node.input[place] if place < len(node.input) else "" for place in places)
-    codes = integers(node.input[1])
-    if codes is None or name not in arrays:
+    scales, zeros, biases = {"MatMulIntegerToFloat": (3, 5, 6), "DynamicQuantizeMatMul": (2, 3, 4)}[node.op_type]
+    codes, name, zero = stored(node.input[1]), node.input[scales], _zero(node, zeros, stored)
+    if codes is None or name not in arrays or zero is _ABSENT:
         return []
-    return [Product(node.input[1], _values(codes, arrays[name], integers(zero), 1, 0).T, arrays.get(bias))]
+    bias = arrays.get(node.input[biases]) if len(node.input) > biases else None
+    return [Product(node.input[1], _values(codes, arrays[name], zero, 1, 0).T, bias)]
 
 
-def _linear(node: Any, arrays: Arrays, integers: Integers, scale: Floats | None) -> list[Product]:
+def _linear(node: Any, arrays: Arrays, stored: Stored, scale: Floats | None) -> list[Product]:
     """QLinearMatMul and QGemm, whose inputs are scaled too."""
-    codes, name = integers(node.input[3]), node.input[4]
-    if codes is None or name not in arrays:
+    codes, name, zero = stored(node.input[3]), node.input[4], _zero(node, 5, stored)
+    if codes is None or name not in arrays or zero is _ABSENT:
         return []
     turned = attribute(node, "transB", 0)
-    matrix = _values(codes, arrays[name], integers(node.input[5]), 0 if turned else 1, 0)
+    matrix = _values(codes, arrays[name], zero, 0 if turned else 1, 0) * np.float32(attribute(node, "alpha", 1.0))
     bias = None
-    if node.op_type == "QGemm" and len(node.input) > 6 and (sums := integers(node.input[6])) is not None:
+    if node.op_type == "QGemm" and len(node.input) > 6 and (sums := stored(node.input[6])) is not None:
         bias = np.asarray(sums * arrays[node.input[1]] * arrays[name], dtype=np.float32).reshape(-1)
     return [Product(node.input[3], matrix if turned else matrix.T, bias)]
 
 
-def _blocks(node: Any, arrays: Arrays, integers: Integers, scale: Floats | None) -> list[Product]:
+def _blocks(node: Any, arrays: Arrays, stored: Stored, scale: Floats | None) -> list[Product]:
     """MatMulNBits: codes of few bits in a byte, outputs first, a scale for each block of inputs."""
-    codes = integers(node.input[1])
+    codes = stored(node.input[1])
     if codes is None or node.input[2] not in arrays:
         return []
     inputs, outputs = attribute(node, "K", 0), attribute(node, "N", 0)
     bits, block = attribute(node, "bits", 4), attribute(node, "block_size", 32)
-    if bits not in (4, 8) or (len(node.input) > 4 and node.input[4]):
+    zero = _zero(node, 3, stored)
+    if bits not in (4, 8) or block < 16 or (len(node.input) > 4 and node.input[4]) or zero is _ABSENT:
         return []
     groups = -(-inputs // block)
     codes = codes.reshape(outputs, -1)
@@ -135,25 +137,23 @@ def _blocks(node: Any, arrays: Arrays, integers: Integers, scale: Floats | None)
         codes = _unpacked(codes)
     scales = arrays[node.input[2]].reshape(outputs, groups)
     zeros: Any = np.full((outputs, groups), 2 ** (bits - 1))
-    if len(node.input) > 3 and node.input[3]:
-        packed = integers(node.input[3])
-        zeros = packed.reshape(outputs, -1)
-        if packed.dtype == np.uint8 and bits == 4:
+    if zero is not None:
+        zeros = zero.reshape(outputs, -1)
+        if zero.dtype == np.uint8 and bits == 4:
             zeros = _unpacked(zeros)[:, :groups]
     matrix = _values(codes[:, : groups * block], scales, zeros, 1, block)[:, :inputs]
     bias = arrays.get(node.input[5]) if len(node.input) > 5 else None
     return [Product(node.input[1], matrix, bias)]
 
 
-def _attention(node: Any, arrays: Arrays, integers: Integers, scale: Floats | None) -> list[Product]:
+def _attention(node: Any, arrays: Arrays, stored: Stored, scale: Floats | None) -> list[Product]:
     """Query, key and value in one matrix, in thirds."""
     if node.op_type == "Attention":
         matrix, bias = arrays.get(node.input[1]), arrays.get(node.input[2])
     else:
-        codes, name = integers(node.input[1]), node.input[4]
-        zero = integers(node.input[7]) if len(node.input) > 7 and node.input[7] else None
-        bias = arrays.get(node.input[2])
-        matrix = None if codes is None or name not in arrays else _values(codes, arrays[name], zero, 1, 0)
+        codes, name, zero = stored(node.input[1]), node.input[4], _zero(node, 7, stored)
+        bias, known = arrays.get(node.input[2]), codes is not None and name in arrays and zero is not _ABSENT
+        matrix = _values(codes, arrays[name], zero, 1, 0) if known else None
     if matrix is None or matrix.shape[1] % 3:
         return []
     thirds = np.split(matrix, 3, axis=1)
@@ -162,7 +162,7 @@ def _attention(node: Any, arrays: Arrays, integers: Integers, scale: Floats | No
 
 
 # What reads a node of each kind: given the node, known float arrays, stored ones, and the stored factor behind it.
-PRODUCTS: dict[str, Callable[[Any, Arrays, Integers, Floats | None], list[Product]]] = {
+PRODUCTS: dict[str, Callable[[Any, Arrays, Stored, Floats | None], list[Product]]] = {
     "MatMul": _float,
     "Gemm": _float,
     "MatMulInteger": _sums,
@@ -176,6 +176,14 @@ PRODUCTS: dict[str, Callable[[Any, Arrays, Integers, Floats | None], list[Produc
 }
 
 
+def _zero(node: Any, place: int, stored: Stored) -> Any:
+    """A node's stored zero point, None where it has none, `_ABSENT` where it has one that is not stored."""
+    if len(node.input) <= place or not node.input[place]:
+        return None
+    found = stored(node.input[place])
+    return _ABSENT if found is None else found
+
+
 def _values(codes: Any, scale: Any, zero: Any, axis: int, block: int) -> Floats:
     """The numbers that codes stand for.
 
@@ -185,8 +193,8 @@ def _values(codes: Any, scale: Any, zero: Any, axis: int, block: int) -> Floats:
     scale = np.asarray(scale, dtype=np.float32)
     zero = np.zeros(scale.shape, dtype=np.float32) if zero is None else np.asarray(zero).astype(np.float32)
     if block:
-        size = codes.shape[axis]
-        scale, zero = (np.repeat(one, block, axis=axis).take(range(size), axis=axis) for one in (scale, zero))
+        groups = np.arange(codes.shape[axis]) // block
+        scale, zero = (one.take(groups, axis=axis) for one in (scale, zero))
     elif scale.size > 1 and scale.ndim == 1:
         shape = [1] * codes.ndim
         shape[axis] = -1

@@ -27,6 +27,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 _PASSED = ("Cast", "Mul", "Identity", "QuantizeLinear", "DequantizeLinear", "Reshape")
 _HOPS = 6
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+# What quantizers store codes in.
+_CODES = {TensorProto.DataType.Value(name) for name in TensorProto.DataType.keys()  # noqa: SIM118 - no dict
+          if name in ("INT8", "UINT8", "INT4", "UINT4", "INT2", "UINT2") or name.startswith("FLOAT8")}  # fmt: skip
 _SHOWN = 3
 
 
@@ -51,21 +54,19 @@ def named_weights(model: Any, wanted: Shapes, left_out: str = "") -> dict[str, F
         wanted: shapes of the class's parameters by name, in the order in which it runs them.
         left_out: the module whose weights are not wanted, where there is one.
 
+    Returns:
+        float32 arrays by the wanted names; some may be views of one another.
+
     Raises:
         ExportError: weights are missing, of another shape, or there are others, or some are stored in a way that is
             not known; one sentence that names them.
     """
     graph = _Graph(model)
-    found: dict[str, Floats] = {}
-    for name, values in graph.arrays.items():
-        key = _key(name, wanted)
-        if key is not None and values.shape == wanted[key]:
-            found.setdefault(key, values)
-    rest = list(graph.products())
-    for choose in (_by_hint, _by_order):
-        rest = choose(rest, wanted, found)
+    found = _by_name(graph, wanted)
+    rest = _by_hint(list(graph.products()), wanted, found)
     if left_out:
         rest = [one for one in rest if not any(_holds(hint, left_out) for hint in one.hints)]
+    rest = _by_order(rest, wanted, found)
     _require_all(graph, wanted, found, rest, left_out)
     return found
 
@@ -86,10 +87,11 @@ class _Graph:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
         self.arrays = {
-            name: numpy_helper.to_array(tensor).astype(np.float32)
+            name: numpy_helper.to_array(tensor).astype(np.float32, copy=False)
             for name, tensor in self.stored.items()
             if tensor.data_type in _FLOATS
         }
+        self.made_by = {output: node for node in self.nodes for output in node.output}
         self.undone: set[str] = set()  # outputs of nodes whose quantized arrays were read
         self.names: dict[str, str] = {}  # what an array that was worked out is called where it is stored
         for node in self.nodes:
@@ -112,15 +114,9 @@ class _Graph:
 
     def strange(self) -> list[str]:
         """Kinds of nodes that read quantized arrays in a way that is not known."""
-        few_bits = {name for name, tensor in self.stored.items() if tensor.data_type not in _FLOATS}
-        few_bits = {name for name in few_bits if len(self.stored[name].dims) > 1}
-        kinds = {
-            node.op_type
-            for node in self.nodes
-            if node.output[0] not in self.undone
-            and any(name in few_bits and self.stored[name].data_type != TensorProto.INT64 for name in node.input)
-        }
-        return sorted(kinds)
+        codes = {name for name, tensor in self.stored.items() if tensor.data_type in _CODES and len(tensor.dims) > 1}
+        unread = [node for node in self.nodes if node.output and node.output[0] not in self.undone]
+        return sorted({node.op_type for node in unread if codes & set(node.input)})
 
     def _work_out(self, node: Any) -> None:
         """Add what a node makes of stored arrays alone, and tables that are looked up in."""
@@ -136,25 +132,27 @@ class _Graph:
         if values is not None:
             self.arrays[node.output[0]] = values
             self.names[node.output[0]] = self.names.get(source, source)
-            self.arrays.setdefault(self.names[node.output[0]], values)
             self.undone.add(node.output[0])
             return
         behind = self.readers.get(node.output[0], [])
         table = looked_up(node, behind, self.integers)
         if table is not None:
-            self.arrays[source] = table
+            self.arrays[node.output[0]] = table
+            self.names[node.output[0]] = source
             self.undone.add(node.output[0])
 
     def _scale_behind(self, node: Any) -> Floats | None:
-        """What the sums of whole numbers of a node are multiplied with, as far as it is stored: that of the weights."""
-        made_by = {output: one for one in self.nodes for output in one.output}
+        """What the sums of whole numbers of a node are multiplied with, as far as it is stored: that of the weights.
+
+        None where two factors are stored, of which one is that of the activations.
+        """
         for cast in self.readers.get(node.output[0], []):
             for product in self.readers.get(cast.output[0], []) if cast.op_type == "Cast" else []:
                 for name in product.input:
-                    inputs = made_by[name].input if name in made_by else ()
-                    stored = [self.arrays[one] for one in (name, *inputs) if one in self.arrays]
-                    if stored and product.op_type == "Mul":
-                        return stored[0]
+                    inputs = self.made_by[name].input if name in self.made_by else ()
+                    factors = [self.arrays[one] for one in (name, *inputs) if one in self.arrays]
+                    if product.op_type == "Mul" and len(factors) == 1:
+                        return factors[0]
         return None
 
     def _biases(self, node: Any, product: Product) -> list[str]:
@@ -171,13 +169,26 @@ class _Graph:
         return names
 
 
+def _by_name(graph: _Graph, wanted: Shapes) -> dict[str, Floats]:
+    """The arrays that are stored under the wanted names, or were worked out of codes whose names begin so."""
+    found: dict[str, Floats] = {}
+    for name, values in graph.arrays.items():
+        own = graph.names.get(name, "")
+        key = _key(own or name, wanted)
+        if key is not None and values.shape == wanted[key] and (own or _ends(name, key)):
+            found.setdefault(key, values)
+    return found
+
+
 def _by_hint(rest: list[_Found], wanted: Shapes, found: dict[str, Floats]) -> list[_Found]:
-    """Put matrices to the modules that their hints name; returns the others."""
-    left = []
+    """Put matrices to the modules that their hints name, one to each, into `found`; returns the others."""
+    left: list[_Found] = []
+    taken: set[str] = set()
     for one in rest:
         keys = [_key(hint, wanted, module=True) for hint in one.hints]
         fitting = [key for key in keys if key is not None and wanted[key] == one.product.matrix.shape]
-        if fitting:
+        if fitting and fitting[0] not in taken:
+            taken.add(fitting[0])
             _put(one, fitting[0], wanted, found)
         else:
             left.append(one)
@@ -185,7 +196,7 @@ def _by_hint(rest: list[_Found], wanted: Shapes, found: dict[str, Floats]) -> li
 
 
 def _by_order(rest: list[_Found], wanted: Shapes, found: dict[str, Floats]) -> list[_Found]:
-    """Put matrices to what is missing of their shape, where that is as many."""
+    """Put matrices to what is missing of their shape, where that is as many, into `found`; returns the others."""
     there = Counter(one.product.matrix.shape for one in rest)
     missing = {shape: [key for key in wanted if key not in found and wanted[key] == shape] for shape in there}
     left = []
@@ -200,6 +211,7 @@ def _by_order(rest: list[_Found], wanted: Shapes, found: dict[str, Floats]) -> l
 
 
 def _put(one: _Found, key: str, wanted: Shapes, found: dict[str, Floats]) -> None:
+    """Put a matrix, and its bias where it has one, into `found`."""
     found[key] = one.product.matrix
     bias = key.removesuffix("weight") + "bias"
     if one.product.bias is not None and wanted.get(bias) == one.product.bias.shape:
@@ -216,17 +228,27 @@ def _key(name: str, wanted: Shapes, module: bool = False) -> str | None:
 
 
 def _holds(path: str, part: str) -> bool:
-    return re.search(rf"(^|[.:/]){re.escape(part)}($|[._/])", path) is not None
+    """Whether a dotted path holds another one whole; what a quantizer put behind it, as `_quantized`, may follow."""
+    return part in path and re.search(rf"(^|[.:/]){re.escape(part)}($|[._/])", path) is not None
+
+
+def _ends(path: str, part: str) -> bool:
+    """Whether a dotted path ends with another one whole."""
+    return path == part or path.endswith(f".{part}")
 
 
 def _require_all(graph: _Graph, wanted: Shapes, found: Mapping[str, Floats], rest: list[_Found], left_out: str) -> None:
     if strange := graph.strange():
         raise ExportError(
-            f"its {', '.join(strange)} hold weights in a form that is not read, expected QDQ, MatMulInteger, "
-            "QLinearMatMul, QGemm, QAttention, MatMulNBits or floats"
+            f"its {', '.join(strange)} hold weights in a form that is not read, expected floats, DequantizeLinear, "
+            f"GatherBlockQuantized, {', '.join(kind for kind in PRODUCTS if kind not in ('MatMul', 'Gemm'))}; give a "
+            "graph that was quantized otherwise"
         )
     if missing := [key for key in wanted if key not in found]:
-        raise ExportError(f"it lacks {_listed(missing)}, which the configuration asks for")
+        raise ExportError(
+            f"it lacks {_listed(missing)}, which the configuration asks for; correct source.config or give another "
+            "graph"
+        )
     others = [next((hint for hint in one.hints if hint.endswith(".bias")), one.hints[0]) for one in rest] + [
         name for name in graph.stored
         if name in graph.arrays and name.endswith((".weight", ".bias")) and _key(name, wanted) is None
@@ -234,7 +256,8 @@ def _require_all(graph: _Graph, wanted: Shapes, found: Mapping[str, Floats], res
     ]  # fmt: skip
     if others:
         raise ExportError(
-            f"it has {_listed(list(dict.fromkeys(others)))} too, which the configuration has no place for"
+            f"it has {_listed(list(dict.fromkeys(others)))} too, which the configuration has no place for; correct "
+            "source.config or give another graph"
         )
 
 

@@ -83,8 +83,7 @@ def read_settings(folder: Path) -> Settings:
         ExportError: it is no text encoder, of an architecture that is not known, needs code of its own, has a module or
             a setting that cannot be exported, or its files disagree; one sentence.
     """
-    modules = _modules(folder)
-    trunk = modules[0][1] if modules else ""
+    modules, trunk = _modules(folder), trunk_folder(folder)
     config = read_object(folder / trunk / CONFIG)
     if not config:
         raise ExportError(
@@ -164,6 +163,12 @@ def resolved(asked: EncoderRecipe, own: Settings) -> tuple[Settings, list[str]]:
 
 def _shown(value: object) -> str:
     return " and ".join(value) if isinstance(value, tuple) else repr(value)
+
+
+def trunk_folder(folder: Path) -> str:
+    """The folder of the transformer, inside a model's; raises ExportError as `read_settings` does."""
+    modules = _modules(folder)
+    return modules[0][1] if modules else ""
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:

@@ -84,11 +84,7 @@ def require_affordable(folder: Path, max_tokens: int, say: Say) -> None:
         ExportError: they are too many for a graph, or there are none.
     """
     count = weight_count(folder)
-    if count > _MOST_WEIGHTS:
-        raise ExportError(
-            f"{folder}: has {count / 1e6:,.0f} million weights, expected {_MOST_WEIGHTS / 1e6:,.0f} million or fewer, "
-            "which is what a graph can hold"
-        )
+    require_few(folder, count)
     memory, minutes = count * _BYTES_A_WEIGHT / 1e9 + 0.7, count * _SECONDS_A_WEIGHT / 60 + 1
     say(f"{count / 1e6:,.1f} million weights: a precision takes about {minutes:.0f} minutes on two cores and up to "
         f"{memory:.1f} GB of memory")  # fmt: skip
@@ -97,6 +93,15 @@ def require_affordable(folder: Path, max_tokens: int, say: Say) -> None:
     if longest >= _MUCH:
         say(f"a text of {max_tokens:,} tokens will take about {longest:.1f} GB to encode, which grows with its square; "
             "set encoder.max_tokens for less")  # fmt: skip
+
+
+def require_few(folder: Path, count: int) -> None:
+    """Raise ExportError where a model's weights are too many for a graph."""
+    if count > _MOST_WEIGHTS:
+        raise ExportError(
+            f"{folder}: has {count / 1e6:,.0f} million weights, expected {_MOST_WEIGHTS / 1e6:,.0f} million or fewer, "
+            "which is what a graph can hold"
+        )
 
 
 def model_files(folder: Path) -> list[Path]:

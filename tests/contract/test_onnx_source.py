@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from safetensors.numpy import load_file
 
-from models import make_model
+from models import make_model, truth
 from nestling import Encoder
 from nestling.export.cli import commands
 from nestling.export.encoder.from_graph import model_of_graph
@@ -97,6 +98,22 @@ def with_fusions(path: Path, heads: int = 4, size: int = 64) -> None:
     optimize_model(str(path), "bert", heads, size, opt_level=0).save_model_to_file(str(path))
 
 
+def pooler_kept(path: Path) -> None:
+    """With what BERT has behind its states for a task of its own."""
+    model, random = onnx.load(path), np.random.default_rng(0)
+    arrays = {"pooler.dense.weight": random.normal(size=(64, 64)), "pooler.dense.bias": random.normal(size=64)}
+    for name, values in arrays.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float32), name))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0), "first"))
+    model.graph.node.extend([
+        onnx.helper.make_node("Gather", ["last_hidden_state", "first"], ["first_state"], axis=1),
+        onnx.helper.make_node("Gemm", ["first_state", *arrays], ["dense"], transB=1),
+        onnx.helper.make_node("Tanh", ["dense"], ["pooler_output"]),
+    ])  # fmt: skip
+    model.graph.output.append(onnx.helper.make_tensor_value_info("pooler_output", onnx.TensorProto.FLOAT, None))
+    onnx.save(model, path)
+
+
 def with_external_data(path: Path) -> None:
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
 
@@ -126,6 +143,7 @@ WAYS: dict[str, Callable[[Path], None]] = {
     "QOperator": lambda path: with_static(path, "QOperator"),
     "blocks of 8 bits": lambda path: with_blocks(path, 8, False),
     "fused": with_fusions,
+    "fused with a pooler": lambda path: (pooler_kept(path), with_fusions(path)),  # type: ignore[dict-item]
     "fused and dynamic": lambda path: (
         with_fusions(path), with_dynamic(path, op_types_to_quantize=["MatMul", "Attention"])),  # type: ignore[dict-item]
     "without names": lambda path: (with_dynamic(path, per_channel=True), without_names(path)),  # type: ignore[dict-item]
@@ -192,12 +210,14 @@ def test_a_bundle_is_built_of_a_graph(berts: tuple[Path, Path], graph: Path) -> 
     result = build(graph)
     assert result.exit_code == 0, result.output + str(result.exception)
     assert "weights out of model.onnx: cosine 1.0000 mean" in result.output
+    assert "weights out of an ONNX graph (cosine 1.0000 mean" in (graph.parent / "bundle" / "README.md").read_text()
+    assert "taken" in json.loads((graph.parent / "bundle" / "report.json").read_text())
     vectors = Encoder(graph.parent / "bundle").encode(TEXTS, role="document")
     assert (vectors * plain_vectors(berts[0])).sum(axis=1).min() > 0.9999
     assert "weights out of model.onnx: done before" in build(graph).output
     with_dynamic(graph / "model.onnx", per_channel=True)
     again = build(graph)
-    assert "weights out of model.onnx: cosine 0.99" in again.output, again.output + str(again.exception)
+    assert "weights out of model.onnx: cosine 0.9" in again.output, again.output + str(again.exception)
 
 
 @pytest.fixture
@@ -224,6 +244,14 @@ def classified(model: Any) -> None:
     model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None))
 
 
+def pooled(model: Any) -> None:
+    """With the mean of the states as the text's vector, where the recipe says the first one."""
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1]), "tokens_axis"))
+    inputs = ["last_hidden_state", "tokens_axis"]
+    model.graph.node.append(onnx.helper.make_node("ReduceMean", inputs, ["sentence_embedding"], keepdims=0))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("sentence_embedding", onnx.TensorProto.FLOAT, None))
+
+
 def in_whole_numbers(model: Any) -> None:
     """A table of 8-bit numbers that is read by a node that is none of a quantizer's."""
     for tensor in model.graph.initializer:
@@ -233,14 +261,13 @@ def in_whole_numbers(model: Any) -> None:
 
 
 def shuffled(model: Any) -> None:
-    """A layer's weights under the names of another's."""
-    names = {"encoder.layer.0.intermediate.dense.bias": "encoder.layer.1.intermediate.dense.bias"}
+    """A layer's norm under the name of another's."""
+    names = {"encoder.layer.0.output.LayerNorm.bias": "encoder.layer.2.output.LayerNorm.bias"}
     names |= {new: old for old, new in names.items()}
     for tensor in model.graph.initializer:
         tensor.name = names.get(tensor.name, tensor.name)
     for node in model.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
-        node.name = ""
 
 
 def outside(folder: Path, name: str) -> None:
@@ -267,7 +294,9 @@ def broken(folder: Path, kind: str) -> None:
     elif kind == "another architecture":
         reconfigured(folder, model_type="xlm-roberta")
     elif kind == "another activation":
-        reconfigured(folder, hidden_act="relu")
+        reconfigured(folder, hidden_act="silu")
+    elif kind == "another pooling":
+        changed(path, pooled)
     elif kind == "unknown architecture":
         reconfigured(folder, model_type="t5")
     elif kind == "no configuration":
@@ -301,10 +330,11 @@ def broken(folder: Path, kind: str) -> None:
         ("another size", "it lacks encoder.layer.0.intermediate.dense.weight, encoder.layer.0.intermediate.dense.bias"),
         ("another architecture", "give other vectors than the graph itself (cosine "),
         ("another activation", "give other vectors than the graph itself (cosine "),
+        ("another pooling", "correct source.config or encoder.pooling"),
         ("unknown architecture", "the architecture 't5' is not known, expected bert"),
         ("no configuration", "has no config.json; expected a model in transformers"),
         ("a classifier", "it has classifier.weight too, which the configuration has no place for"),
-        ("numbers of no quantizer", "its Gather hold weights in a form that is not read, expected QDQ"),
+        ("numbers of no quantizer", "its Gather hold weights in a form that is not read, expected floats, Dequ"),
         ("other names", "give other vectors than the graph itself (cosine "),
         ("weights outside", "takes weights from '../secret.bin', which is outside its folder"),
         ("weights elsewhere", "secret.bin', which is outside its folder"),
@@ -326,3 +356,43 @@ def test_a_configuration_stands_in_the_recipe_where_there_is_none(graph: Path) -
     config = json.loads((graph / "config.json").read_text())
     (graph / "config.json").unlink()
     assert taken(graph, **config)
+
+
+def test_a_graph_in_the_layout_of_sentence_transformers_is_read(
+    berts: tuple[Path, Path], graph: Path, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole"
+    shutil.copytree(berts[0], whole)
+    (whole / "model.safetensors").unlink()
+    (whole / "onnx").mkdir()
+    shutil.copyfile(graph / "model.onnx", whole / "onnx" / "model.onnx")
+    (tmp_path / "made").mkdir()
+    source = OnnxSource(graph="onnx/model.onnx", path=str(whole))
+    model_of_graph(whole, source, EncoderRecipe(), lambda line: None, tmp_path / "made")
+    vectors = truth(tmp_path / "made", TEXTS, "query")
+    assert (vectors * truth(berts[0], TEXTS, "query")).sum(axis=1).min() > 0.9999
+
+
+def test_what_newer_releases_wrote_beside_a_graph_is_read(graph: Path) -> None:
+    path = graph / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tokenizer_class": "TokenizersBackend"}))
+    assert taken(graph)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "package is missing, expected path, or package, version, sha256, folder"),
+        ({"path": "m", "package": "p"}, "path and package are both given, expected one of them"),
+        ({"package": "p", "version": "1", "folder": "f"}, "sha256 is missing"),
+        ({"package": "p", "version": "1", "sha256": "0", "folder": "f", "files": {"a": "0" * 64}}, "without path"),
+        ({"path": "m", "graph": "../g.onnx"}, "graph is '../g.onnx', expected a file of the folder"),
+        ({"path": "m", "graph": ""}, "graph is '', expected a file of the folder"),
+        ({"path": "m", "files": {"../x": "y"}}, "files has '../x'"),
+        ({"path": "m", "config": {"day": date(2026, 1, 1)}}, "config cannot stand in a config.json"),
+    ],
+)
+def test_a_source_that_cannot_be_is_one_sentence(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ExportError) as error:
+        OnnxSource(**given)
+    assert message in str(error.value)

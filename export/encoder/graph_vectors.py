@@ -1,0 +1,103 @@
+"""Whether weights that were taken out of an ONNX graph give the vectors that the graph itself gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import torch
+
+from ...arrays import Floats, Ids
+from ..errors import ExportError, first_line
+from .sentence_encoder import SentenceEncoder
+
+# Nodes that round what flows through them, not the weights alone.
+_ROUNDING = ("QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "MatMulIntegerToFloat", "QGemm",
+             "DynamicQuantizeMatMul", "QLinearMatMul", "QAttention", "MatMulNBits")  # fmt: skip
+# The mean and the worst cosine, once the mean of all vectors is off both: unrelated texts may have one of .9 before.
+_EXACT, _ROUNDED = (0.9995, 0.995), (0.95, 0.8)
+# Names of outputs that are a text's vector as it is used; others, as a pooler's, are for a task of their own.
+_VECTORS = ("sentence_embedding", "sentence_embeddings", "text_embeds", "embedding", "embeddings")
+
+
+class Agreement(NamedTuple):
+    """Cosines between a graph's vectors and those of its weights, the mean of all vectors taken off both."""
+
+    mean: float
+    worst: float
+    texts: int
+
+
+def compared(path: Path, model: Any, encoder: SentenceEncoder, first: int, texts: Sequence[Ids]) -> Agreement:
+    """Compare a graph with an encoder that was given its weights.
+
+    Args:
+        path: the graph's file, model: the same, loaded.
+        first: the number of a text's first position.
+        texts: token ids (n,) int64 each.
+
+    Raises:
+        ExportError: the graph cannot be run, gives no states of tokens and no vectors, or other vectors.
+    """
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        given = [_outputs(path, session, ids, first) for ids in texts]
+        with torch.inference_mode():
+            expected = np.stack([encoder(input_ids=torch.from_numpy(ids[None, :])).numpy()[0] for ids in texts])
+            found = [[values for one in given for values in _vectors(one, encoder, kind)] for kind in (3, 2)]
+    except ExportError:
+        raise
+    except Exception as error:  # ONNX Runtime and torch raise many kinds
+        raise ExportError(f"{path}: cannot be compared with its weights ({first_line(error)})") from error
+    if not any(found):
+        raise ExportError(f"{path}: gives no states of tokens and no vector of a text, expected one of them")
+    cosines = np.concatenate([_cosines(path, np.stack(rows), expected) for rows in found if rows])
+    result = Agreement(float(cosines.mean()), float(cosines.min()), len(texts))
+    mean, worst = _ROUNDED if any(node.op_type in _ROUNDING for node in model.graph.node) else _EXACT
+    if not (result.mean >= mean and result.worst >= worst):
+        raise ExportError(
+            f"{path}: its weights, put into the architecture of the configuration, give other vectors than the graph "
+            f"itself (cosine {result.mean:.4f} mean, {result.worst:.4f} worst with the mean taken off; expected {mean} "
+            f"and {worst} or more); correct source.config or encoder.pooling"
+        )
+    return result
+
+
+def _outputs(path: Path, session: Any, ids: Ids, first: int) -> dict[str, Any]:
+    """What a graph gives for a text, by name."""
+    known = {
+        "input_ids": ids,
+        "attention_mask": np.ones_like(ids),
+        "token_type_ids": np.zeros_like(ids),
+        "position_ids": first + np.arange(len(ids)),
+    }
+    inputs = session.get_inputs()
+    if strange := [one.name for one in inputs if one.name not in known]:
+        raise ExportError(f"{path}: asks for {strange[0]!r}, expected some of {', '.join(known)}")
+    kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+    given = {one.name: known[one.name][None, :].astype(kinds.get(one.type, np.int64)) for one in inputs}
+    return dict(zip((one.name for one in session.get_outputs()), session.run(None, given), strict=True))
+
+
+def _vectors(outputs: dict[str, Any], encoder: SentenceEncoder, kind: int) -> list[Floats]:
+    """The unit vectors of a text that a graph's outputs say: of states (kind 3) by the encoder's head, or its own."""
+    if kind == 3:
+        states = [one for one in outputs.values() if one.ndim == 3 and one.shape[2] == encoder.trunk.config.hidden_size]
+        return [encoder.head(torch.from_numpy(states[0].astype(np.float32)))[0].numpy()] if states else []
+    own = [values for name, values in outputs.items() if values.ndim == 2 and name in _VECTORS]
+    if not own and all(values.ndim == 2 for values in outputs.values()):
+        own = list(outputs.values())[:1]
+    return [(one[0] / np.linalg.norm(one[0])).astype(np.float32) for one in own[:1]]
+
+
+def _cosines(path: Path, found: Floats, expected: Floats) -> Floats:
+    if found.shape != expected.shape:
+        raise ExportError(
+            f"{path}: gives vectors of {found.shape[1]} numbers, expected {expected.shape[1]} by the configuration"
+        )
+    mean = expected.mean(axis=0)
+    one, other = found - mean, expected - mean
+    return np.asarray((one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1))
