@@ -176,7 +176,7 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
     if recipe.encoder.document_prefix is None:
         for name in unused_prompts(source):
             say(f"the model's prompt {name!r} is not used, as in sentence-transformers; give encoder.document_prefix")
-    require_family(recipe, settings)
+    require_family(recipe, settings, read_object(source / settings.trunk / CONFIG).get("num_hidden_layers"))
     require_affordable(source / settings.trunk, settings.max_tokens, say)
     return _Model(readable(source, settings.trunk, work / "readable"), settings, departures, taken)
 

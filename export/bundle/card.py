@@ -48,8 +48,8 @@ _UNTRAINED = """They were exported to ONNX, fused and quantized. The weights wer
 training was done."""
 
 _FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
-prefixes of a vector say most. Width xl has the original weights. The others share its token table and attention;
-their layer norms and feed-forward parts, {units} of xl's hidden neurons, were trained to give its vectors.
+prefixes of a vector say most. Width xl has the original weights. The others share its token table{attention};
+what they have of its layers and hidden neurons, {units}, was trained to give its vectors.
 {static}Trained on {passages:,} passages, {batches}, of {origin};
 nothing of any test collection was trained on."""
 
@@ -135,9 +135,13 @@ def _precisions(reports: Mapping[str, VerifyReport]) -> list[str]:
 def _made(recipe: Recipe) -> str:
     if recipe.nest is None or recipe.texts is None:
         return _UNTRAINED
-    units = ", ".join(f"{WIDTHS[name]:g} ({name})" for name in recipe.nest.widths)
+    nest, units = recipe.nest, []
+    for name in nest.widths:
+        layers = f"layers {', '.join(map(str, nest.layers[name]))} and " if name in nest.layers else ""
+        units.append(f"{layers}{nest.neurons.get(name, WIDTHS[name]):g} of the neurons ({name})")
     return _FAMILY.format(
-        units=units,
+        units="; ".join(units),
+        attention="" if nest.own_attention else " and attention",
         static="" if recipe.static is None else _STATIC,
         passages=sum(course.passages for course in recipe.nest.courses),
         batches=", then ".join(f"{one.steps:,} batches of {one.batch}" for one in recipe.nest.courses),

@@ -7,11 +7,24 @@ from dataclasses import dataclass, field
 
 from ..errors import ExportError
 
-# How many of the hidden neurons each width computes, of every layer.
+# How many of the hidden neurons each width computes, of every layer, where a recipe does not say it.
 WIDTHS = {"s": 1 / 8, "m": 1 / 4, "l": 1 / 2, "xl": 1.0}
 WIDEST = "xl"
 _SHORTEST = 64
 OPTIMIZERS = ("adamw", "muon")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a width has of the widest encoder.
+
+    Attributes:
+        layers: which of its layers, counted from 0.
+        neurons: which part of each layer's hidden neurons.
+    """
+
+    layers: tuple[int, ...]
+    neurons: float
 
 
 @dataclass(frozen=True)
@@ -80,21 +93,42 @@ class NestRecipe:
         courses: of the training, one after another.
         dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`; none named are the
             whole vector and its halves down to 64.
+        layers: by width, which of the source's layers it has, counted from 0; all where it is not named.
+        neurons: by width, which part of each layer's hidden neurons it has; as `WIDTHS` has it where it is not named.
+        own_attention: widths are trained with attention of their own; else they share the source's.
     """
 
     courses: list[CourseRecipe]
     dims: list[int] = field(default_factory=list)
+    layers: dict[str, list[int]] = field(default_factory=dict)
+    neurons: dict[str, float] = field(default_factory=dict)
+    own_attention: bool = False
 
     def __post_init__(self) -> None:
         if not all(type(dim) is int and dim >= 8 for dim in self.dims):
             raise ExportError(f"dims is {self.dims}, expected lengths of vectors, 8 or more")
         if not self.courses:
             raise ExportError("courses is empty, expected a course of training, one or more")
+        for key, named in (("layers", self.layers), ("neurons", self.neurons)):
+            if strange := [name for name in named if name not in self.widths]:
+                raise ExportError(
+                    f"{key} names {strange[0]!r}, expected some of {', '.join(self.widths)}, trained here"
+                )
+        for width, layers in self.layers.items():
+            if not isinstance(layers, list) or not _are_layers(layers):
+                raise ExportError(f"layers of {width} is {layers}, expected numbers of layers from 0 on, rising")
+        for width, part in self.neurons.items():
+            if not _is_positive(part) or part > 1:
+                raise ExportError(f"neurons of {width} is {part}, expected a part above 0 and up to 1")
 
     def prefixes(self, dim: int) -> list[int]:
         """`dims` of a vector of this length, where none are named its halves."""
         halves = [dim >> times for times in range(8) if dim >> times >= _SHORTEST]
         return self.dims or halves or [dim]
+
+    def cut(self, width: str, layers: int) -> Cut:
+        """What a width has of a source of so many layers."""
+        return Cut(tuple(self.layers.get(width, range(layers))), self.neurons.get(width, WIDTHS[width]))
 
     @property
     def widths(self) -> list[str]:
@@ -129,6 +163,10 @@ class StaticRecipe:
             raise ExportError(f"rank is {self.rank}, expected an even number of 2 or more")
         if not _is_positive(self.learning_rate):
             raise ExportError(f"learning_rate is {self.learning_rate}, expected more than 0")
+
+
+def _are_layers(values: list[int]) -> bool:
+    return bool(values) and all(type(one) is int and one >= 0 for one in values) and values == sorted(set(values))
 
 
 def _is_positive(value: object) -> bool:

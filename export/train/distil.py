@@ -1,4 +1,4 @@
-"""A nested student after its teacher: all widths in one run.
+"""Narrow students after their teacher: all widths in one run.
 
 Each step takes one batch, of which the teacher tells the vectors and the state of every token. They are the targets of
 all widths, so that these share one space, and its prefixes and signs with it: those are what the rotation is for, see
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -28,7 +28,6 @@ from ..errors import ExportError
 from ..recipe.training import CourseRecipe
 from ..steps import Say
 from .losses import distance, neighbours
-from .nest import layer_widths, use
 from .schedule import cosine
 
 CHECKPOINT, LOG, TARGETS = "checkpoint.pt", "log.jsonl", "targets.npy"
@@ -40,25 +39,27 @@ Optimizers = Sequence[torch.optim.Optimizer]
 
 
 def distil(
-    student: Any,
+    students: Mapping[str, Any],
     teacher: Any,
     texts: Sequence[Ids],
     course: CourseRecipe,
     folder: Path,
     say: Say,
     *,
+    pooling: str = "mean",
     seed: int,
     every: int = 100,
 ) -> Floats:
-    """Train a nested student in place.
+    """Train narrow encoders in place.
 
     Args:
-        student: nested, see `nest.nest`; what its narrow widths share with the widest stays as it is.
-        teacher: the transformers encoder that it was made of.
+        students: by width, see `nest.nest`; what they share with the teacher stays as it is.
+        teacher: the transformers encoder that they were made of.
         texts: token ids of the training texts, (n,) int64 each, special tokens included.
         course: how it is trained.
         folder: where the checkpoint, the log and the teacher's vectors are kept.
         say: told how it goes, a line a checkpoint.
+        pooling: of the states, `mean` or `cls`.
         seed: of the order of texts, and of which widths a batch trains.
         every: steps between checkpoints.
 
@@ -69,23 +70,27 @@ def distil(
         ExportError: there are too few texts for a batch, or the checkpoint is of another course, seed, student, teacher
             or other texts.
     """
+    students = {width: students[width] for width in course.widths}
     if len(texts) < course.batch:
         raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
     optimizers = [
         optimizer
         for width in course.widths
-        for optimizer in _optimizers(_trained(student, width), course.optimizer, course.learning_rates[width])
+        for optimizer in _optimizers(
+            list(_trained(students[width]).values()), course.optimizer, course.learning_rates[width]
+        )
     ]
-    what = _identity(course, seed, texts, student, teacher)
-    first = _resumed(folder / CHECKPOINT, what, student, optimizers)
+    what = _identity(course, pooling, seed, texts, students, teacher)
+    first = _resumed(folder / CHECKPOINT, what, students, optimizers)
     targets = _opened(folder / TARGETS, (len(texts), teacher.config.hidden_size), resumed=first > 0)
     begin, tokens = time.perf_counter(), 0
     for step, rows in _batches(texts, course, seed, first):
         ids, mask = padded([texts[row] for row in rows])
-        states, expected = _taught(teacher, ids, mask, course.bfloat16)
+        states, expected = _taught(teacher, ids, mask, pooling, course.bfloat16)
         targets[rows] = expected.numpy()
         _set_rates(optimizers, risen(course, step))
-        losses = _stepped(student, optimizers, course, (ids, mask), (states, expected), Random(f"{seed} {step}"))
+        given = (ids, mask, pooling)
+        losses = _stepped(students, optimizers, course, given, (states, expected), Random(f"{seed} {step}"))
         line = json.dumps({"step": step, **losses})
         with (folder / LOG).open("a") as log:
             log.write(line + "\n")
@@ -93,7 +98,7 @@ def distil(
         done = step + 1
         if done % every == 0 or done == course.steps:
             targets.flush()
-            _keep(folder / CHECKPOINT, what, student, optimizers, done)
+            _keep(folder / CHECKPOINT, what, students, optimizers, done)
             took = time.perf_counter() - begin
             left = took / (done - first) * (course.steps - done) / 60
             speed = tokens / took
@@ -117,44 +122,47 @@ def padded(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The states of texts' tokens, (tokens, dim) float32, and the texts' vectors, (n, dim): their means, made unit."""
+def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor, pooling: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The states of texts' tokens, (tokens, dim) float32, and the texts' vectors, (n, dim): the states' means or the
+    first ones, made unit."""
     states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
     weights = mask[..., None].float()
-    mean = (states * weights).sum(dim=1) / weights.sum(dim=1)
-    return states[mask.bool()], torch.nn.functional.normalize(mean, dim=1)
+    pooled = states[:, 0] if pooling == "cls" else (states * weights).sum(dim=1) / weights.sum(dim=1)
+    return states[mask.bool()], torch.nn.functional.normalize(pooled, dim=1)
 
 
-def _taught(teacher: Any, ids: torch.Tensor, mask: torch.Tensor, bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def _taught(
+    teacher: Any, ids: torch.Tensor, mask: torch.Tensor, pooling: str, bfloat16: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
     """What the teacher says of a batch, see `vectors`, as tensors that a student may be trained on."""
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        states, found = vectors(teacher, ids, mask)
+        states, found = vectors(teacher, ids, mask, pooling)
     return states.clone(), found.clone()
 
 
 def _stepped(
-    student: Any,
+    students: Mapping[str, Any],
     optimizers: Optimizers,
     course: CourseRecipe,
-    batch: tuple[torch.Tensor, torch.Tensor],
+    batch: tuple[torch.Tensor, torch.Tensor, str],
     taught: tuple[torch.Tensor, torch.Tensor],
     random: Random,
 ) -> dict[str, dict[str, float]]:
     """Train the widths whose turn it is on one batch.
 
     Args:
-        batch: ids and mask, see `padded`.
+        batch: ids and mask, see `padded`, and the pooling.
         taught: the teacher's states and vectors, see `vectors`.
         random: decides which widths are trained.
 
     Returns:
         By width, what it lost.
     """
-    student.zero_grad(set_to_none=True)
     log = {}
     for width, share in course.widths.items():
+        student = students[width]
+        student.zero_grad(set_to_none=True)
         if random.random() < share:
-            use(student, layer_widths(width, student.config.num_hidden_layers))
             with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
                 states, found = vectors(student, *batch)
             losses = {
@@ -177,10 +185,9 @@ def _set_rates(optimizers: Optimizers, part: float) -> None:
             group["lr"] = group["initial_lr"] * part
 
 
-def _trained(student: Any, width: str) -> list[Any]:
-    """The weights of a width that are trained."""
-    named = student.named_parameters()
-    return [value for name, value in named if f".parts.{width}." in name and value.requires_grad]
+def _trained(student: Any) -> dict[str, Any]:
+    """The weights of a student that are its own, by name."""
+    return {name: value for name, value in student.named_parameters() if value.requires_grad}
 
 
 def _optimizers(values: Sequence[Any], kind: str, rate: float) -> list[torch.optim.Optimizer]:
@@ -204,11 +211,14 @@ def _adamw(values: Sequence[Any], rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(values, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
 
 
-def _identity(course: CourseRecipe, seed: int, texts: Sequence[Ids], student: Any, teacher: Any) -> str:
+def _identity(
+    course: CourseRecipe, pooling: str, seed: int, texts: Sequence[Ids], students: Mapping[str, Any], teacher: Any
+) -> str:
     """What a checkpoint belongs to, as a hash; the order of the course's widths is part of it."""
-    digest = hashlib.sha256(json.dumps({**asdict(course), "seed": seed}).encode())
-    for name, _ in student.named_parameters():
-        digest.update(f"{name}\n".encode())
+    digest = hashlib.sha256(json.dumps({**asdict(course), "pooling": pooling, "seed": seed}).encode())
+    for width, student in students.items():
+        for name, value in _trained(student).items():
+            digest.update(f"{width} {name} {tuple(value.shape)}\n".encode())
     for text in texts:
         digest.update(text.tobytes())
         digest.update(b".")
@@ -240,14 +250,15 @@ def _opened(path: Path, shape: tuple[int, int], resumed: bool) -> Any:
     return np.lib.format.open_memmap(path, "r+" if resumed else "w+", np.float32, shape)
 
 
-def _keep(path: Path, what: str, student: Any, optimizers: Optimizers, step: int) -> None:
+def _keep(path: Path, what: str, students: Mapping[str, Any], optimizers: Optimizers, step: int) -> None:
     moments = [optimizer.state_dict() for optimizer in optimizers]
-    state = {"what": what, "step": step, "student": student.state_dict(), "optimizers": moments}
+    trained = {width: {name: value.data for name, value in _trained(one).items()} for width, one in students.items()}
+    state = {"what": what, "step": step, "students": trained, "optimizers": moments}
     with replacing(path) as unfinished:
         torch.save(state, unfinished)
 
 
-def _resumed(path: Path, what: str, student: Any, optimizers: Optimizers) -> int:
+def _resumed(path: Path, what: str, students: Mapping[str, Any], optimizers: Optimizers) -> int:
     """Take up a checkpoint where there is one; the step to go on with."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -257,7 +268,8 @@ def _resumed(path: Path, what: str, student: Any, optimizers: Optimizers) -> int
         raise ExportError(
             f"{path}: is of another course, seed, student, teacher or other texts; remove it to begin anew"
         )
-    student.load_state_dict(state["student"])
+    for width, student in students.items():
+        student.load_state_dict(state["students"][width], strict=False)
     for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(moments)
     return int(state["step"])

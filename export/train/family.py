@@ -21,11 +21,13 @@ from ..quantize.calibration import own_texts
 from ..quantize.embedding import half_positions
 from ..quantize.onnx_graph import export_graph, write
 from ..recipe.recipe import Recipe
-from ..recipe.training import WIDEST, WIDTHS, NestRecipe, StaticRecipe
+from ..recipe.training import WIDEST, Cut, NestRecipe, StaticRecipe
 from ..source.architectures import ARCHITECTURES
 from ..source.settings import Settings
 from ..steps import BuildSteps, Say, tensors_hash
 from . import static_table
+from .forms import form_of
+from .nest import narrow_config, require_layers
 from .passages import passages
 from .students import students
 from .targets import fitted_rotation, vectors
@@ -73,7 +75,8 @@ def family(
         passages(recipe.texts, texts, course.passages, tokens, work, say, course=number)
         for number, course in enumerate(recipe.nest.courses)
     ]
-    states, seen, targets = students(encoder.trunk, recipe.nest, own, drawn, work, say)
+    (pooling,) = settings.pooling
+    states, seen, targets = students(encoder.trunk, pooling, recipe.nest, own, drawn, work, say)
     given = sha256(b"".join(rows.tobytes() for rows in targets)).hexdigest()
     dims, steps = recipe.nest.prefixes(settings.dim), BuildSteps(work, __name__, say, given)
 
@@ -83,7 +86,9 @@ def family(
         return rotation.astype(np.float16).astype(np.float32)  # as it is stored
 
     rotation = steps.array("rotation.npy", "rotation", turn)
-    trunks = {width: trunk_of(encoder.trunk, width, state) for width, state in states.items()}
+    layers = encoder.trunk.config.num_hidden_layers
+    cuts = {width: recipe.nest.cut(width, layers) for width in recipe.nest.widths}
+    trunks = {width: trunk_of(encoder.trunk, cuts.get(width), state) for width, state in states.items()}
     _require_same(encoder.trunk, trunks[WIDEST], own[:_COMPARED])
     models = {width: encoder.rotated(trunk, rotation) for width, trunk in trunks.items()}
     table = None
@@ -92,10 +97,9 @@ def family(
     return Family(models, rotation, table, tensors_hash({width: model.weights() for width, model in models.items()}))
 
 
-def trunk_of(trunk: Any, width: str, state: Mapping[str, torch.Tensor]) -> Any:
-    """A plain transformer of a width, of the source's own class but for its feed-forward parts."""
-    narrow = copy.deepcopy(trunk.config)
-    narrow.intermediate_size = int(trunk.config.intermediate_size * WIDTHS[width])
+def trunk_of(trunk: Any, cut: Cut | None, state: Mapping[str, torch.Tensor]) -> Any:
+    """A plain transformer of the source's own class, of a width or, without a cut, of the widest."""
+    narrow = copy.deepcopy(trunk.config) if cut is None else narrow_config(trunk.config, cut)
     left_out: dict[str, Any] = {"add_pooling_layer": False} if hasattr(trunk, "pooler") else {}
     model = type(trunk)(narrow, **left_out)
     model.load_state_dict(state)
@@ -112,16 +116,20 @@ def _require_same(source: Any, rebuilt: Any, texts: Sequence[Ids]) -> None:
             raise ExportError("the source made anew of its weights gives other states; a family cannot be made of it")
 
 
-def require_family(recipe: Recipe, settings: Settings) -> None:
-    """Raise ExportError where a recipe asks for a family that cannot be made of the source."""
+def require_family(recipe: Recipe, settings: Settings, layers: object) -> None:
+    """Raise ExportError where a recipe asks for a family that cannot be made of a source of so many layers."""
     if recipe.nest is None:
         return
     _check_sizes(recipe, recipe.nest, settings.dim)
     if not settings.architecture.nests:
         known = ", ".join(name for name, kind in ARCHITECTURES.items() if kind.nests)
         raise ExportError(f"{recipe.path}: has [nest], which {settings.model_type} is not made for; only {known} are")
-    if settings.pooling != ("mean",) or settings.layers:
-        raise ExportError(f"{recipe.path}: has [nest], which is for mean pooling without layers behind it")
+    if settings.pooling not in (("mean",), ("cls",)) or settings.layers:
+        raise ExportError(f"{recipe.path}: has [nest], which is for mean or cls pooling without layers behind it")
+    if not isinstance(layers, int) or layers < 1:
+        raise ExportError(f"{recipe.path}: has [nest], whose source has {layers!r} layers, expected 1 or more")
+    for width in recipe.nest.widths:
+        require_layers(width, recipe.nest.cut(width, layers), form_of(settings.model_type), layers)
 
 
 def _check_sizes(recipe: Recipe, nest: NestRecipe, size: int) -> None:

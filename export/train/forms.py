@@ -21,20 +21,24 @@ class Form:
 
     Attributes:
         layers: of a transformer.
+        put: (transformer, layers) puts others in their place.
         parts: of a layer, what each width has of its own: the norm around attention, what leads into the hidden
             neurons, what leads out of them, and the other norm.
         attended: (layer, states, what the layer is called with besides) to the states behind attention.
         neurons: (layer, what leads into them, those states) to the hidden neurons' values.
         ended: (layer, the sum of what leads out and of those states) to the layer's states.
         gated: each neuron has two rows in what leads into it, one in either half.
+        alike: any layer can be left out, since none depends on its number.
     """
 
     layers: Callable[[Any], Sequence[Any]]
+    put: Callable[[Any, Any], None]
     parts: Callable[[Any], tuple[Place, Place, Place, Place]]
     attended: Callable[[Any, torch.Tensor, dict[str, Any]], torch.Tensor]
     neurons: Callable[[Any, Any, torch.Tensor], torch.Tensor]
     ended: Callable[[Any, torch.Tensor], torch.Tensor]
     gated: bool = False
+    alike: bool = True
 
     def begun(self, model: Any, ids: Ids) -> tuple[torch.Tensor, list[dict[str, Any]]]:
         """What the first layer is given for a text, and what each is called with besides the states."""
@@ -56,9 +60,8 @@ class Form:
         return first[0], besides
 
 
-def form_of(model: Any) -> Form:
-    """The form of a transformer; raises ExportError where none is known."""
-    kind = model.config.model_type
+def form_of(kind: str) -> Form:
+    """The form of a transformer of a `model_type`; raises ExportError where none is known."""
     if kind not in _FORMS:
         raise ExportError(f"a family cannot be made of {kind}, expected one of {', '.join(_FORMS)}")
     return _FORMS[kind]
@@ -72,6 +75,7 @@ def _modern_neurons(layer: Any, into: Any, middle: torch.Tensor) -> torch.Tensor
 
 _BERT = Form(
     layers=lambda model: model.encoder.layer,
+    put=lambda model, layers: setattr(model.encoder, "layer", layers),
     parts=lambda layer: (
         (layer.attention.output, "LayerNorm"),
         (layer.intermediate, "dense"),
@@ -85,11 +89,13 @@ _BERT = Form(
 
 _MODERN_BERT = Form(
     layers=lambda model: model.layers,
+    put=lambda model, layers: setattr(model, "layers", layers),
     parts=lambda layer: ((layer, "attn_norm"), (layer.mlp, "Wi"), (layer.mlp, "Wo"), (layer, "mlp_norm")),
     attended=lambda layer, states, besides: states + layer.attn(layer.attn_norm(states), **besides)[0],
     neurons=_modern_neurons,
     ended=lambda layer, total: total,
     gated=True,
+    alike=False,  # every third one attends to all tokens
 )
 
 _FORMS = {

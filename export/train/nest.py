@@ -1,82 +1,58 @@
-"""One encoder that holds many: for each width feed-forward parts and layer norms of its own.
+"""Narrow encoders out of one: some of its layers, and of their feed-forward parts the most important neurons.
 
-In the manner of MatFormer (arXiv 2310.07707) a width says how many hidden neurons a layer's feed-forward part has, and
-each narrow part begins as a prefix of the whole one, whose neurons are sorted by importance. Here the parts then go
-their own ways, with the layer norms around them: with weights in common the widest encoder, which must stay as it is,
-was pulled away by the narrow ones. The token table and the attention are those of the source.
+In the manner of MatFormer (arXiv 2310.07707) each narrow feed-forward part begins as a prefix of the whole one, whose
+neurons are sorted by importance; with fewer layers attention is saved too. The parts then go their own ways, with the
+layer norms around them: with weights in common the widest encoder, which must stay as it is, was pulled away by the
+narrow ones. The token table is the source's, and so is the attention unless a recipe says otherwise.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from ...arrays import Ids
 from ..errors import ExportError
-from ..recipe.training import WIDEST, WIDTHS
+from ..recipe.training import Cut
 from .forms import Form, form_of
 
 # How strongly refitted weights are held to those they had, as a part of the mean second moment.
 _RIDGE = 1e-2
 
 
-class PerWidth(torch.nn.Module):
-    """A part of a layer, of which each width has one of its own.
+def nest(source: Any, cuts: Mapping[str, Cut], texts: Sequence[Ids], own_attention: bool = False) -> dict[str, Any]:
+    """Narrow encoders by width, of the source's own class, whose arrays they share but for what is their own.
 
-    Attributes:
-        parts: by width.
-        width: whose part is computed with.
-    """
-
-    def __init__(self, parts: dict[str, torch.nn.Module]) -> None:
-        super().__init__()
-        self.parts = torch.nn.ModuleDict(parts)
-        self.width = WIDEST
-
-    def forward(self, values: torch.Tensor) -> Any:
-        return self.parts[self.width](values)
-
-
-def layer_widths(width: str | Sequence[str], layers: int) -> tuple[str, ...]:
-    """The width of each layer of a nested encoder.
+    A narrow layer has the most important neurons, and output weights that are fitted to give, from what the narrow
+    layers before it give, what the source has there; so it stands for the layers that are left out before it too.
 
     Args:
-        width: one for all layers, or one a layer that never falls from one layer to the next (MatFormer's Mix'n'Match).
+        source: a transformers encoder of a form that is known, see `forms`; none of its weights is trained from now on.
+        cuts: by width, what it has of the source.
+        texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
+        own_attention: give each width attention of its own.
+
+    Returns:
+        By width, an encoder whose own weights can be trained: feed-forward parts, norms, and attention where it is its
+        own.
 
     Raises:
-        ExportError: a width is unknown, or they are none for so many layers.
+        ExportError: the source has no such layers, or they are not alike.
     """
-    names = (width,) * layers if isinstance(width, str) else tuple(width)
-    if strange := [name for name in names if name not in WIDTHS]:
-        raise ExportError(f"width is {strange[0]!r}, expected one of {', '.join(WIDTHS)}")
-    if len(names) != layers:
-        raise ExportError(f"the widths are {', '.join(names)}, expected one for each of {layers} layers")
-    if list(names) != sorted(names, key=list(WIDTHS).index):
-        raise ExportError(f"the widths are {', '.join(names)}, expected none below that of the layer before")
-    return names
-
-
-def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
-    """Give a model narrow feed-forward parts and their layer norms beside its own, in place; it computes what it did.
-
-    A narrow part has the most important neurons, and output weights that are fitted to give, from what the narrow
-    layers before it give, what the whole model has there.
-
-    Args:
-        model: a transformers encoder of a form that is known, see `forms`.
-        widths: which parts, besides those that are there.
-        texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
-    """
-    form = form_of(model)
-    for value in model.parameters():
+    form = form_of(source.config.model_type)
+    for width, cut in cuts.items():
+        require_layers(width, cut, form, source.config.num_hidden_layers)
+    for value in source.parameters():
         value.requires_grad_(False)
-    begun = [form.begun(model, ids) for ids in texts]
+    begun = [form.begun(source, ids) for ids in texts]
     states, besides = [first for first, _ in begun], [rest for _, rest in begun]
-    exact, narrow = states, dict.fromkeys(widths, states)
-    for number, layer in enumerate(form.layers(model)):
+    exact, narrow = states, dict.fromkeys(cuts, states)
+    results = {width: _empty(source, form, cut) for width, cut in cuts.items()}
+    layers: dict[str, list[Any]] = {width: [] for width in cuts}
+    for number, layer in enumerate(form.layers(source)):
         given = [one[number] for one in besides]
         into, out = (getattr(*place) for place in form.parts(layer)[1:3])
         with torch.inference_mode():
@@ -85,29 +61,25 @@ def nest(model: Any, widths: Sequence[str], texts: Sequence[Ids]) -> None:
             sums = [out(one) + middle for one, middle in zip(hidden, middles, strict=True)]
             exact = [form.ended(layer, one) for one in sums]
             order = important(out, hidden)
-        parts = {}
-        for width in widths:
-            parts[width], narrow[width] = _narrow(form, layer, order, width, (narrow[width], given), sums)
-        for place, (owner, name) in enumerate(form.parts(layer)):
-            own = {WIDEST: getattr(owner, name)} | {width: part[place] for width, part in parts.items()}
-            setattr(owner, name, PerWidth(own))
+        for width, cut in cuts.items():
+            if number in cut.layers:
+                mine = _copied(layer, [] if own_attention else layer.parameters(), source, results[width])
+                narrow[width] = _narrowed(
+                    form, mine, order[: int(len(order) * cut.neurons)], (narrow[width], given), sums
+                )
+                layers[width].append(mine.requires_grad_(True) if own_attention else mine)
+    for width, result in results.items():
+        form.put(result, torch.nn.ModuleList(layers[width]))
+        result.eval()
+    return results
 
 
-def use(model: Any, widths: Sequence[str]) -> None:
-    """Let a nested model compute with the parts of these widths, one a layer."""
-    form = form_of(model)
-    for layer, width in zip(form.layers(model), widths, strict=True):
-        for owner, name in form.parts(layer):
-            getattr(owner, name).width = width
-
-
-def sliced(model: Any, widths: Sequence[str]) -> Any:
-    """A plain encoder with the parts of these widths, one a layer, of a nested one."""
-    result, form = copy.deepcopy(model), form_of(model)
-    for layer, width in zip(form.layers(result), widths, strict=True):
-        for owner, name in form.parts(layer):
-            setattr(owner, name, getattr(owner, name).parts[width])
-    return result
+def require_layers(width: str, cut: Cut, form: Form, layers: int) -> None:
+    """Raise ExportError where a source of so many layers cannot be cut so."""
+    if cut.layers[-1] >= layers:
+        raise ExportError(f"layers of {width} names {cut.layers[-1]}, the source's are 0 to {layers - 1}")
+    if len(cut.layers) < layers and not form.alike:
+        raise ExportError(f"layers of {width} leaves some out, expected all of a source whose layers are not alike")
 
 
 def important(out: Any, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -121,43 +93,67 @@ def important(out: Any, hidden: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.argsort(spread * out.weight.norm(dim=0), descending=True, stable=True)
 
 
-def prefix(into: Any, out: Any, order: torch.Tensor, width: str, gated: bool) -> tuple[Any, Any]:
-    """The first neurons of an order, as many as the width has: what leads into them, and out of them."""
-    kept = order[: int(len(order) * WIDTHS[width])]
-    rows = torch.cat([kept, kept + len(order)]) if gated else kept
-    return _linear(into.weight[rows], None if into.bias is None else into.bias[rows]), _linear(
-        out.weight[:, kept], out.bias
-    )
+def narrow_config(config: Any, cut: Cut) -> Any:
+    """The configuration of a width."""
+    narrow = copy.deepcopy(config)
+    narrow.intermediate_size = int(config.intermediate_size * cut.neurons)
+    narrow.num_hidden_layers = len(cut.layers)
+    return narrow
 
 
-def _narrow(
+def _empty(source: Any, form: Form, cut: Cut) -> Any:
+    """A transformer of a width without layers, which shares all arrays with the source."""
+    layers = form.layers(source)
+    form.put(source, torch.nn.ModuleList())
+    try:
+        memo: dict[int, Any] = {id(value): value for value in source.parameters()}
+        memo[id(source.config)] = narrow_config(source.config, cut)
+        return copy.deepcopy(source, memo)
+    finally:
+        form.put(source, layers)
+
+
+def _copied(layer: Any, shared: Iterable[Any], source: Any, result: Any) -> Any:
+    """A layer with the configuration of the encoder that it is put into, and arrays of its own but for the shared."""
+    memo: dict[int, Any] = {id(value): value for value in shared}
+    return copy.deepcopy(layer, {**memo, id(source.config): result.config})
+
+
+def _narrowed(
     form: Form,
     layer: Any,
-    order: torch.Tensor,
-    width: str,
+    kept: torch.Tensor,
     given: tuple[list[torch.Tensor], list[dict[str, Any]]],
     sums: list[torch.Tensor],
-) -> tuple[tuple[torch.nn.Module, ...], list[torch.Tensor]]:
-    """A layer's parts for a width, in the order of `Form.parts`, and the states that they give.
+) -> list[torch.Tensor]:
+    """Give a layer norms and feed-forward parts of its own, in place; returns the states that it gives then.
 
     Args:
-        order: of the neurons, the most important first.
+        kept: which of the neurons stay, the most important first.
         given: what the narrow layers before give for each text, (1, tokens, dim), and what the layer is called with
             besides.
-        sums: what the whole model has for each text before the layer's last norm.
+        sums: what the source has for each text before the layer's last norm.
     """
     norm_place, into_place, out_place, last_place = form.parts(layer)
-    into, cut = prefix(getattr(*into_place), getattr(*out_place), order, width, form.gated)
+    into, cut = _prefix(getattr(*into_place), getattr(*out_place), kept, form.gated)
     with torch.inference_mode():
         middles = torch.cat([form.attended(layer, state, rest)[0] for state, rest in zip(*given, strict=True)])
         hidden = form.neurons(layer, into, middles)
         weight, bias = _fitted(hidden, torch.cat([one[0] for one in sums]) - middles, cut.weight, cut.bias is not None)
-    out = _linear(weight, bias)
-    first, last = (copy.deepcopy(getattr(*place)).requires_grad_(True) for place in (norm_place, last_place))
+    parts = [copy.deepcopy(getattr(*norm_place)), into, _linear(weight, bias), copy.deepcopy(getattr(*last_place))]
     with torch.inference_mode():
-        found = form.ended(layer, out(hidden) + middles)
-    parts = torch.split(found, [one.shape[1] for one in given[0]])
-    return (first, into, out, last), [part[None] for part in parts]
+        found = form.ended(layer, parts[2](hidden) + middles)
+    for (owner, name), part in zip((norm_place, into_place, out_place, last_place), parts, strict=True):
+        setattr(owner, name, part.requires_grad_(True))
+    return [part[None] for part in torch.split(found, [one.shape[1] for one in given[0]])]
+
+
+def _prefix(into: Any, out: Any, kept: torch.Tensor, gated: bool) -> tuple[Any, Any]:
+    """Some neurons of a layer: what leads into them, and out of them."""
+    rows = torch.cat([kept, kept + out.weight.shape[1]]) if gated else kept
+    return _linear(into.weight[rows], None if into.bias is None else into.bias[rows]), _linear(
+        out.weight[:, kept], out.bias
+    )
 
 
 def _fitted(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -16,18 +15,25 @@ from ..errors import ExportError
 from ..recipe.training import WIDEST, NestRecipe
 from ..steps import BuildSteps, Say, tensors_hash
 from .distil import TARGETS, distil
-from .nest import layer_widths, nest, sliced
+from .nest import nest
 
 _FITTED_ON = 700
 
 
 def students(
-    teacher: Any, recipe: NestRecipe, own: Sequence[Ids], passages: Sequence[Sequence[Ids]], work: Path, say: Say
+    teacher: Any,
+    pooling: str,
+    recipe: NestRecipe,
+    own: Sequence[Ids],
+    passages: Sequence[Sequence[Ids]],
+    work: Path,
+    say: Say,
 ) -> tuple[dict[str, Any], list[list[Ids]], list[Floats]]:
     """Nest a teacher and train its narrow widths, course after course.
 
     Args:
         teacher: a transformers encoder of a form that is known, see `forms`.
+        pooling: of its states, `mean` or `cls`.
         own: token ids of the texts that come with Nestling, which the narrow parts are fitted on first.
         passages: by course, token ids of its texts.
         work: where steps are kept.
@@ -40,18 +46,20 @@ def students(
     Raises:
         ExportError: what an earlier build left is not whole.
     """
-    steps = BuildSteps(work, __name__, say, tensors_hash({WIDEST: teacher.state_dict()}) + _hash([own, *passages]))
+    steps = BuildSteps(
+        work, __name__, say, tensors_hash({WIDEST: teacher.state_dict()}) + pooling + _hash([own, *passages])
+    )
     folders = [steps.folder / f"distil-{number}" for number in range(1, len(passages) + 1)]
 
     def train(path: Path) -> None:
-        student = copy.deepcopy(teacher)
-        nest(student, recipe.widths, [*own, *passages[0][:_FITTED_ON]])
-        student.set_attn_implementation("sdpa")  # faster than the one that is exported
+        cuts = {width: recipe.cut(width, teacher.config.num_hidden_layers) for width in recipe.widths}
+        narrow = nest(teacher, cuts, [*own, *passages[0][:_FITTED_ON]], recipe.own_attention)
+        for student in narrow.values():
+            student.set_attn_implementation("sdpa")  # faster than the one that is exported
         for number, (course, texts, folder) in enumerate(zip(recipe.courses, passages, folders, strict=True)):
-            distil(student, teacher, texts, course, folder, say, seed=number)
-        layers = teacher.config.num_hidden_layers
-        narrow = {width: sliced(student, layer_widths(width, layers)).state_dict() for width in recipe.widths}
-        torch.save({WIDEST: teacher.state_dict(), **narrow}, path)
+            distil(narrow, teacher, texts, course, folder, say, pooling=pooling, seed=number)
+        states = {width: student.state_dict() for width, student in narrow.items()}
+        torch.save({WIDEST: teacher.state_dict(), **states}, path)
 
     states = torch.load(steps.file("students.pt", "nest and train", train), weights_only=True)
     taken = [_seen(texts, folder) for texts, folder in zip(passages, folders, strict=True)]

@@ -172,9 +172,51 @@ def test_a_rank_above_the_sources_size_is_refused(tmp_path: Path) -> None:
 def test_the_card_says_what_was_trained(built: tuple[Path, Path]) -> None:
     assert (
         "The others share its token table and attention;\n"
-        "their layer norms and feed-forward parts, 0.5 (l), 0.25 (m), 0.125 (s) of xl's hidden neurons, were trained "
-        "to give its vectors.\n"
+        "what they have of its layers and hidden neurons, 0.5 of the neurons (l); 0.25 of the neurons (m); 0.125 of "
+        "the neurons (s), was trained to give its vectors.\n"
     ) in (built[1] / "README.md").read_text()
+
+
+def reshaped(recipe: Path, lines: str) -> None:
+    """A recipe whose widths are cut otherwise, of the first state of a text."""
+    text = recipe.read_text().replace("dims = [32, 16]\n", f"dims = [32, 16]\n{lines}\n", 1)
+    recipe.write_text(text.replace('pooling = "mean"', 'pooling = "cls"'))
+    (recipe.parent / "weights" / "1_Pooling" / "config.json").write_text(
+        '{"embedding_dimension": 32, "pooling_mode": "cls"}'
+    )
+
+
+def test_a_width_may_have_fewer_layers_and_attention_of_its_own(tmp_path: Path) -> None:
+    recipe = make_tiny_family(tmp_path)
+    reshaped(recipe, "layers = { s = [1], m = [1] }\nneurons = { s = 0.5, m = 1.0 }\nown_attention = true")
+    build(read_recipe(recipe), tmp_path / "b", tmp_path / "work", force=False, say=lambda line: None)
+    vectors = {}
+    for name in ("xl.int8", "l.int8", "m.int8", "s.int8"):
+        with Encoder(tmp_path / "b", width=name[:-5], precision="int8") as encoder:
+            vectors[name] = encoder.encode(["owls hunt at night", "cool the burn under water"], role="document")
+    near = {name: float((found * vectors["xl.int8"]).sum(axis=1).mean()) for name, found in vectors.items()}
+    assert near["l.int8"] > near["s.int8"] > 0.3
+    assert "layers 1 and 0.5 of the neurons (s)" in (tmp_path / "b" / "README.md").read_text()
+    assert "The others share its token table;" in (tmp_path / "b" / "README.md").read_text()
+    attention = of_attention(locations(tmp_path / "b", "int8"), 0)
+    assert any(len(set(found)) > 2 for found in attention)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("layers = { s = [0, 5] }", "layers of s names 5, the source's are 0 to 1"),
+        ("layers = { s = [1, 0] }", "layers of s is [1, 0], expected numbers of layers from 0 on, rising"),
+        ("layers = { xl = [0] }", "layers names 'xl', expected some of l, m, s, trained here"),
+        ("neurons = { s = 1.5 }", "neurons of s is 1.5, expected a part above 0 and up to 1"),
+    ],
+)
+def test_a_cut_that_cannot_be_is_refused_at_once(tmp_path: Path, lines: str, message: str) -> None:
+    recipe = make_tiny_family(tmp_path)
+    reshaped(recipe, lines)
+    with pytest.raises(ExportError, match=re.escape(message)):
+        build(read_recipe(recipe), tmp_path / "b", tmp_path / "work", force=False, say=lambda line: None)
+    assert not any((tmp_path / "work").rglob("reference-*.npy"))
 
 
 def test_the_rotation_is_stored_in_half_and_read_back(built: tuple[Path, Path]) -> None:

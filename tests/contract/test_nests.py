@@ -12,14 +12,14 @@ import torch
 from models import make_model
 from nestling.arrays import Floats, Ids
 from nestling.export.errors import ExportError
-from nestling.export.recipe.training import CourseRecipe
+from nestling.export.recipe.training import CourseRecipe, Cut
 from nestling.export.train.distil import distil
 from nestling.export.train.family import trunk_of
 from nestling.export.train.forms import form_of
-from nestling.export.train.nest import layer_widths, nest, sliced, use
+from nestling.export.train.nest import nest
 from tiny import loaded
 
-LAYERS = 3
+S, L = Cut((0, 1, 2), 1 / 8), Cut((0, 1, 2), 1 / 2)
 COURSE = CourseRecipe(
     passages=60, steps=60, batch=8, warmup=5, distance=10.0, states=5.0, learning_rates={"s": 1e-2}, widths={"s": 1.0}
 )
@@ -48,41 +48,41 @@ def states(model: Any, texts: list[Ids]) -> Floats:
 
 def test_nesting_leaves_the_widest_as_it_is_and_narrow_widths_near(trunk: Any, texts: list[Ids]) -> None:
     expected = states(trunk, texts)
-    nest(trunk, ["s", "l"], texts)
+    narrow = nest(trunk, {"s": S, "l": L}, texts)
     assert np.allclose(states(trunk, texts), expected, atol=1e-5)
-    far = {}
-    for width in ("l", "s"):
-        use(trunk, layer_widths(width, LAYERS))
-        far[width] = float(((states(trunk, texts) - expected) ** 2).mean() / expected.var())
+    far = {
+        width: float(((states(one, texts) - expected) ** 2).mean() / expected.var()) for width, one in narrow.items()
+    }
     assert 0 < far["l"] < far["s"] < 1
 
 
 def test_a_width_is_a_transformer_of_the_sources_own_class(trunk: Any, texts: list[Ids]) -> None:
     kind, whole = type(trunk), states(trunk, texts)
-    nest(trunk, ["s"], texts)
-    narrow = sliced(trunk, layer_widths("s", LAYERS))
-    expected = states(narrow, texts)
-    made = trunk_of(trunk, "s", narrow.state_dict())
+    cut = S if kind.__name__ == "ModernBertModel" else Cut((0, 2), 1 / 2)
+    narrow = nest(trunk, {"s": cut}, texts)["s"]
+    made = trunk_of(trunk, cut, narrow.state_dict())
     assert type(made) is kind
-    assert np.allclose(states(made, texts), expected, atol=1e-5)
-    assert np.allclose(states(trunk_of(trunk, "xl", sliced(trunk, layer_widths("xl", LAYERS)).state_dict()), texts),
-                       whole, atol=1e-5)  # fmt: skip
+    assert np.allclose(states(made, texts), states(narrow, texts), atol=1e-5)
+    assert np.allclose(states(trunk_of(trunk, None, trunk.state_dict()), texts), whole, atol=1e-5)
+
+
+def test_layers_that_are_not_alike_are_not_left_out(tmp_path: Path, texts: list[Ids]) -> None:
+    trunk = loaded(make_model(tmp_path, "modernbert")).trunk
+    with pytest.raises(ExportError, match=r"^layers of s leaves some out, expected all of a source whose layers are"):
+        nest(trunk, {"s": Cut((0, 2), 1.0)}, texts)
 
 
 def test_a_narrow_width_is_trained_towards_the_widest(weights: Path, texts: list[Ids], tmp_path: Path) -> None:
-    teacher, student = loaded(weights).trunk, loaded(weights).trunk
-    nest(student, ["s"], texts[:20])
+    teacher = loaded(weights).trunk
+    students = nest(teacher, {"s": S}, texts[:20])
     expected = states(teacher, texts)
-    use(student, layer_widths("s", LAYERS))
-    before = ((states(student, texts) - expected) ** 2).mean()
-    distil(student, teacher, texts, COURSE, tmp_path, lambda line: None, seed=0)
-    use(student, layer_widths("s", LAYERS))
-    assert ((states(student, texts) - expected) ** 2).mean() < 0.98 * before
+    before = ((states(students["s"], texts) - expected) ** 2).mean()
+    distil(students, teacher, texts, COURSE, tmp_path, lambda line: None, seed=0)
+    assert ((states(students["s"], texts) - expected) ** 2).mean() < 0.98 * before
 
 
-def test_a_family_of_an_unknown_form_is_refused(tmp_path: Path) -> None:
-    trunk = loaded(make_model(tmp_path, "distilbert")).trunk
+def test_a_family_of_an_unknown_form_is_refused() -> None:
     with pytest.raises(
         ExportError, match=r"^a family cannot be made of distilbert, expected one of bert, roberta, xlm"
     ):
-        form_of(trunk)
+        form_of("distilbert")

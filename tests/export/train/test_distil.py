@@ -14,15 +14,17 @@ import torch
 from nestling.arrays import Floats, Ids
 from nestling.export.encoder.head import Head
 from nestling.export.errors import ExportError
-from nestling.export.recipe.training import OPTIMIZERS, CourseRecipe
+from nestling.export.recipe.training import OPTIMIZERS, CourseRecipe, Cut
 from nestling.export.train.distil import distil, risen
-from nestling.export.train.nest import layer_widths, nest, use
+from nestling.export.train.nest import nest
 from tiny import loaded
 
 COURSE = CourseRecipe(
     passages=40, steps=40, batch=8, optimizer="adamw", warmup=5, distance=10.0, states=5.0,
     learning_rates={"s": 2e-2, "m": 2e-2}, widths={"s": 1.0, "m": 0.7},
 )  # fmt: skip
+CUTS = {"s": Cut((0, 1), 1 / 8), "m": Cut((0, 1), 1 / 4)}
+Students = dict[str, Any]
 
 
 @pytest.fixture
@@ -31,23 +33,20 @@ def teacher(tiny: Path) -> Any:
 
 
 @pytest.fixture
-def student(teacher: Any, texts: list[Ids]) -> Any:
-    student = copy.deepcopy(teacher)
-    nest(student, ["s", "m"], texts[:8])
-    return student
+def students(teacher: Any, texts: list[Ids]) -> Students:
+    return nest(teacher, CUTS, texts[:8])
 
 
-def alone(encoder: Any, texts: list[Ids]) -> Floats:
+def alone(encoder: Any, texts: list[Ids], pooling: str = "mean") -> Floats:
     """The vectors that texts have one by one."""
     with torch.inference_mode():
         states = [encoder(input_ids=torch.from_numpy(ids[None])).last_hidden_state for ids in texts]
-        return np.concatenate([Head(["mean"])(one).numpy() for one in states])
+        return np.concatenate([Head([pooling])(one).numpy() for one in states])
 
 
-def nearness(student: Any, teacher: Any, texts: list[Ids], width: str) -> float:
-    """Mean cosine to the teacher at a width."""
-    use(student, layer_widths(width, 2))
-    return float((alone(student, texts) * alone(teacher, texts)).sum(axis=1).mean())
+def nearness(student: Any, teacher: Any, texts: list[Ids], pooling: str = "mean") -> float:
+    """Mean cosine to the teacher."""
+    return float((alone(student, texts, pooling) * alone(teacher, texts, pooling)).sum(axis=1).mean())
 
 
 def steps_of(folder: Path) -> list[int]:
@@ -57,19 +56,19 @@ def steps_of(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_narrow_widths_come_nearer_and_all_else_stays(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+    students: Students, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
 ) -> None:
-    before = {width: nearness(student, teacher, texts, width) for width in ("s", "m")}
-    shared = {
-        name: value.clone() for name, value in student.state_dict().items() if not re.search(r"parts\.[sm]", name)
-    }
+    before = {width: nearness(student, teacher, texts) for width, student in students.items()}
+    kept = {name: value.clone() for name, value in teacher.state_dict().items()}
     lines: list[str] = []
-    distil(student, teacher, texts, replace(COURSE, optimizer=optimizer), tmp_path, lines.append, seed=0, every=10)
+    distil(students, teacher, texts, replace(COURSE, optimizer=optimizer), tmp_path, lines.append, seed=0, every=10)
     for width, cosine in before.items():
-        assert 1 - nearness(student, teacher, texts, width) < 0.7 * (1 - cosine)
-    assert nearness(student, teacher, texts, "xl") > 0.99999
-    for name, value in shared.items():
-        assert torch.equal(student.state_dict()[name], value), name
+        assert 1 - nearness(students[width], teacher, texts) < 0.7 * (1 - cosine)
+    for name, value in kept.items():
+        assert torch.equal(teacher.state_dict()[name], value), name
+        for student in students.values():
+            if ".attention.self." in name or name.startswith("embeddings"):
+                assert student.state_dict()[name].data_ptr() == teacher.state_dict()[name].data_ptr()
     assert len(lines) == 4
     assert lines[0].startswith("step 10 of 40, ")
     logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -81,7 +80,7 @@ def test_narrow_widths_come_nearer_and_all_else_stays(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+    students: Students, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
 ) -> None:
     class Stop(Exception):
         pass
@@ -92,47 +91,47 @@ def test_a_run_that_broke_off_ends_with_the_same_weights_and_vectors(
 
     # One pass, so that what was there before is not made again.
     once = replace(COURSE, optimizer=optimizer, steps=len(texts) // COURSE.batch, warmup=2)
-    whole, broken = copy.deepcopy(student), copy.deepcopy(student)
+    whole, broken = copy.deepcopy(students), copy.deepcopy(students)
     expected = distil(whole, teacher, texts, once, tmp_path / "whole", print, seed=0, every=2)
     with pytest.raises(Stop):
         distil(broken, teacher, texts, once, tmp_path / "broken", stop, seed=0, every=2)
-    anew = copy.deepcopy(student)
+    anew = copy.deepcopy(students)
     assert (distil(anew, teacher, texts, once, tmp_path / "broken", print, seed=0, every=2) == expected).all()
     assert steps_of(tmp_path / "broken") == list(range(once.steps))
-    for name, values in whole.state_dict().items():
-        assert torch.equal(values, anew.state_dict()[name]), name
+    for width, student in whole.items():
+        for name, values in student.state_dict().items():
+            assert torch.equal(values, anew[width].state_dict()[name]), name
 
 
 def test_the_teachers_vectors_come_with_the_training(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+    students: Students, teacher: Any, texts: list[Ids], tmp_path: Path
 ) -> None:
     """Those of padded texts are those that they have alone; a text that no step took has none."""
     taken = len(texts) // COURSE.batch
-    found = distil(student, teacher, texts, replace(COURSE, steps=taken, warmup=2), tmp_path / "all", print, seed=0)
+    found = distil(students, teacher, texts, replace(COURSE, steps=taken, warmup=2), tmp_path / "all", print, seed=0)
     seen = found.any(axis=1)
     assert seen.sum() == taken * COURSE.batch
     assert np.abs(found - alone(teacher, texts))[seen].max() < 1e-5
     once = replace(COURSE, steps=1, warmup=0)
-    few = distil(copy.deepcopy(student), teacher, texts, once, tmp_path / "one", print, seed=0)
+    few = distil(copy.deepcopy(students), teacher, texts, once, tmp_path / "one", print, seed=0)
     assert few.any(axis=1).sum() == COURSE.batch
 
 
 def test_a_checkpoint_of_another_course_is_refused(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+    students: Students, teacher: Any, texts: list[Ids], tmp_path: Path
 ) -> None:
     short = replace(COURSE, steps=10)
-    distil(student, teacher, texts, short, tmp_path, print, seed=0)
+    distil(students, teacher, texts, short, tmp_path, print, seed=0)
     other = copy.deepcopy(teacher)
     other.encoder.layer[0].output.dense.bias.data += 1
-    wider = copy.deepcopy(teacher)
-    nest(wider, ["s", "m", "l"], texts[:8])
+    wider = nest(teacher, {**CUTS, "m": Cut((0, 1), 1 / 2)}, texts[:8])
     turned = replace(short, widths=dict(reversed(short.widths.items())))
     for of, taught_by, given, course in (
-        (student, teacher, texts, COURSE),
-        (student, teacher, texts, turned),
-        (student, teacher, texts, replace(short, bfloat16=True)),
-        (student, teacher, texts[1:], short),
-        (student, other, texts, short),
+        (students, teacher, texts, COURSE),
+        (students, teacher, texts, turned),
+        (students, teacher, texts, replace(short, bfloat16=True)),
+        (students, teacher, texts[1:], short),
+        (students, other, texts, short),
         (wider, teacher, texts, short),
     ):
         with pytest.raises(ExportError) as caught:
@@ -143,58 +142,77 @@ def test_a_checkpoint_of_another_course_is_refused(
         )
 
 
-def test_a_course_goes_on_from_the_one_before(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
+def test_a_course_goes_on_from_the_one_before(
+    students: Students, teacher: Any, texts: list[Ids], tmp_path: Path
+) -> None:
     second = replace(COURSE, optimizer="muon", learning_rates={"s": 5e-3, "m": 5e-3})
-    distil(student, teacher, texts, COURSE, tmp_path / "first", print, seed=0)
-    after = nearness(student, teacher, texts, "s")
-    distil(student, teacher, texts, second, tmp_path / "second", print, seed=1)
-    assert nearness(student, teacher, texts, "s") > after
+    distil(students, teacher, texts, COURSE, tmp_path / "first", print, seed=0)
+    after = nearness(students["s"], teacher, texts)
+    distil(students, teacher, texts, second, tmp_path / "second", print, seed=1)
+    assert nearness(students["s"], teacher, texts) > after
 
 
-def moved(student: Any, teacher: Any, texts: list[Ids], course: CourseRecipe, folder: Path, width: str) -> torch.Tensor:
+@pytest.mark.parametrize("own_attention", [True, False])
+def test_fewer_layers_come_near_the_first_states_that_are_the_teachers_vectors(
+    teacher: Any, texts: list[Ids], tmp_path: Path, own_attention: bool
+) -> None:
+    students = nest(teacher, {"s": Cut((1,), 1.0)}, texts[:8], own_attention)
+    course = replace(COURSE, widths={"s": 1.0}, learning_rates={"s": 2e-2})
+    before = nearness(students["s"], teacher, texts, "cls")
+    found = distil(students, teacher, texts, course, tmp_path, print, pooling="cls", seed=0)
+    assert np.abs(found - alone(teacher, texts, "cls"))[found.any(axis=1)].max() < 1e-5
+    assert 1 - nearness(students["s"], teacher, texts, "cls") < 0.7 * (1 - before)
+    name = "attention.self.query.weight"
+    mine, theirs = (dict(one.encoder.layer[-1].named_parameters())[name] for one in (students["s"], teacher))
+    assert torch.equal(mine, theirs) is not own_attention
+
+
+def moved(
+    students: Students, teacher: Any, texts: list[Ids], course: CourseRecipe, folder: Path, width: str
+) -> torch.Tensor:
     """How a matrix of a width changes in a course."""
-    trained = copy.deepcopy(student)
+    trained = copy.deepcopy(students)
     distil(trained, teacher, texts, course, folder, print, seed=0)
-    before, after = (one.encoder.layer[0].intermediate.dense.parts[width].weight for one in (student, trained))
+    before, after = (one[width].encoder.layer[0].intermediate.dense.weight for one in (students, trained))
     return (after - before).detach()
 
 
 def test_muon_moves_a_matrix_in_all_directions_alike(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path
+    students: Students, teacher: Any, texts: list[Ids], tmp_path: Path
 ) -> None:
     spread = {}
     for optimizer in OPTIMIZERS:
         step = replace(COURSE, steps=1, warmup=0, optimizer=optimizer)
-        values = torch.linalg.svdvals(moved(student, teacher, texts, step, tmp_path / optimizer, "s"))
+        values = torch.linalg.svdvals(moved(students, teacher, texts, step, tmp_path / optimizer, "s"))
         spread[optimizer] = float(values[0] / values[-1])
     assert spread["muon"] < 3 < spread["adamw"]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_each_width_has_its_own_learning_rate(
-    student: Any, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
+    students: Students, teacher: Any, texts: list[Ids], tmp_path: Path, optimizer: str
 ) -> None:
     course = replace(
         COURSE, steps=1, warmup=0, optimizer=optimizer, learning_rates={"s": 1e-2, "m": 1e-4}, widths={"s": 1, "m": 1}
     )
-    far, near = (moved(student, teacher, texts, course, tmp_path / width, width).abs().mean() for width in ("s", "m"))
+    far, near = (moved(students, teacher, texts, course, tmp_path / width, width).abs().mean() for width in ("s", "m"))
     assert 30 < far / near < 300
 
 
-def test_vectors_that_are_gone_are_missed(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
-    distil(student, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
+def test_vectors_that_are_gone_are_missed(students: Students, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
+    distil(students, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
     (tmp_path / "targets.npy").unlink()
     with pytest.raises(ExportError) as caught:
-        distil(student, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
+        distil(students, teacher, texts, replace(COURSE, steps=10), tmp_path, print, seed=0)
     assert str(caught.value) == (
         f"{tmp_path / 'targets.npy'}: is not there beside the checkpoint; remove {tmp_path} to begin anew"
     )
 
 
-def test_too_few_texts_are_refused(student: Any, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
+def test_too_few_texts_are_refused(students: Students, teacher: Any, texts: list[Ids], tmp_path: Path) -> None:
     message = "0 training texts, expected a batch, 8, or more; give more texts"
     with pytest.raises(ExportError, match=f"^{re.escape(message)}$"):
-        distil(student, teacher, [], COURSE, tmp_path, print, seed=0)
+        distil(students, teacher, [], COURSE, tmp_path, print, seed=0)
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
