@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from ...demo import demo_documents
 from ...disk import hash_file
@@ -30,9 +31,16 @@ def own_texts() -> list[str]:
     return texts + [document.text for document in demo_documents()]
 
 
+class Drawn(NamedTuple):
+    """A passage, and whether it is like a query."""
+
+    text: str
+    query: bool
+
+
 def drawn_texts(
     recipe: TextsRecipe, folder: Path, count: int, seed: int, kinds: Sequence[Kind] = PASSAGES
-) -> list[str]:
+) -> list[Drawn]:
     """Passages of the files that a recipe names, as many of each.
 
     Args:
@@ -45,7 +53,7 @@ def drawn_texts(
     """
     require_texts(recipe, folder)
     random = Random(seed)
-    texts = []
+    texts: list[Drawn] = []
     for name in sorted(recipe.files):
         lines = _lines(folder / name)
         for _ in range(count // len(recipe.files)):
@@ -61,7 +69,7 @@ def drawn_texts(
             if most is not None and len(text) > most:
                 end = text.rfind(" ", 0, most + 1)
                 text = text[: end if end > 0 else most]
-            texts.append(text)
+            texts.append(Drawn(text, least < 0 or name in recipe.queries))
     return texts
 
 

@@ -98,7 +98,7 @@ def quantized(
 
     def to_int4(folder: Path) -> None:
         drawn = [] if recipe.texts is None else drawn_texts(recipe.texts, texts, recipe.int4.passages, _SEED)
-        ids = [*own, *(tokens.ids(text, "document")[0] for text in drawn)]
+        ids = [*own, *(tokens.ids(text, "query" if query else "document")[0] for text, query in drawn)]
         chosen = {width: fused[width] for width in fused if width in recipe.int4_widths()}
         _to_int4(recipe.int4, chosen, table("int4"), ids, folder, say)
 

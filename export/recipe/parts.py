@@ -227,12 +227,16 @@ class TextsRecipe:
     Attributes:
         origin: where the texts are from, for the card.
         files: their names, each with its sha256.
+        queries: those among them whose lines are questions, as people type them.
     """
 
     origin: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    queries: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if strange := [name for name in self.queries if name not in self.files]:
+            raise ExportError(f"queries names {strange[0]!r}, expected some of files")
         for name, digest in self.files.items():
             if not _PLAIN_NAME.fullmatch(name) or not _is_sha256(digest):
                 raise ExportError(f"files has {name!r} = {digest!r}, expected a file's name and sha256")

@@ -68,6 +68,8 @@ class Recipe:
             return
         if self.texts is None:
             raise ExportError("has [nest] without [texts], which says what to train on; add it")
+        if self.nest.query_prefix and self.encoder.query_prefix != "":
+            raise ExportError("has nest.query_prefix, expected encoder.query_prefix to be empty beside it")
 
     def _check_passages(self) -> None:
         """As many are drawn from each text."""

@@ -95,6 +95,8 @@ class NestRecipe:
             whole vector and its halves down to 64.
         layers: by width, which of the source's layers it has, counted from 0; all where it is not named.
         neurons: by width, which part of each layer's hidden neurons it has; as `WIDTHS` has it where it is not named.
+        query_prefix: text before a query that the source is asked for its vector with, where the bundle's queries have
+            none: so widths learn to do without it.
         own_attention: widths are trained with attention of their own; else they share the source's.
     """
 
@@ -103,6 +105,7 @@ class NestRecipe:
     layers: dict[str, list[int]] = field(default_factory=dict)
     neurons: dict[str, float] = field(default_factory=dict)
     own_attention: bool = False
+    query_prefix: str = ""
 
     def __post_init__(self) -> None:
         if not all(type(dim) is int and dim >= 8 for dim in self.dims):

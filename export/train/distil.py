@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from ..errors import ExportError
 from ..recipe.training import CourseRecipe
 from ..steps import Say
 from .losses import distance, neighbours
+from .passages import Passages
 from .schedule import cosine
 
 CHECKPOINT, LOG, TARGETS = "checkpoint.pt", "log.jsonl", "targets.npy"
@@ -38,10 +39,23 @@ _POOL = 64
 Optimizers = Sequence[torch.optim.Optimizer]
 
 
+class Batch(NamedTuple):
+    """Some texts.
+
+    Attributes:
+        ids, mask: (n, tokens) int64.
+        same: (n,) bool, where teacher and students are given the same tokens.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    same: torch.Tensor
+
+
 def distil(
     students: Mapping[str, Any],
     teacher: Any,
-    texts: Sequence[Ids],
+    texts: Passages,
     course: CourseRecipe,
     folder: Path,
     say: Say,
@@ -55,7 +69,7 @@ def distil(
     Args:
         students: by width, see `nest.nest`; what they share with the teacher stays as it is.
         teacher: the transformers encoder that they were made of.
-        texts: token ids of the training texts, (n,) int64 each, special tokens included.
+        texts: what is trained on.
         course: how it is trained.
         folder: where the checkpoint, the log and the teacher's vectors are kept.
         say: told how it goes, a line a checkpoint.
@@ -71,8 +85,9 @@ def distil(
             or other texts.
     """
     students = {width: students[width] for width in course.widths}
-    if len(texts) < course.batch:
-        raise ExportError(f"{len(texts)} training texts, expected a batch, {course.batch}, or more; give more texts")
+    count = len(texts.ids)
+    if count < course.batch:
+        raise ExportError(f"{count} training texts, expected a batch, {course.batch}, or more; give more texts")
     optimizers = [
         optimizer
         for width in course.widths
@@ -82,19 +97,21 @@ def distil(
     ]
     what = _identity(course, pooling, seed, texts, students, teacher)
     first = _resumed(folder / CHECKPOINT, what, students, optimizers)
-    targets = _opened(folder / TARGETS, (len(texts), teacher.config.hidden_size), resumed=first > 0)
+    targets = _opened(folder / TARGETS, (count, teacher.config.hidden_size), resumed=first > 0)
     begin, tokens = time.perf_counter(), 0
-    for step, rows in _batches(texts, course, seed, first):
-        ids, mask = padded([texts[row] for row in rows])
-        states, expected = _taught(teacher, ids, mask, pooling, course.bfloat16)
+    for step, rows in _batches(texts.ids, course, seed, first):
+        given, taught = ([one[row] for row in rows] for one in texts)
+        # Tokens can be compared where both are given the same ones.
+        same = torch.tensor([np.array_equal(one, other) for one, other in zip(given, taught, strict=True)])
+        batch = Batch(*padded(given), same)
+        states, expected = _taught(teacher, Batch(*padded(taught), same), pooling, course.bfloat16)
         targets[rows] = expected.numpy()
         _set_rates(optimizers, risen(course, step))
-        given = (ids, mask, pooling)
-        losses = _stepped(students, optimizers, course, given, (states, expected), Random(f"{seed} {step}"))
+        losses = _stepped(students, optimizers, course, batch, pooling, (states, expected), Random(f"{seed} {step}"))
         line = json.dumps({"step": step, **losses})
         with (folder / LOG).open("a") as log:
             log.write(line + "\n")
-        tokens += int(mask.sum())
+        tokens += int(batch.mask.sum())
         done = step + 1
         if done % every == 0 or done == course.steps:
             targets.flush()
@@ -122,21 +139,19 @@ def padded(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def vectors(encoder: Any, ids: torch.Tensor, mask: torch.Tensor, pooling: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The states of texts' tokens, (tokens, dim) float32, and the texts' vectors, (n, dim): the states' means or the
-    first ones, made unit."""
-    states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-    weights = mask[..., None].float()
+def vectors(encoder: Any, batch: Batch, pooling: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The states of tokens, (tokens, dim) float32, of the texts that teacher and students are given alike, and all
+    texts' vectors, (n, dim): the states' means or the first ones, made unit."""
+    states = encoder(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state.float()
+    weights = batch.mask[..., None].float()
     pooled = states[:, 0] if pooling == "cls" else (states * weights).sum(dim=1) / weights.sum(dim=1)
-    return states[mask.bool()], torch.nn.functional.normalize(pooled, dim=1)
+    return states[batch.mask.bool() & batch.same[:, None]], torch.nn.functional.normalize(pooled, dim=1)
 
 
-def _taught(
-    teacher: Any, ids: torch.Tensor, mask: torch.Tensor, pooling: str, bfloat16: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _taught(teacher: Any, batch: Batch, pooling: str, bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """What the teacher says of a batch, see `vectors`, as tensors that a student may be trained on."""
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        states, found = vectors(teacher, ids, mask, pooling)
+        states, found = vectors(teacher, batch, pooling)
     return states.clone(), found.clone()
 
 
@@ -144,14 +159,14 @@ def _stepped(
     students: Mapping[str, Any],
     optimizers: Optimizers,
     course: CourseRecipe,
-    batch: tuple[torch.Tensor, torch.Tensor, str],
+    batch: Batch,
+    pooling: str,
     taught: tuple[torch.Tensor, torch.Tensor],
     random: Random,
 ) -> dict[str, dict[str, float]]:
     """Train the widths whose turn it is on one batch.
 
     Args:
-        batch: ids and mask, see `padded`, and the pooling.
         taught: the teacher's states and vectors, see `vectors`.
         random: decides which widths are trained.
 
@@ -164,10 +179,10 @@ def _stepped(
         student.zero_grad(set_to_none=True)
         if random.random() < share:
             with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
-                states, found = vectors(student, *batch)
+                states, found = vectors(student, batch, pooling)
             losses = {
                 "distance": distance(found, taught[1]),
-                "states": distance(states, taught[0]),
+                "states": distance(states, taught[0]) if len(states) else states.sum(),
                 "neighbours": neighbours(found, taught[1]),
             }
             total = course.distance * losses["distance"] + course.states * losses["states"] + losses["neighbours"]
@@ -212,14 +227,14 @@ def _adamw(values: Sequence[Any], rate: float) -> torch.optim.Optimizer:
 
 
 def _identity(
-    course: CourseRecipe, pooling: str, seed: int, texts: Sequence[Ids], students: Mapping[str, Any], teacher: Any
+    course: CourseRecipe, pooling: str, seed: int, texts: Passages, students: Mapping[str, Any], teacher: Any
 ) -> str:
     """What a checkpoint belongs to, as a hash; the order of the course's widths is part of it."""
     digest = hashlib.sha256(json.dumps({**asdict(course), "pooling": pooling, "seed": seed}).encode())
     for width, student in students.items():
         for name, value in _trained(student).items():
             digest.update(f"{width} {name} {tuple(value.shape)}\n".encode())
-    for text in texts:
+    for text in [*texts.ids, *texts.taught]:
         digest.update(text.tobytes())
         digest.update(b".")
     for _, values in sorted(teacher.state_dict().items()):

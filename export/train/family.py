@@ -72,7 +72,7 @@ def family(
         return Family({WIDEST: encoder}, None, None, tensors_hash({WIDEST: encoder.weights()}))
     own = [tokens.ids(text, "document")[0] for text in own_texts()]
     drawn = [
-        passages(recipe.texts, texts, course.passages, tokens, work, say, course=number)
+        passages(recipe.texts, texts, course.passages, tokens, recipe.nest.query_prefix, work, say, course=number)
         for number, course in enumerate(recipe.nest.courses)
     ]
     (pooling,) = settings.pooling

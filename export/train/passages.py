@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,14 +19,35 @@ from ..steps import BuildSteps, Say
 _KINDS = (*[(-8, None)] * 2, *[(0, 150)] * 14, *[(200, 300)] * 2, (500, 600), (900, 1200))
 
 
-def passages(
-    recipe: TextsRecipe, folder: Path, count: int, tokens: Tokens, work: Path, say: Say, *, course: int
-) -> list[Ids]:
+class Passages(NamedTuple):
     """The training texts of a course, token ids (n,) int64 each, special tokens included.
+
+    Attributes:
+        ids: as the students are given them.
+        taught: as the teacher is; the same but for queries with a prefix of their own.
+    """
+
+    ids: list[Ids]
+    taught: list[Ids]
+
+
+def passages(
+    recipe: TextsRecipe,
+    folder: Path,
+    count: int,
+    tokens: Tokens,
+    query_prefix: str,
+    work: Path,
+    say: Say,
+    *,
+    course: int,
+) -> Passages:
+    """The training texts of a course.
 
     Args:
         folder: where the files are that the recipe names.
         count: how many.
+        query_prefix: text that the teacher is given before a query.
         work: where steps are kept.
         course: its number, from 0; each draws its own.
 
@@ -36,11 +58,24 @@ def passages(
     def draw(path: Path) -> None:
         texts = drawn_texts(recipe, folder, count, course, _KINDS)
         Random(course).shuffle(texts)  # they come file by file, and the first ones are fitted to
-        drawn = [tokens.ids(text, "document")[0] for text in texts]
+        given = [tokens.ids(text, "query" if query else "document")[0] for text, query in texts]
+        taught = [
+            tokens.ids(query_prefix + text, "query")[0] if query and query_prefix else ids
+            for (text, query), ids in zip(texts, given, strict=True)
+        ]
         with path.open("wb") as stream:
-            np.savez(stream, ids=np.concatenate(drawn).astype(np.int32), counts=[len(ids) for ids in drawn])
+            np.savez(
+                stream,
+                ids=np.concatenate(given).astype(np.int32),
+                ids_counts=[len(ids) for ids in given],
+                taught=np.concatenate(taught).astype(np.int32),
+                taught_counts=[len(ids) for ids in taught],
+            )
 
-    steps = BuildSteps(work, __name__, say)
+    steps = BuildSteps(work, __name__, say, query_prefix)
     with np.load(steps.file(f"passages-{course + 1}.npz", f"draw {count} passages", draw)) as stored:
-        ids, ends = stored["ids"].astype(np.int64), np.cumsum(stored["counts"])
-    return np.split(ids, ends[:-1])
+        return Passages(*(_split(stored[name], stored[f"{name}_counts"]) for name in ("ids", "taught")))
+
+
+def _split(ids: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> list[Ids]:
+    return np.split(ids.astype(np.int64), np.cumsum(counts)[:-1])

@@ -16,6 +16,7 @@ from ..recipe.training import WIDEST, NestRecipe
 from ..steps import BuildSteps, Say, tensors_hash
 from .distil import TARGETS, distil
 from .nest import nest
+from .passages import Passages
 
 _FITTED_ON = 700
 
@@ -25,7 +26,7 @@ def students(
     pooling: str,
     recipe: NestRecipe,
     own: Sequence[Ids],
-    passages: Sequence[Sequence[Ids]],
+    passages: Sequence[Passages],
     work: Path,
     say: Say,
 ) -> tuple[dict[str, Any], list[list[Ids]], list[Floats]]:
@@ -35,7 +36,7 @@ def students(
         teacher: a transformers encoder of a form that is known, see `forms`.
         pooling: of its states, `mean` or `cls`.
         own: token ids of the texts that come with Nestling, which the narrow parts are fitted on first.
-        passages: by course, token ids of its texts.
+        passages: by course, its texts.
         work: where steps are kept.
 
     Returns:
@@ -47,13 +48,18 @@ def students(
         ExportError: what an earlier build left is not whole.
     """
     steps = BuildSteps(
-        work, __name__, say, tensors_hash({WIDEST: teacher.state_dict()}) + pooling + _hash([own, *passages])
+        work,
+        __name__,
+        say,
+        tensors_hash({WIDEST: teacher.state_dict()})
+        + pooling
+        + _hash([own, *(ids for course in passages for ids in course)]),
     )
     folders = [steps.folder / f"distil-{number}" for number in range(1, len(passages) + 1)]
 
     def train(path: Path) -> None:
         cuts = {width: recipe.cut(width, teacher.config.num_hidden_layers) for width in recipe.widths}
-        narrow = nest(teacher, cuts, [*own, *passages[0][:_FITTED_ON]], recipe.own_attention)
+        narrow = nest(teacher, cuts, [*own, *passages[0].ids[:_FITTED_ON]], recipe.own_attention)
         for student in narrow.values():
             student.set_attn_implementation("sdpa")  # faster than the one that is exported
         for number, (course, texts, folder) in enumerate(zip(recipe.courses, passages, folders, strict=True)):
@@ -62,7 +68,7 @@ def students(
         torch.save({WIDEST: teacher.state_dict(), **states}, path)
 
     states = torch.load(steps.file("students.pt", "nest and train", train), weights_only=True)
-    taken = [_seen(texts, folder) for texts, folder in zip(passages, folders, strict=True)]
+    taken = [_seen(texts.ids, folder) for texts, folder in zip(passages, folders, strict=True)]
     return states, [seen for seen, _ in taken], [targets for _, targets in taken]
 
 

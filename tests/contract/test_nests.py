@@ -17,6 +17,7 @@ from nestling.export.train.distil import distil
 from nestling.export.train.family import trunk_of
 from nestling.export.train.forms import form_of
 from nestling.export.train.nest import nest
+from nestling.export.train.passages import Passages
 from tiny import loaded
 
 S, L = Cut((0, 1, 2), 1 / 8), Cut((0, 1, 2), 1 / 2)
@@ -77,7 +78,7 @@ def test_a_narrow_width_is_trained_towards_the_widest(weights: Path, texts: list
     students = nest(teacher, {"s": S}, texts[:20])
     expected = states(teacher, texts)
     before = ((states(students["s"], texts) - expected) ** 2).mean()
-    distil(students, teacher, texts, COURSE, tmp_path, lambda line: None, seed=0)
+    distil(students, teacher, Passages(texts, texts), COURSE, tmp_path, lambda line: None, seed=0)
     assert ((states(students["s"], texts) - expected) ** 2).mean() < 0.98 * before
 
 

@@ -33,7 +33,7 @@ def test_own_texts_are_of_many_lengths() -> None:
 
 
 def test_passages_are_drawn_from_each_file_alike(folder: Path) -> None:
-    texts = drawn_texts(recipe(folder, "plain.txt", "packed.txt.gz"), folder, 80, seed=0)
+    texts = [drawn.text for drawn in drawn_texts(recipe(folder, "plain.txt", "packed.txt.gz"), folder, 80, seed=0)]
     assert len(texts) == 80
     assert sum("Wörter" in text for text in texts) == 40
     # Each is a line with none or some of those behind it, in their order.
@@ -53,14 +53,27 @@ def test_the_same_seed_draws_the_same_passages_in_any_order_of_files(folder: Pat
 
 
 def test_a_passage_may_be_words_as_in_a_query(folder: Path) -> None:
-    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, kinds=[(-4, None)])
+    texts = [drawn.text for drawn in drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, kinds=[(-4, None)])]
     whole = " ".join(LINES)
     assert {len(text.split()) for text in texts} == {2, 3, 4}
     assert all(text in whole for text in texts)
 
 
+def test_what_is_like_a_query_is_known(folder: Path) -> None:
+    plain = recipe(folder, "plain.txt", "packed.txt.gz")
+    drawn = drawn_texts(plain, folder, 80, seed=0, kinds=[(-4, None), (0, None)])
+    assert 20 < sum(one.query for one in drawn) < 60
+    asked = TextsRecipe("notes", plain.files, ["packed.txt.gz"])
+    assert all(one.query for one in drawn_texts(asked, folder, 80, seed=0) if "Wörter" in one.text)
+    with pytest.raises(ExportError, match=r"^queries names 'no.txt', expected some of files$"):
+        TextsRecipe("notes", plain.files, ["no.txt"])
+
+
 def test_a_passage_that_is_too_long_ends_with_a_word(folder: Path) -> None:
-    texts = drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, kinds=[(0, 100), (200, 100)])
+    texts = [
+        drawn.text
+        for drawn in drawn_texts(recipe(folder, "plain.txt"), folder, 80, seed=0, kinds=[(0, 100), (200, 100)])
+    ]
     words = set(" ".join(LINES).split())
     assert max(map(len, texts)) <= 100
     assert max(map(len, texts)) > 80
@@ -69,7 +82,7 @@ def test_a_passage_that_is_too_long_ends_with_a_word(folder: Path) -> None:
 
 def test_a_passage_without_a_space_is_cut_where_it_is_too_long(folder: Path) -> None:
     (folder / "one.txt").write_text("x" * 50 + "\nfour words of text")
-    texts = drawn_texts(recipe(folder, "one.txt"), folder, 40, seed=0, kinds=[(0, 12)])
+    texts = [drawn.text for drawn in drawn_texts(recipe(folder, "one.txt"), folder, 40, seed=0, kinds=[(0, 12)])]
     assert set(texts) == {"x" * 12, "four words"}
 
 
