@@ -20,7 +20,7 @@ _INDEX = ".index.json"
 _OWN_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin")
 # A graph with all its weights in it is one message of protocol buffers, which may have 2 GB.
 _MOST_WEIGHTS = 480_000_000
-_BYTES_A_WEIGHT = 30
+_BYTES_A_WEIGHT = 37
 _SECONDS_A_WEIGHT = 7e-6
 # What attention takes for every two tokens of a text, a head, and how many GB of it are worth a word.
 _BYTES_A_PAIR, _MUCH = 5.5, 1.0

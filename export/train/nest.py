@@ -135,7 +135,7 @@ def _narrowed(
         sums: what the source has for each text before the layer's last norm.
     """
     norm_place, into_place, out_place, last_place = form.parts(layer)
-    into, cut = _prefix(getattr(*into_place), getattr(*out_place), kept, form.gated)
+    into, cut = prefix(getattr(*into_place), getattr(*out_place), kept, form.gated)
     with torch.inference_mode():
         middles = torch.cat([form.attended(layer, state, rest)[0] for state, rest in zip(*given, strict=True)])
         hidden = form.neurons(layer, into, middles)
@@ -148,7 +148,7 @@ def _narrowed(
     return [part[None] for part in torch.split(found, [one.shape[1] for one in given[0]])]
 
 
-def _prefix(into: Any, out: Any, kept: torch.Tensor, gated: bool) -> tuple[Any, Any]:
+def prefix(into: Any, out: Any, kept: torch.Tensor, gated: bool) -> tuple[Any, Any]:
     """Some neurons of a layer: what leads into them, and out of them."""
     rows = torch.cat([kept, kept + out.weight.shape[1]]) if gated else kept
     return _linear(into.weight[rows], None if into.bias is None else into.bias[rows]), _linear(

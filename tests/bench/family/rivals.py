@@ -28,6 +28,7 @@ from nestling.evaluate import read_collection
 from nestling.export.encoder.sentence_encoder import load_encoder
 from nestling.export.quantize.calibration import own_texts
 from nestling.export.quantize.onnx_graph import export_graph, stored_rotation
+from nestling.export.recipe.training import WIDTHS
 from nestling.export.source.settings import read_settings
 from nestling.export.train.nest import important, prefix
 from nestling.export.train.targets import vectors
@@ -78,9 +79,9 @@ def cut(source: Path, width: str, texts: list[Ids], graph: Path) -> Callable[[li
             middles = [layer.attention(state)[0] for state in states]
             hidden = [layer.intermediate(middle) for middle in middles]
             states = [layer.output(one, middle) for one, middle in zip(hidden, middles, strict=True)]
-        layer.intermediate.dense, layer.output.dense = prefix(
-            layer.intermediate.dense, layer.output.dense, important(layer.output.dense, hidden), width, gated=False
-        )
+        into, out = layer.intermediate.dense, layer.output.dense
+        kept = important(out, hidden)[: int(into.out_features * WIDTHS[width])]
+        layer.intermediate.dense, layer.output.dense = prefix(into, out, kept, gated=False)
     bundle = read_bundle()
     rotation = stored_rotation(onnx.load(bundle.folder / bundle.variants[0].graph))
     assert rotation is not None
