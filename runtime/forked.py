@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Lock, RLock, local
+from threading import RLock, get_ident, main_thread
 from types import TracebackType
 
 from .errors import LibraryError
@@ -62,8 +63,8 @@ class Quiet:
     """What no thread may be at as the process is forked: locks that are held in a library below stay held in the copy.
 
     A fork waits for what is under way in other threads, and what begins meanwhile waits for the fork. Both look again
-    and again, which is seldom: a lock of threading's own that wakes who waits, as Condition, is entered by lines of
-    Python, and an interrupt between them would leave it taken, see `OwnLock.own`.
+    and again, which is seldom. There is no lock: an interrupt may come between any two lines, and what it leaves behind
+    keeps no thread from work, and no fork of the same thread from beginning.
 
     Args:
         seconds: a fork waits for at the most.
@@ -71,46 +72,46 @@ class Quiet:
 
     def __init__(self, seconds: float = 10.0) -> None:
         self._seconds = seconds
-        self._own = local()
-        self._lock = Lock()
         self._forking = False
-        self._at_work = 0
+        self._at_work: dict[int, int] = {}  # by thread, how many contexts it is in
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._fresh)
 
     def __enter__(self) -> None:
-        depth = getattr(self._own, "depth", 0)
-        if not depth:
-            while not self._begun():
-                time.sleep(_AGAIN)
-        self._own.depth = depth + 1
+        me = get_ident()
+        if me in self._at_work:
+            self._at_work[me] += 1
+            return
+        # Said first and asked then, as a fork does it: of two that begin at once, one sees the other.
+        self._at_work[me] = 1
+        while self._forking:
+            self._at_work.pop(me, None)
+            time.sleep(_AGAIN)
+            self._at_work[me] = 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        depth = self._own.depth = max(getattr(self._own, "depth", 0) - 1, 0)  # another thread may end what one began
-        if not depth:
-            with self._lock:
-                self._at_work = max(self._at_work - 1, 0)
-
-    def _begun(self) -> bool:
-        """Count this thread as at work, unless the process is being forked."""
-        with self._lock:
-            if not self._forking:
-                self._at_work += 1
-            return not self._forking
+        me = get_ident()
+        if me not in self._at_work:  # a thread may end what another one began
+            me = next(iter(list(self._at_work)), me)
+        depth = self._at_work.get(me, 1) - 1
+        if depth:
+            self._at_work[me] = depth
+        else:
+            self._at_work.pop(me, None)
 
     def _close(self) -> None:
-        own = 1 if getattr(self._own, "depth", 0) else 0
-        with self._lock:
-            self._forking = True
+        self._forking = True
         end = time.monotonic() + self._seconds
-        while self._at_work > own and time.monotonic() < end:
+        while (others := set(self._at_work) - {get_ident()}) and time.monotonic() < end:
             time.sleep(_AGAIN)
+        # The main thread may have been interrupted, and one that is gone ends nothing: no fork waits for them again.
+        for thread in others - (sys._current_frames().keys() - {main_thread().ident}):
+            self._at_work.pop(thread, None)
 
     def _open(self) -> None:
-        with self._lock:
-            self._forking = False
+        self._forking = False
 
     def _fresh(self) -> None:
-        self._lock = Lock()
+        me = get_ident()
         self._forking = False
-        self._at_work = 1 if getattr(self._own, "depth", 0) else 0
+        self._at_work = {me: self._at_work[me]} if me in self._at_work else {}
