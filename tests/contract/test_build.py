@@ -95,6 +95,7 @@ def test_a_second_build_skips_what_is_done(built: tuple[Path, Path]) -> None:
         "tokenizer: done before",
         "sentence-transformers' vectors of 676 texts as document: done before",
         "sentence-transformers' vectors of 146 texts as query: done before",
+        "sentence-transformers' vectors of 64 texts as document: done before",
         "export xl and fuse: done before",
         "gradients: done before",
         "quantize to int8: done before",
