@@ -28,8 +28,8 @@ from ..errors import ExportError
 from ..recipe.training import CourseRecipe
 from ..steps import Say
 from .losses import distance, neighbours
-from .passages import Passages
 from .schedule import cosine
+from .taught import Passages
 
 CHECKPOINT, LOG, TARGETS = "checkpoint.pt", "log.jsonl", "targets.npy"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,22 +13,11 @@ from ...encoding.tokens import Tokens
 from ..quantize.calibration import drawn_texts
 from ..recipe.parts import TextsRecipe
 from ..steps import BuildSteps, Say
+from .taught import Passages
 
 # What a passage is, see `calibration.drawn_texts`: words as in a query, a line or its beginning, or some lines. Most
 # are short, so that there are more of them in the same time; some are as long as an encoder reads.
 _KINDS = (*[(-8, None)] * 2, *[(0, 150)] * 14, *[(200, 300)] * 2, (500, 600), (900, 1200))
-
-
-class Passages(NamedTuple):
-    """The training texts of a course, token ids (n,) int64 each, special tokens included.
-
-    Attributes:
-        ids: as the students are given them.
-        taught: as the teacher is; the same but for queries with a prefix of their own.
-    """
-
-    ids: list[Ids]
-    taught: list[Ids]
 
 
 def passages(

@@ -16,7 +16,7 @@ from ..recipe.training import WIDEST, NestRecipe
 from ..steps import BuildSteps, Say, tensors_hash
 from .distil import TARGETS, distil
 from .nest import nest
-from .passages import Passages
+from .taught import Passages
 
 _FITTED_ON = 700
 

@@ -17,7 +17,7 @@ from nestling.export.train.distil import distil
 from nestling.export.train.family import trunk_of
 from nestling.export.train.forms import form_of
 from nestling.export.train.nest import nest
-from nestling.export.train.passages import Passages
+from nestling.export.train.taught import Passages
 from tiny import loaded
 
 S, L = Cut((0, 1, 2), 1 / 8), Cut((0, 1, 2), 1 / 2)

@@ -17,7 +17,7 @@ from nestling.export.errors import ExportError
 from nestling.export.recipe.training import OPTIMIZERS, CourseRecipe, Cut
 from nestling.export.train.distil import distil, risen
 from nestling.export.train.nest import nest
-from nestling.export.train.passages import Passages
+from nestling.export.train.taught import Passages
 from tiny import loaded
 
 COURSE = CourseRecipe(
