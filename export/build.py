@@ -166,7 +166,7 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
     """Fetch a recipe's source, and check all that can be read from its files before anything is loaded but a graph."""
     source, taken = fetch(recipe, work / "source"), ""
     if isinstance(recipe.source, OnnxSource):
-        make = partial(model_of_graph, source, recipe.source, recipe.encoder, say)
+        make = partial(model_of_graph, source, recipe.source, recipe.encoder, own_texts(), say)
         steps = BuildSteps(work, model_of_graph.__module__, say)
         source = steps.files("model", f"weights out of {recipe.source.graph}", make)
         taken = told(agreement(source))

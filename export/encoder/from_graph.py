@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,6 @@ from ...bundle.manifest import ROLES
 from ...encoding.tokens import Tokens
 from ...errors import BundleError
 from ..errors import ExportError, first_line
-from ..quantize.calibration import own_texts
 from ..recipe.parts import EncoderRecipe, OnnxSource
 from ..source.graph_weights import named_weights
 from ..source.json_file import read_object
@@ -41,12 +40,15 @@ _FORMAT = {"format": "pt"}
 _WEIGHTS = (".safetensors", ".bin")
 
 
-def model_of_graph(source: Path, recipe: OnnxSource, encoder: EncoderRecipe, say: Say, folder: Path) -> None:
+def model_of_graph(
+    source: Path, recipe: OnnxSource, encoder: EncoderRecipe, compared_on: Sequence[str], say: Say, folder: Path
+) -> None:
     """Write a model's folder with the weights of a graph, compared with what the graph itself gives.
 
     Args:
         source: the folder of graph and tokenizer.
         encoder: how texts go through the model, where no file says it.
+        compared_on: texts, of which some are compared.
         folder: an empty one.
 
     Raises:
@@ -65,7 +67,7 @@ def model_of_graph(source: Path, recipe: OnnxSource, encoder: EncoderRecipe, say
         save_file({name: torch.from_numpy(values) for name, values in weights.items()}, folder / trunk / SAFE, _FORMAT)
         del weights
         whole = readable(folder, trunk, Path(temporary) / "whole")
-        texts = _texts(whole, settings, wanted)
+        texts = _ids(compared_on[::_STEP], whole, settings, wanted)
         found = compared(path, model, load_encoder(whole, settings), _first_position(whole / trunk, settings), texts)
     (folder / TAKEN).write_text(json.dumps(found._asdict()))
     say(f"weights out of {recipe.graph}: {told(found)}")
@@ -175,8 +177,8 @@ def _left_out(settings: Settings) -> str:
     return "pooler" if settings.architecture.pooler else ""
 
 
-def _texts(folder: Path, settings: Settings, wanted: Mapping[str, tuple[int, ...]]) -> list[Ids]:
-    """Token ids of texts that come with Nestling."""
+def _ids(texts: Sequence[str], folder: Path, settings: Settings, wanted: Mapping[str, tuple[int, ...]]) -> list[Ids]:
+    """Token ids of texts, (n,) int64 each."""
     with TemporaryDirectory() as temporary:
         file = Path(temporary) / TOKENIZER
         write_tokenizer(folder, settings, file)
@@ -190,7 +192,7 @@ def _texts(folder: Path, settings: Settings, wanted: Mapping[str, tuple[int, ...
             f"the tokenizer gives ids up to {tokens.highest_id} and the graph has {rows} rows of tokens; they do not "
             "belong together"
         )
-    return [tokens.ids(text, "document")[0] for text in own_texts()[::_STEP]]
+    return [tokens.ids(text, "document")[0] for text in texts]
 
 
 def _first_position(folder: Path, settings: Settings) -> int:

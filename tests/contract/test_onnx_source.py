@@ -155,7 +155,7 @@ def taken(folder: Path, architecture: str = "bert", **config: Any) -> dict[str, 
     made = folder.parent / "taken"
     made.mkdir()
     source, encoder = OnnxSource(path=str(folder), config=config), EncoderRecipe(pooling=POOLINGS[architecture])
-    model_of_graph(folder, source, encoder, lambda line: None, made)
+    model_of_graph(folder, source, encoder, own_texts(), lambda line: None, made)
     return load_file(made / "model.safetensors")
 
 
@@ -368,7 +368,7 @@ def test_a_graph_in_the_layout_of_sentence_transformers_is_read(
     shutil.copyfile(graph / "model.onnx", whole / "onnx" / "model.onnx")
     (tmp_path / "made").mkdir()
     source = OnnxSource(graph="onnx/model.onnx", path=str(whole))
-    model_of_graph(whole, source, EncoderRecipe(), lambda line: None, tmp_path / "made")
+    model_of_graph(whole, source, EncoderRecipe(), own_texts(), lambda line: None, tmp_path / "made")
     vectors = truth(tmp_path / "made", TEXTS, "query")
     assert (vectors * truth(berts[0], TEXTS, "query")).sum(axis=1).min() > 0.9999
 

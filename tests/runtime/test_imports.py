@@ -48,8 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands"},
     "export": {"arrays", "commands", "disk", "errors"},
     "export.recipe": {"checks", "disk", "errors", "export"},
-    "export.source": {"disk", "export", "export.recipe"},
-    "export.encoder": GROUND | {"bundle", "export", "export.source"},
+    "export.source": {"arrays", "disk", "export", "export.recipe"},
+    "export.encoder": GROUND | {"bundle", "encoding", "export", "export.recipe", "export.source"},
     "export.quantize": GROUND | {"demo", "encoding", "export", "export.encoder", "export.recipe"},
     "export.train": GROUND
     | {"encoding", "export", "export.encoder", "export.quantize", "export.recipe", "export.source"},
