@@ -32,7 +32,7 @@ from .onnx_graph import export_graph, half_rotation, optimized, write
 FLOAT32 = "float32"
 
 # How the token table is rounded for a precision where the recipe does not say it for all.
-TABLES = {"int8": Grid(8, 128, False), "int4": Grid(4, 32, False)}
+TABLES = {"int8": Grid(8, 128, False), "int4": Grid(4, 16, False)}
 
 _SEED = 0
 _QUERY_WORDS = 12
