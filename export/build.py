@@ -37,7 +37,7 @@ from .encoder.from_graph import agreement, graph_files, model_of_graph, told
 from .encoder.head import turned
 from .encoder.reference import reference
 from .encoder.sentence_encoder import load_encoder
-from .encoder.tokenizer import write_tokenizer
+from .encoder.tokenizer import require_rows, write_tokenizer
 from .errors import ExportError
 from .quantize.calibration import own_texts, require_texts
 from .quantize.onnx_graph import stored_rotation
@@ -249,12 +249,7 @@ def _tokens(model: _Model, tokenizer: Path) -> Tokens:
                 f"expected {room - LEAST_ROOM} or fewer; raise encoder.max_tokens or shorten encoder.{role}_prefix"
             )
     tokens = Tokens(tokenizer, prefixes, settings.max_tokens)
-    rows = read_object(model.folder / settings.trunk / CONFIG).get("vocab_size")
-    if type(rows) is not int or tokens.highest_id >= rows:
-        raise ExportError(
-            f"the tokenizer gives ids up to {tokens.highest_id} and the weights have {rows} rows of tokens; "
-            "they do not belong together"
-        )
+    require_rows(tokens, model.folder / settings.trunk)
     return tokens
 
 

@@ -79,12 +79,10 @@ class Quiet:
 
     def __enter__(self) -> None:
         me = get_ident()
-        if me in self._at_work:
-            self._at_work[me] += 1
-            return
+        depth = self._at_work.get(me, 0)
         # Said first and asked then, as a fork does it: of two that begin at once, one sees the other.
-        self._at_work[me] = 1
-        while self._forking:
+        self._at_work[me] = depth + 1
+        while not depth and self._forking:
             self._at_work.pop(me, None)
             time.sleep(_AGAIN)
             self._at_work[me] = 1

@@ -8,7 +8,6 @@ from ...bundle.manifest import STATIC
 from ..quantize.quantize import TABLES
 from ..recipe.parts import FolderSource, Int4Recipe, OnnxSource, PypiSource, Source, SplitSource
 from ..recipe.recipe import Recipe
-from ..recipe.training import WIDTHS
 from ..source.settings import Settings
 from .verify import GOLDEN_TEXTS, VerifyReport
 
@@ -63,7 +62,7 @@ def card(
     reports: Mapping[str, VerifyReport],
     sizes: Mapping[str, int],
     departures: Sequence[str],
-    taken: str = "",
+    taken: str,
 ) -> str:
     """The text of a bundle's card.
 
@@ -138,7 +137,7 @@ def _made(recipe: Recipe) -> str:
     nest, units = recipe.nest, []
     for name in nest.widths:
         layers = f"layers {', '.join(map(str, nest.layers[name]))} and " if name in nest.layers else ""
-        units.append(f"{layers}{nest.neurons.get(name, WIDTHS[name]):g} of the neurons ({name})")
+        units.append(f"{layers}{nest.part_of_neurons(name):g} of the neurons ({name})")
     return _FAMILY.format(
         units="; ".join(units),
         attention="" if nest.own_attention else " and attention",

@@ -31,7 +31,7 @@ from ..source.weights import SAFE, model_files, require_few
 from ..steps import Say
 from .graph_vectors import Agreement, compared
 from .sentence_encoder import load_encoder
-from .tokenizer import write_tokenizer
+from .tokenizer import require_rows, write_tokenizer
 
 TAKEN = "taken.json"
 
@@ -67,7 +67,7 @@ def model_of_graph(
         save_file({name: torch.from_numpy(values) for name, values in weights.items()}, folder / trunk / SAFE, _FORMAT)
         del weights
         whole = readable(folder, trunk, Path(temporary) / "whole")
-        texts = _ids(compared_on[::_STEP], whole, settings, wanted)
+        texts = _ids(compared_on[::_STEP], whole, settings)
         found = compared(path, model, load_encoder(whole, settings), _first_position(whole / trunk, settings), texts)
     (folder / TAKEN).write_text(json.dumps(found._asdict()))
     say(f"weights out of {recipe.graph}: {told(found)}")
@@ -177,7 +177,7 @@ def _left_out(settings: Settings) -> str:
     return "pooler" if settings.architecture.pooler else ""
 
 
-def _ids(texts: Sequence[str], folder: Path, settings: Settings, wanted: Mapping[str, tuple[int, ...]]) -> list[Ids]:
+def _ids(texts: Sequence[str], folder: Path, settings: Settings) -> list[Ids]:
     """Token ids of texts, (n,) int64 each."""
     with TemporaryDirectory() as temporary:
         file = Path(temporary) / TOKENIZER
@@ -186,12 +186,7 @@ def _ids(texts: Sequence[str], folder: Path, settings: Settings, wanted: Mapping
             tokens = Tokens(file, dict.fromkeys(ROLES, ""), settings.max_tokens)
         except BundleError as error:
             raise ExportError(f"{folder}: has a tokenizer that cannot be used ({error})") from error
-    rows = max((shape[0] for name, shape in wanted.items() if "embed" in name), default=0)
-    if tokens.highest_id >= rows:
-        raise ExportError(
-            f"the tokenizer gives ids up to {tokens.highest_id} and the graph has {rows} rows of tokens; they do not "
-            "belong together"
-        )
+    require_rows(tokens, folder / settings.trunk)
     return [tokens.ids(text, "document")[0] for text in texts]
 
 

@@ -47,11 +47,13 @@ def compared(path: Path, model: Any, encoder: SentenceEncoder, first: int, texts
         given = [_outputs(path, session, ids, first) for ids in texts]
         with torch.inference_mode():
             expected = np.stack([encoder(input_ids=torch.from_numpy(ids[None, :])).numpy()[0] for ids in texts])
-            found = [[values for one in given for values in _vectors(one, encoder, kind)] for kind in (3, 2)]
+            pooled = [_pooled(outputs, encoder) for outputs in given]
+        own = [_own(outputs) for outputs in given]
     except ExportError:
         raise
     except Exception as error:  # ONNX Runtime and torch raise many kinds
         raise ExportError(f"{path}: cannot be compared with its weights ({first_line(error)})") from error
+    found = [[row for row in rows if row is not None] for rows in (pooled, own)]
     if not any(found):
         raise ExportError(f"{path}: gives no states of tokens and no vector of a text, expected one of them")
     cosines = np.concatenate([_cosines(path, np.stack(rows), expected) for rows in found if rows])
@@ -82,15 +84,22 @@ def _outputs(path: Path, session: Any, ids: Ids, first: int) -> dict[str, Any]:
     return dict(zip((one.name for one in session.get_outputs()), session.run(None, given), strict=True))
 
 
-def _vectors(outputs: dict[str, Any], encoder: SentenceEncoder, kind: int) -> list[Floats]:
-    """The unit vectors of a text that a graph's outputs say: of states (kind 3) by the encoder's head, or its own."""
-    if kind == 3:
-        states = [one for one in outputs.values() if one.ndim == 3 and one.shape[2] == encoder.trunk.config.hidden_size]
-        return [encoder.head(torch.from_numpy(states[0].astype(np.float32)))[0].numpy()] if states else []
+def _pooled(outputs: dict[str, Any], encoder: SentenceEncoder) -> Floats | None:
+    """The unit vector that an encoder's head makes of the states of tokens among a graph's outputs."""
+    hidden = encoder.trunk.config.hidden_size
+    states = [values for values in outputs.values() if values.ndim == 3 and values.shape[2] == hidden]
+    if not states:
+        return None
+    vector: Floats = encoder.head(torch.from_numpy(states[0].astype(np.float32)))[0].numpy()
+    return vector
+
+
+def _own(outputs: dict[str, Any]) -> Floats | None:
+    """The text's vector among a graph's outputs, made unit."""
     own = [values for name, values in outputs.items() if values.ndim == 2 and name in _VECTORS]
     if not own and all(values.ndim == 2 for values in outputs.values()):
-        own = list(outputs.values())[:1]
-    return [(one[0] / np.linalg.norm(one[0])).astype(np.float32) for one in own[:1]]
+        own = list(outputs.values())
+    return (own[0][0] / np.linalg.norm(own[0][0])).astype(np.float32) if own else None
 
 
 def _cosines(path: Path, found: Floats, expected: Floats) -> Floats:

@@ -8,8 +8,10 @@ from typing import Any
 from tokenizers import Tokenizer, normalizers
 from transformers import AutoTokenizer
 
+from ...encoding.tokens import Tokens
 from ..errors import ExportError, first_line
-from ..source.settings import Settings
+from ..source.json_file import read_object
+from ..source.settings import CONFIG, Settings
 
 
 def write_tokenizer(folder: Path, settings: Settings, path: Path) -> None:
@@ -29,6 +31,16 @@ def write_tokenizer(folder: Path, settings: Settings, path: Path) -> None:
         rest = [] if copy.normalizer is None else _listed(copy.normalizer)
         copy.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
     copy.save(str(path), pretty=False)
+
+
+def require_rows(tokens: Tokens, folder: Path) -> None:
+    """Raise ExportError where a tokenizer gives ids that the weights of a transformer's folder have no row for."""
+    rows = read_object(folder / CONFIG).get("vocab_size")
+    if type(rows) is not int or tokens.highest_id >= rows:
+        raise ExportError(
+            f"the tokenizer gives ids up to {tokens.highest_id} and the weights have {rows} rows of tokens; "
+            "they do not belong together"
+        )
 
 
 def _fast_tokenizer(folder: Path) -> Any:

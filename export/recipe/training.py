@@ -129,9 +129,16 @@ class NestRecipe:
         halves = [dim >> times for times in range(8) if dim >> times >= _SHORTEST]
         return self.dims or halves or [dim]
 
-    def cut(self, width: str, layers: int) -> Cut:
-        """What a width has of a source of so many layers."""
-        return Cut(tuple(self.layers.get(width, range(layers))), self.neurons.get(width, WIDTHS[width]))
+    def cuts(self, layers: int) -> dict[str, Cut]:
+        """By width, what it has of a source of so many layers."""
+        return {
+            width: Cut(tuple(self.layers.get(width, range(layers))), self.part_of_neurons(width))
+            for width in self.widths
+        }
+
+    def part_of_neurons(self, width: str) -> float:
+        """Which part of each layer's hidden neurons a width has."""
+        return self.neurons.get(width, WIDTHS[width])
 
     @property
     def widths(self) -> list[str]:

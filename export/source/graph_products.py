@@ -69,12 +69,13 @@ def looked_up(node: Any, behind: list[Any], stored: Stored) -> Floats | None:
             zeros = _unpacked(zeros)
         codes, zeros = _unpacked(codes) if packed else codes, zeros[..., : scales.shape[-1]]
         return _values(codes, scales, zeros, attribute(node, "quantize_axis", 1), attribute(node, "block_size", 128))
-    if node.op_type == "Gather" and stored(node.input[0]) is not None and stored(node.input[0]).ndim == 2:
+    if node.op_type == "Gather":
         for reader in behind:
             if reader.op_type == "DequantizeLinear" and reader.input[0] == node.output[0]:
-                scale, zero = stored(reader.input[1]), _zero(reader, 2, stored)
-                if scale is not None and scale.size == 1 and zero is not _ABSENT:
-                    return _values(stored(node.input[0]), scale, zero, 0, 0)
+                codes, scale, zero = stored(node.input[0]), stored(reader.input[1]), _zero(reader, 2, stored)
+                known = codes is not None and scale is not None and zero is not _ABSENT
+                if known and codes.ndim == 2 and scale.size == 1:
+                    return _values(codes, scale, zero, 0, 0)
     return None
 
 

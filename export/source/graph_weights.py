@@ -92,30 +92,29 @@ class _Graph:
             if tensor.data_type in _FLOATS
         }
         self.made_by = {output: node for node in self.nodes for output in node.output}
-        self.undone: set[str] = set()  # outputs of nodes whose quantized arrays were read
+        self.read: set[str] = set()  # outputs of nodes whose arrays were read
         self.names: dict[str, str] = {}  # what an array that was worked out is called where it is stored
         for node in self.nodes:
             self._work_out(node)
 
-    def integers(self, name: str) -> Any:
-        """A stored array as it is, None where there is none of the name."""
+    def as_stored(self, name: str) -> Any:
+        """A stored array, in its own type; None where there is none of the name."""
         return numpy_helper.to_array(self.stored[name]) if name in self.stored else None
 
     def products(self) -> Iterator[_Found]:
         """The matrices that activations are multiplied with, in the order of the graph."""
         for node in self.nodes:
             read = PRODUCTS.get(node.op_type)
-            products = read(node, self.arrays, self.integers, self._scale_behind(node)) if read else []
+            products = read(node, self.arrays, self.as_stored, self._scale_behind(node)) if read else []
             for product in products:
-                self.undone.add(node.output[0])
-                self.undone.add(product.name)
+                self.read.add(node.output[0])
                 own = self.names.get(product.name, product.name)
                 yield _Found(product, (own, *self._biases(node, product), node.name, *node.output))
 
     def strange(self) -> list[str]:
         """Kinds of nodes that read quantized arrays in a way that is not known."""
         codes = {name for name, tensor in self.stored.items() if tensor.data_type in _CODES and len(tensor.dims) > 1}
-        unread = [node for node in self.nodes if node.output and node.output[0] not in self.undone]
+        unread = [node for node in self.nodes if node.output and node.output[0] not in self.read]
         return sorted({node.op_type for node in unread if codes & set(node.input)})
 
     def _work_out(self, node: Any) -> None:
@@ -123,7 +122,7 @@ class _Graph:
         source = node.input[0] if node.input else ""
         values: Floats | None = None
         if node.op_type == "DequantizeLinear":
-            values = dequantized(node, self.integers)
+            values = dequantized(node, self.as_stored)
         elif node.op_type in ("Identity", "Cast", "Transpose") and source in self.arrays:
             values = self.arrays[source]
             if node.op_type == "Transpose":
@@ -132,14 +131,14 @@ class _Graph:
         if values is not None:
             self.arrays[node.output[0]] = values
             self.names[node.output[0]] = self.names.get(source, source)
-            self.undone.add(node.output[0])
+            self.read.add(node.output[0])
             return
         behind = self.readers.get(node.output[0], [])
-        table = looked_up(node, behind, self.integers)
+        table = looked_up(node, behind, self.as_stored)
         if table is not None:
             self.arrays[node.output[0]] = table
             self.names[node.output[0]] = source
-            self.undone.add(node.output[0])
+            self.read.add(node.output[0])
 
     def _scale_behind(self, node: Any) -> Floats | None:
         """What the sums of whole numbers of a node are multiplied with, as far as it is stored: that of the weights.

@@ -83,7 +83,8 @@ def read_settings(folder: Path) -> Settings:
         ExportError: it is no text encoder, of an architecture that is not known, needs code of its own, has a module or
             a setting that cannot be exported, or its files disagree; one sentence.
     """
-    modules, trunk = _modules(folder), trunk_folder(folder)
+    modules = _modules(folder)
+    trunk = _trunk(modules)
     config = read_object(folder / trunk / CONFIG)
     if not config:
         raise ExportError(
@@ -167,7 +168,10 @@ def _shown(value: object) -> str:
 
 def trunk_folder(folder: Path) -> str:
     """The folder of the transformer, inside a model's; raises ExportError as `read_settings` does."""
-    modules = _modules(folder)
+    return _trunk(_modules(folder))
+
+
+def _trunk(modules: list[tuple[str, str]]) -> str:
     return modules[0][1] if modules else ""
 
 

@@ -86,8 +86,7 @@ def family(
         return rotation.astype(np.float16).astype(np.float32)  # as it is stored
 
     rotation = steps.array("rotation.npy", "rotation", turn)
-    layers = encoder.trunk.config.num_hidden_layers
-    cuts = {width: recipe.nest.cut(width, layers) for width in recipe.nest.widths}
+    cuts = recipe.nest.cuts(encoder.trunk.config.num_hidden_layers)
     trunks = {width: trunk_of(encoder.trunk, cuts.get(width), state) for width, state in states.items()}
     _require_same(encoder.trunk, trunks[WIDEST], own[:_COMPARED])
     models = {width: encoder.rotated(trunk, rotation) for width, trunk in trunks.items()}
@@ -128,8 +127,8 @@ def require_family(recipe: Recipe, settings: Settings, layers: object) -> None:
         raise ExportError(f"{recipe.path}: has [nest], which is for mean or cls pooling without layers behind it")
     if not isinstance(layers, int) or layers < 1:
         raise ExportError(f"{recipe.path}: has [nest], whose source has {layers!r} layers, expected 1 or more")
-    for width in recipe.nest.widths:
-        require_layers(width, recipe.nest.cut(width, layers), form_of(settings.model_type), layers)
+    for width, cut in recipe.nest.cuts(layers).items():
+        require_layers(width, cut, form_of(settings.model_type), layers)
 
 
 def _check_sizes(recipe: Recipe, nest: NestRecipe, size: int) -> None:

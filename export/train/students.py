@@ -47,18 +47,12 @@ def students(
     Raises:
         ExportError: what an earlier build left is not whole.
     """
-    steps = BuildSteps(
-        work,
-        __name__,
-        say,
-        tensors_hash({WIDEST: teacher.state_dict()})
-        + pooling
-        + _hash([own, *(ids for course in passages for ids in course)]),
-    )
+    trained_on = _hash([own, *(ids for course in passages for ids in course)])
+    steps = BuildSteps(work, __name__, say, tensors_hash({WIDEST: teacher.state_dict()}) + pooling + trained_on)
     folders = [steps.folder / f"distil-{number}" for number in range(1, len(passages) + 1)]
 
     def train(path: Path) -> None:
-        cuts = {width: recipe.cut(width, teacher.config.num_hidden_layers) for width in recipe.widths}
+        cuts = recipe.cuts(teacher.config.num_hidden_layers)
         narrow = nest(teacher, cuts, [*own, *passages[0].ids[:_FITTED_ON]], recipe.own_attention)
         for student in narrow.values():
             student.set_attn_implementation("sdpa")  # faster than the one that is exported
