@@ -34,13 +34,12 @@ from .bundle.verify import (
     tool_versions,
 )
 from .encoder.from_graph import agreement, graph_files, model_of_graph, told
-from .encoder.head import turned
 from .encoder.reference import reference
 from .encoder.sentence_encoder import load_encoder
 from .encoder.tokenizer import require_rows, write_tokenizer
 from .errors import ExportError
 from .quantize.calibration import own_texts, require_texts
-from .quantize.onnx_graph import stored_rotation
+from .quantize.onnx_graph import stored_turn
 from .quantize.quantize import FLOAT32, exported, quantized
 from .recipe.parts import OnnxSource, local
 from .recipe.recipe import PRECISIONS, Recipe
@@ -116,9 +115,9 @@ def build(
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
     variants = put_files(recipe, text_for(recipe, output), graphs, found.static, tokenizer, staged)
-    put_golden(staged, tokens, variants, golden, turned(vectors, found.rotation))
+    put_golden(staged, tokens, variants, golden, vectors if found.turn is None else found.turn(vectors))
     bundle = put_manifest(staged, recipe.name, model.settings, found.space, model.settings.dim, variants)
-    reports = measured(bundle, recipe.verify, compared, expected, found.rotation)
+    reports = measured(bundle, recipe.verify, compared, expected, found.turn)
     sizes = {variant.name: bundle.bytes_of(variant) for variant in variants}
     (staged / REPORT).write_text(report_text(reports, model.departures, model.taken))
     (staged / CARD).write_text(card(recipe, model.settings, reports, sizes, model.departures, model.taken))
@@ -141,8 +140,8 @@ def verify_bundle(bundle: Bundle, recipe: Recipe, work: Path, say: Say = lambda 
             f"{model.folder}: gives vectors of {model.settings.dim} numbers, the bundle's have {bundle.dim}; it is not "
             "the model that the bundle was built of"
         )
-    rotation = stored_rotation(onnx.load(bundle.folder / bundle.variants[0].graph, load_external_data=True))
-    return measured(bundle, recipe.verify, texts, _expected(model, texts, work, say), rotation)
+    turn = stored_turn(onnx.load(bundle.folder / bundle.variants[0].graph, load_external_data=True))
+    return measured(bundle, recipe.verify, texts, _expected(model, texts, work, say), turn)
 
 
 @dataclass(frozen=True)

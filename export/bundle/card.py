@@ -8,6 +8,7 @@ from ...bundle.manifest import STATIC
 from ..quantize.quantize import TABLES
 from ..recipe.parts import FolderSource, Int4Recipe, OnnxSource, PypiSource, Source, SplitSource
 from ..recipe.recipe import Recipe
+from ..recipe.training import NestRecipe
 from ..source.settings import Settings
 from .verify import GOLDEN_TEXTS, VerifyReport
 
@@ -131,6 +132,14 @@ def _precisions(reports: Mapping[str, VerifyReport]) -> list[str]:
     return list(dict.fromkeys(precision for width, precision in variants if width != STATIC))
 
 
+def _shared_attention(nest: NestRecipe) -> str:
+    """Whether widths share attention too, as a part of a sentence."""
+    if not nest.own_attention:
+        return " and attention"
+    others = [name for name in nest.widths if name not in nest.own_attention]
+    return f", {' and '.join(others)} its attention too" if others else ""
+
+
 def _made(recipe: Recipe) -> str:
     if recipe.nest is None or recipe.texts is None:
         return _UNTRAINED
@@ -140,7 +149,7 @@ def _made(recipe: Recipe) -> str:
         units.append(f"{layers}{nest.part_of_neurons(name):g} of the neurons ({name})")
     return _FAMILY.format(
         units="; ".join(units),
-        attention="" if nest.own_attention else " and attention",
+        attention=_shared_attention(nest),
         static="" if recipe.static is None else _STATIC,
         passages=sum(course.passages for course in recipe.nest.courses),
         batches=", then ".join(f"{one.steps:,} batches of {one.batch}" for one in recipe.nest.courses),

@@ -21,7 +21,7 @@ from ...encoding.conformance import agreement
 from ...encoding.encoder import Encoder
 from ...encoding.tokens import Tokens
 from ...errors import TruncationWarning
-from ..encoder.head import turned
+from ..encoder.head import Turn
 from ..encoder.sentence_encoder import SentenceEncoder
 from ..errors import ExportError
 from ..recipe.parts import VerifyRecipe
@@ -139,19 +139,20 @@ def measured(
     bars: Mapping[str, VerifyRecipe],
     texts: Mapping[Role, list[str]],
     expected: Mapping[Role, Floats],
-    rotation: Floats | None,
+    turn: Turn | None,
 ) -> dict[str, VerifyReport]:
     """Measure each variant of a bundle against the reference's vectors of some texts.
 
     Args:
         bars: what must be reached, by precision for the widest encoder and by WIDTH.PRECISION.
         texts, expected: by role, and their vectors (n, dim) float32.
-        rotation: (dim, dim), what the bundle's vectors are turned by against the reference's; None for nothing.
+        turn: what the bundle's vectors are against the reference's; None for the same.
 
     Raises:
         ExportError: a variant falls short of its bar, or float32 of what it must be in any case.
     """
-    expected = {role: turned(expected[role], rotation) for role in ROLES}
+    if turn is not None:
+        expected = {role: turn(expected[role]) for role in ROLES}
     reports = {}
     for variant in bundle.variants:
         with Encoder(bundle, width=variant.width, precision=variant.precision) as encoder:

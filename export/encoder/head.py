@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,41 @@ from ..source.weights import read_weights
 ROTATION = "rotation"
 
 
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """What the vectors of a family are against those of its source: turned, without what all have in common, and unit.
+
+    Attributes:
+        rotation: (dim, dim) float32, orthogonal.
+        mean: (dim,) float32, of vectors that are turned already.
+    """
+
+    rotation: Floats
+    mean: Floats
+
+    def __call__(self, vectors: Floats) -> Floats:
+        """Vectors (n, dim) of the source, unit rows, as the family has them."""
+        found = vectors @ self.rotation - self.mean
+        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
+
+
 class Head(torch.nn.Module):
     """From token states to unit vectors, without a mask: a run is given texts of one length.
 
     Args:
         pooling: see `recipe.parts.POOLINGS`; several are put one behind another.
         layers: each with its tensors by name, float32.
-        rotation: (dim, dim) float32, what a finished vector is turned by; None for as it is.
+        turn: of a finished vector; None for as it is.
     """
 
     rotation: torch.Tensor | None
+    mean: torch.Tensor | None
 
     def __init__(
         self,
         pooling: Sequence[str],
         layers: Sequence[tuple[Layer, Mapping[str, torch.Tensor]]] = (),
-        rotation: Floats | None = None,
+        turn: Turn | None = None,
     ) -> None:
         super().__init__()
         self.pooling = tuple(pooling)
@@ -41,12 +61,13 @@ class Head(torch.nn.Module):
         for number, (_, weights) in enumerate(layers):
             for name, values in weights.items():
                 self.register_buffer(_buffer(number, name), values)
-        self.register_buffer(ROTATION, None if rotation is None else torch.from_numpy(rotation))
+        self.register_buffer(ROTATION, None if turn is None else torch.from_numpy(turn.rotation))
+        self.register_buffer("mean", None if turn is None else torch.from_numpy(turn.mean))
 
-    def rotated(self, rotation: Floats) -> Head:
-        """The same with a rotation of its vectors."""
+    def turned(self, turn: Turn) -> Head:
+        """The same whose vectors are turned."""
         layers = [(layer, self._weights(number)) for number, (layer, _) in enumerate(self.layers)]
-        return Head(self.pooling, layers, rotation)
+        return Head(self.pooling, layers, turn)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """Unit vectors, (batch, dim), of token states, (batch, tokens, hidden)."""
@@ -56,8 +77,8 @@ class Head(torch.nn.Module):
             for number, (layer, _) in enumerate(self.layers):
                 rows = _applied(layer, self._weights(number), rows)
             vectors = rows[:, 0]
-        if self.rotation is not None:
-            vectors = vectors @ self.rotation
+        if self.rotation is not None and self.mean is not None:
+            vectors = torch.nn.functional.normalize(vectors, dim=1) @ self.rotation - self.mean
         return torch.nn.functional.normalize(vectors, dim=1)
 
     def _weights(self, number: int) -> dict[str, torch.Tensor]:
@@ -134,8 +155,3 @@ def read_head(folder: Path, settings: Settings) -> Head:
         layers.append((layer, weights))
         dim = layer.outputs or dim
     return Head(settings.pooling, layers)
-
-
-def turned(vectors: Floats, rotation: Floats | None) -> Floats:
-    """Vectors as a bundle has them whose encoders turn theirs; None for not at all."""
-    return vectors if rotation is None else np.asarray(vectors @ rotation, dtype=np.float32)

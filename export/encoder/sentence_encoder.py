@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from transformers import AutoModel, logging
 
-from ...arrays import Floats
 from ..errors import ExportError, first_line
 from ..source.settings import Settings
-from .head import Head, read_head
+from .head import Head, Turn, read_head
 
 _SHOWN = 3
 
@@ -42,9 +41,9 @@ class SentenceEncoder:
         weight: torch.Tensor = self.trunk.get_input_embeddings().weight
         return weight
 
-    def rotated(self, trunk: Any, rotation: Floats) -> SentenceEncoder:
+    def turned(self, trunk: Any, turn: Turn) -> SentenceEncoder:
         """The same with another transformer, whose vectors are turned."""
-        return replace(self, trunk=trunk, head=self.head.rotated(rotation))
+        return replace(self, trunk=trunk, head=self.head.turned(turn))
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All tensors by name."""

@@ -21,8 +21,7 @@ from optimum.exporters.onnx.config import TextEncoderOnnxConfig
 from optimum.exporters.onnx.model_patcher import ModelPatcher
 from optimum.utils import NormalizedTextConfig
 
-from ...arrays import Floats
-from ..encoder.head import ROTATION, Head
+from ..encoder.head import ROTATION, Head, Turn
 from ..encoder.sentence_encoder import SentenceEncoder
 from ..errors import ExportError, first_line
 from ..memory import give_back
@@ -32,6 +31,7 @@ from .embedding import named_embedding, plain_embedding, replace
 OPSET = 17
 
 _HEAD = "head_of_texts"
+_HALF = f"{ROTATION}.half"
 _LONG = 150
 # ONNX Runtime has these in the domain of ONNX itself, whose checker does not know them.
 _UNKNOWN_TO_ONNX = ("SimplifiedLayerNormalization",)
@@ -141,28 +141,30 @@ def _name_rotation(model: Any, rotation: torch.Tensor | None) -> None:
             node.name = ROTATION
 
 
-def stored_rotation(model: Any) -> Floats | None:
-    """What a graph turns its vectors by, (dim, dim); None where it does not."""
+def stored_turn(model: Any) -> Turn | None:
+    """How a graph turns its vectors; None where it does not."""
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.name == ROTATION:
-            names = {node.input[1], f"{ROTATION}.half"}
-            (values,) = (tensor for tensor in model.graph.initializer if tensor.name in names)
-            return numpy_helper.to_array(values).astype(np.float32)
+            rotation = stored.get(node.input[1]) or stored[_HALF]
+            (less,) = (other for other in model.graph.node if node.output[0] in other.input)
+            mean = stored[less.input[1]]
+            return Turn(*(numpy_helper.to_array(values).astype(np.float32) for values in (rotation, mean)))
     return None
 
 
 def half_rotation(model: Any) -> None:
     """Store what a graph turns its vectors by, if it does, in float16; it is multiplied in float32 as before."""
-    values, half, whole = stored_rotation(model), f"{ROTATION}.half", f"{ROTATION}.float"
-    if values is None or any(tensor.name == half for tensor in model.graph.initializer):
+    turn, whole = stored_turn(model), f"{ROTATION}.float"
+    if turn is None or any(tensor.name == _HALF for tensor in model.graph.initializer):
         return
     nodes = []
     for node in model.graph.node:
         if node.name == ROTATION:
-            nodes.append(helper.make_node("Cast", [half], [whole], name=whole, to=onnx.TensorProto.FLOAT))
+            nodes.append(helper.make_node("Cast", [_HALF], [whole], name=whole, to=onnx.TensorProto.FLOAT))
             node.input[1] = whole
         nodes.append(node)
-    replace(model, nodes, {half: values.astype(np.float16)})
+    replace(model, nodes, {_HALF: turn.rotation.astype(np.float16)})
 
 
 def optimized(model: Any, work: Path) -> Any:

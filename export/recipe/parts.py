@@ -199,11 +199,11 @@ class Int4Recipe:
 
     Attributes:
         group: inputs of a matrix that share a scale where there is no budget, see `Grid`.
-        max_bytes: a budget: groups are as fine as fit, all files of the widest encoder within so many bytes; 0 for
+        max_bytes: a budget: groups are as fine as fit, all files of the widest of them within so many bytes; 0 for
             none.
         eight_bits: let a budget give 8 bits to the matrices that need them most.
         passages: how many the rounding is fitted to, besides the texts that come with Nestling.
-        widths: which encoders are to be had in int4, the widest among them; none named are all.
+        widths: which encoders are to be had in int4; none named are all.
     """
 
     group: int = 32

@@ -52,7 +52,7 @@ class Recipe:
         self._check_static()
         for name in self.verify:
             width, _, precision = name.rpartition(".")
-            if width and width not in (self.int4_widths() if precision == "int4" else self.widths()):
+            if (width or WIDEST) not in (self.int4_widths() if precision == "int4" else self.widths()):
                 raise ExportError(f"[verify] has a bar for {name}, which is not built; remove it")
 
     def widths(self) -> list[str]:
@@ -83,8 +83,8 @@ class Recipe:
 
     def _check_int4_widths(self) -> None:
         asked, known = self.int4.widths, self.widths()
-        if asked and (WIDEST not in asked or any(name not in known for name in asked)):
-            raise ExportError(f"int4.widths is {asked}, expected '{WIDEST}' and others of {', '.join(known)}")
+        if strange := [name for name in asked if name not in known]:
+            raise ExportError(f"int4.widths names {strange[0]!r}, expected some of {', '.join(known)}")
 
     def _check_static(self) -> None:
         if self.static is None:

@@ -21,10 +21,12 @@ class Cut:
     Attributes:
         layers: which of its layers, counted from 0.
         neurons: which part of each layer's hidden neurons.
+        own_attention: whether its attention is trained too; else it is the widest encoder's.
     """
 
     layers: tuple[int, ...]
     neurons: float
+    own_attention: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,14 @@ class NestRecipe:
         neurons: by width, which part of each layer's hidden neurons it has; as `WIDTHS` has it where it is not named.
         query_prefix: text before a query that the source is asked for its vector with, where the bundle's queries have
             none: so widths learn to do without it.
-        own_attention: widths are trained with attention of their own; else they share the source's.
+        own_attention: widths that are trained with attention of their own; the others share the source's.
     """
 
     courses: list[CourseRecipe]
     dims: list[int] = field(default_factory=list)
     layers: dict[str, list[int]] = field(default_factory=dict)
     neurons: dict[str, float] = field(default_factory=dict)
-    own_attention: bool = False
+    own_attention: list[str] = field(default_factory=list)
     query_prefix: str = ""
 
     def __post_init__(self) -> None:
@@ -112,7 +114,7 @@ class NestRecipe:
             raise ExportError(f"dims is {self.dims}, expected lengths of vectors, 8 or more")
         if not self.courses:
             raise ExportError("courses is empty, expected a course of training, one or more")
-        for key, named in (("layers", self.layers), ("neurons", self.neurons)):
+        for key, named in (("layers", self.layers), ("neurons", self.neurons), ("own_attention", self.own_attention)):
             if strange := [name for name in named if name not in self.widths]:
                 raise ExportError(
                     f"{key} names {strange[0]!r}, expected some of {', '.join(self.widths)}, trained here"
@@ -132,7 +134,9 @@ class NestRecipe:
     def cuts(self, layers: int) -> dict[str, Cut]:
         """By width, what it has of a source of so many layers."""
         return {
-            width: Cut(tuple(self.layers.get(width, range(layers))), self.part_of_neurons(width))
+            width: Cut(
+                tuple(self.layers.get(width, range(layers))), self.part_of_neurons(width), width in self.own_attention
+            )
             for width in self.widths
         }
 

@@ -1,9 +1,10 @@
 """Narrow students after their teacher: all widths in one run.
 
-Each step takes one batch, of which the teacher tells the vectors and the state of every token. They are the targets of
-all widths, so that these share one space, and its prefixes and signs with it: those are what the rotation is for, see
-`targets.fitted_rotation`. In short trials losses on prefixes and bits of its own took width l away from its teacher on
-texts that were held out; the states of tokens, which are many more targets than a vector a text, brought s nearer.
+Each step takes one batch, of which the teacher tells the vectors and the state of every token behind every layer. They
+are the targets of all widths, so that these share one space, and its prefixes and signs with it: those are what the
+rotation is for, see `targets.fitted_rotation`. Each layer of a student is told what its own layer of the teacher gives.
+Vectors are compared with the mean of many taken off: what all of them have in common tells no text from another, and
+is most of a vector where cosines are narrow.
 
 A run that breaks off goes on from its last checkpoint and ends with the same weights.
 """
@@ -14,7 +15,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -39,6 +40,21 @@ _POOL = 64
 Optimizers = Sequence[torch.optim.Optimizer]
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What is compared of teacher and students.
+
+    Attributes:
+        pooling: of the last states to a vector, `mean` or `cls`.
+        mean: (dim,) float32, what the teacher's vectors have in common.
+        layers: by width, which of the teacher's layers its own stand for, counted from 0.
+    """
+
+    pooling: str
+    mean: Floats
+    layers: Mapping[str, Sequence[int]]
+
+
 class Batch(NamedTuple):
     """Some texts.
 
@@ -60,7 +76,7 @@ def distil(
     folder: Path,
     say: Say,
     *,
-    pooling: str = "mean",
+    compared: Compared,
     seed: int,
     every: int = 100,
 ) -> Floats:
@@ -73,7 +89,7 @@ def distil(
         course: how it is trained.
         folder: where the checkpoint, the log and the teacher's vectors are kept.
         say: told how it goes, a line a checkpoint.
-        pooling: of the states, `mean` or `cls`.
+        compared: what is compared of teacher and students.
         seed: of the order of texts, and of which widths a batch trains.
         every: steps between checkpoints.
 
@@ -95,7 +111,7 @@ def distil(
             list(_trained(students[width]).values()), course.optimizer, course.learning_rates[width]
         )
     ]
-    what = _identity(course, pooling, seed, texts, students, teacher)
+    what = _identity(course, compared, seed, texts, students, teacher)
     first = _resumed(folder / CHECKPOINT, what, students, optimizers)
     targets = _opened(folder / TARGETS, (count, teacher.config.hidden_size), resumed=first > 0)
     begin, tokens = time.perf_counter(), 0
@@ -104,10 +120,15 @@ def distil(
         # Tokens can be compared where both are given the same ones.
         same = torch.tensor([np.array_equal(one, other) for one, other in zip(given, taught, strict=True)])
         batch = Batch(*padded(given), same)
-        states, expected = _taught(teacher, Batch(*padded(taught), same), pooling, course.bfloat16)
-        targets[rows] = expected.numpy()
+        expected = _taught(teacher, Batch(*padded(taught), same), compared.pooling, course.bfloat16)
+        targets[rows] = expected.vectors.numpy()
         _set_rates(optimizers, risen(course, step))
-        losses = _stepped(students, optimizers, course, batch, pooling, (states, expected), Random(f"{seed} {step}"))
+        losses = {}
+        for width in _drawn(course, Random(f"{seed} {step}")):
+            losses[width] = _backward(students[width], course, batch, expected, compared, width)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         line = json.dumps({"step": step, **losses})
         with (folder / LOG).open("a") as log:
             log.write(line + "\n")
@@ -139,58 +160,63 @@ def padded(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def vectors(encoder: Any, batch: Batch, pooling: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The states of tokens, (tokens, dim) float32, of the texts that teacher and students are given alike, and all
-    texts' vectors, (n, dim): the states' means or the first ones, made unit."""
-    states = encoder(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state.float()
-    weights = batch.mask[..., None].float()
+class Told(NamedTuple):
+    """What an encoder gives for some texts.
+
+    Attributes:
+        states: behind each layer, (tokens, dim) float32 of the texts that teacher and students are given alike.
+        vectors: (n, dim) float32 of all texts, unit rows: the last states' means or the first ones.
+    """
+
+    states: list[torch.Tensor]
+    vectors: torch.Tensor
+
+
+def told(encoder: Any, batch: Batch, pooling: str) -> Told:
+    """What an encoder gives for a batch."""
+    found = encoder(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=True)
+    states, weights = found.last_hidden_state.float(), batch.mask[..., None].float()
     pooled = states[:, 0] if pooling == "cls" else (states * weights).sum(dim=1) / weights.sum(dim=1)
-    return states[batch.mask.bool() & batch.same[:, None]], torch.nn.functional.normalize(pooled, dim=1)
+    compared = batch.mask.bool() & batch.same[:, None]
+    layers = [behind[compared].float() for behind in found.hidden_states[1:]]
+    return Told(layers, torch.nn.functional.normalize(pooled, dim=1))
 
 
-def _taught(teacher: Any, batch: Batch, pooling: str, bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the teacher says of a batch, see `vectors`, as tensors that a student may be trained on."""
+def _taught(teacher: Any, batch: Batch, pooling: str, bfloat16: bool) -> Told:
+    """What the teacher gives for a batch, as tensors that a student may be trained on."""
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        states, found = vectors(teacher, batch, pooling)
-    return states.clone(), found.clone()
+        found = told(teacher, batch, pooling)
+    return Told([states.clone() for states in found.states], found.vectors.clone())
 
 
-def _stepped(
-    students: Mapping[str, Any],
-    optimizers: Optimizers,
+def _drawn(course: CourseRecipe, random: Random) -> list[str]:
+    """The widths whose turn it is."""
+    return [width for width, share in course.widths.items() if random.random() < share]
+
+
+def _backward(
+    student: Any,
     course: CourseRecipe,
     batch: Batch,
-    pooling: str,
-    taught: tuple[torch.Tensor, torch.Tensor],
-    random: Random,
-) -> dict[str, dict[str, float]]:
-    """Train the widths whose turn it is on one batch.
-
-    Args:
-        taught: the teacher's states and vectors, see `vectors`.
-        random: decides which widths are trained.
-
-    Returns:
-        By width, what it lost.
-    """
-    log = {}
-    for width, share in course.widths.items():
-        student = students[width]
-        student.zero_grad(set_to_none=True)
-        if random.random() < share:
-            with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
-                states, found = vectors(student, batch, pooling)
-            losses = {
-                "distance": distance(found, taught[1]),
-                "states": distance(states, taught[0]) if len(states) else states.sum(),
-                "neighbours": neighbours(found, taught[1]),
-            }
-            total = course.distance * losses["distance"] + course.states * losses["states"] + losses["neighbours"]
-            total.backward()  # type: ignore[no-untyped-call]
-            log[width] = {name: round(loss.item(), 5) for name, loss in losses.items()}
-    for optimizer in optimizers:
-        optimizer.step()
-    return log
+    taught: Told,
+    compared: Compared,
+    width: str,
+) -> dict[str, float]:
+    """Give a student's weights the gradients of a batch; what it lost, by kind."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=course.bfloat16):
+        found = told(student, batch, compared.pooling)
+    mean = torch.from_numpy(compared.mean)
+    vectors, expected = found.vectors - mean, taught.vectors - mean
+    pairs = zip(found.states, [taught.states[layer] for layer in compared.layers[width]], strict=True)
+    states = [distance(one, other) if len(one) else one.sum() for one, other in pairs]
+    losses = {
+        "distance": distance(vectors, expected),
+        "states": torch.stack(states).mean(),
+        "neighbours": neighbours(vectors, expected),
+    }
+    total = course.distance * losses["distance"] + course.states * losses["states"] + losses["neighbours"]
+    total.backward()  # type: ignore[no-untyped-call]
+    return {name: round(loss.item(), 5) for name, loss in losses.items()}
 
 
 def _set_rates(optimizers: Optimizers, part: float) -> None:
@@ -227,10 +253,17 @@ def _adamw(values: Sequence[Any], rate: float) -> torch.optim.Optimizer:
 
 
 def _identity(
-    course: CourseRecipe, pooling: str, seed: int, texts: Passages, students: Mapping[str, Any], teacher: Any
+    course: CourseRecipe,
+    compared: Compared,
+    seed: int,
+    texts: Passages,
+    students: Mapping[str, Any],
+    teacher: Any,
 ) -> str:
     """What a checkpoint belongs to, as a hash; the order of the course's widths is part of it."""
-    digest = hashlib.sha256(json.dumps({**asdict(course), "pooling": pooling, "seed": seed}).encode())
+    layers = {width: list(numbers) for width, numbers in compared.layers.items()}
+    settings = {**asdict(course), "pooling": compared.pooling, "layers": layers, "seed": seed}
+    digest = hashlib.sha256(json.dumps(settings).encode() + compared.mean.tobytes())
     for width, student in students.items():
         for name, value in _trained(student).items():
             digest.update(f"{width} {name} {tuple(value.shape)}\n".encode())

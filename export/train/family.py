@@ -15,6 +15,7 @@ import torch
 
 from ...arrays import Floats, Ids
 from ...encoding.tokens import Tokens
+from ..encoder.head import Turn
 from ..encoder.sentence_encoder import SentenceEncoder
 from ..errors import ExportError
 from ..quantize.calibration import own_texts
@@ -42,13 +43,13 @@ class Family:
 
     Attributes:
         models: encoders by width, the widest first.
-        rotation: (dim, dim) float32, what their vectors are turned by against those of the source; None for nothing.
+        turn: what their vectors are against those of the source; None for the same.
         static: `static.npz`; None where the recipe asks for none.
         space: sha256 of the weights.
     """
 
     models: Mapping[str, SentenceEncoder]
-    rotation: Floats | None
+    turn: Turn | None
     static: Path | None
     space: str
 
@@ -80,20 +81,24 @@ def family(
     given = sha256(b"".join(rows.tobytes() for rows in targets)).hexdigest()
     dims, steps = recipe.nest.prefixes(settings.dim), BuildSteps(work, __name__, say, given)
 
-    def turn() -> Floats:
+    def fit() -> Floats:
         # Of the first course alone: a further one leaves the widest encoder's vectors as they were.
-        rotation = fitted_rotation(targets[0], dims, _SEED)
-        return rotation.astype(np.float16).astype(np.float32)  # as it is stored
+        mean = targets[0].mean(axis=0)
+        unit = targets[0] - mean
+        rotation = fitted_rotation(unit / np.linalg.norm(unit, axis=1, keepdims=True), dims, _SEED)
+        rotation = rotation.astype(np.float16).astype(np.float32)  # as it is stored
+        return np.concatenate([rotation, (mean @ rotation)[None, :]])
 
-    rotation = steps.array("rotation.npy", "rotation", turn)
+    *rotation, mean = steps.array("turn.npy", "turn", fit)
+    turn = Turn(np.stack(rotation), mean)
     cuts = recipe.nest.cuts(encoder.trunk.config.num_hidden_layers)
     trunks = {width: trunk_of(encoder.trunk, cuts.get(width), state) for width, state in states.items()}
     _require_same(encoder.trunk, trunks[WIDEST], own[:_COMPARED])
-    models = {width: encoder.rotated(trunk, rotation) for width, trunk in trunks.items()}
+    models = {width: encoder.turned(trunk, turn) for width, trunk in trunks.items()}
     table = None
     if recipe.static is not None:
-        table = _look_up(recipe.static, encoder, tokens, seen, targets, rotation, steps)
-    return Family(models, rotation, table, tensors_hash({width: model.weights() for width, model in models.items()}))
+        table = _look_up(recipe.static, encoder, tokens, seen, targets, turn, steps)
+    return Family(models, turn, table, tensors_hash({width: model.weights() for width, model in models.items()}))
 
 
 def trunk_of(trunk: Any, cut: Cut | None, state: Mapping[str, torch.Tensor]) -> Any:
@@ -145,7 +150,7 @@ def _look_up(
     tokens: Tokens,
     seen: Sequence[Sequence[Ids]],
     targets: Sequence[Floats],
-    rotation: Floats,
+    turn: Turn,
     steps: BuildSteps,
 ) -> Path:
     """The step of `static.npz`: a table trained to give the turned vectors of all passages that were trained on."""
@@ -159,7 +164,7 @@ def _look_up(
         first, last = seen[0][0][[0, -1]]
         single = vectors(graph, [np.array([first, id, last]) for id in range(tokens.highest_id + 1)])
         texts = [ids for course in seen for ids in course]
-        table = static_table.trained(texts, np.concatenate(targets) @ rotation, single @ rotation, recipe, _SEED)
+        table = static_table.trained(texts, turn(np.concatenate(targets)), turn(single), recipe, _SEED)
         path.write_bytes(static_table.packed(table, recipe.bits))
 
     return steps.file("static.npz", "train the look-up", make)

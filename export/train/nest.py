@@ -23,7 +23,7 @@ from .forms import Form, form_of
 _RIDGE = 1e-2
 
 
-def nest(source: Any, cuts: Mapping[str, Cut], texts: Sequence[Ids], own_attention: bool = False) -> dict[str, Any]:
+def nest(source: Any, cuts: Mapping[str, Cut], texts: Sequence[Ids]) -> dict[str, Any]:
     """Narrow encoders by width, of the source's own class, whose arrays they share but for what is their own.
 
     A narrow layer has the most important neurons, and output weights that are fitted to give, from what the narrow
@@ -33,7 +33,6 @@ def nest(source: Any, cuts: Mapping[str, Cut], texts: Sequence[Ids], own_attenti
         source: a transformers encoder of a form that is known, see `forms`; none of its weights is trained from now on.
         cuts: by width, what it has of the source.
         texts: token ids, (n,) int64 each, that importance is measured and weights are fitted on.
-        own_attention: give each width attention of its own.
 
     Returns:
         By width, an encoder whose own weights can be trained: feed-forward parts, norms, and attention where it is its
@@ -63,11 +62,11 @@ def nest(source: Any, cuts: Mapping[str, Cut], texts: Sequence[Ids], own_attenti
             order = important(out, hidden)
         for width, cut in cuts.items():
             if number in cut.layers:
-                mine = _copied(layer, [] if own_attention else layer.parameters(), source, results[width])
+                mine = _copied(layer, [] if cut.own_attention else layer.parameters(), source, results[width])
                 narrow[width] = _narrowed(
                     form, mine, order[: int(len(order) * cut.neurons)], (narrow[width], given), sums
                 )
-                layers[width].append(mine.requires_grad_(True) if own_attention else mine)
+                layers[width].append(mine.requires_grad_(True) if cut.own_attention else mine)
     for width, result in results.items():
         form.put(result, torch.nn.ModuleList(layers[width]))
         result.eval()

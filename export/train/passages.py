@@ -17,7 +17,7 @@ from .taught import Passages
 
 # What a passage is, see `calibration.drawn_texts`: words as in a query, a line or its beginning, or some lines. Most
 # are short, so that there are more of them in the same time; some are as long as an encoder reads.
-_KINDS = (*[(-8, None)] * 2, *[(0, 150)] * 14, *[(200, 300)] * 2, (500, 600), (900, 1200))
+_KINDS = (*[(-8, None)] * 3, *[(0, 150)] * 11, *[(200, 300)] * 3, *[(500, 600)] * 2, (900, 1200))
 
 
 def passages(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -14,11 +15,11 @@ from ...arrays import Floats, Ids
 from ..errors import ExportError
 from ..recipe.training import WIDEST, NestRecipe
 from ..steps import BuildSteps, Say, tensors_hash
-from .distil import TARGETS, distil
+from .distil import TARGETS, Batch, Compared, distil, padded, told
 from .nest import nest
 from .taught import Passages
 
-_FITTED_ON = 700
+_FITTED_ON = 300
 
 
 def students(
@@ -53,17 +54,28 @@ def students(
 
     def train(path: Path) -> None:
         cuts = recipe.cuts(teacher.config.num_hidden_layers)
-        narrow = nest(teacher, cuts, [*own, *passages[0].ids[:_FITTED_ON]], recipe.own_attention)
-        for student in narrow.values():
-            student.set_attn_implementation("sdpa")  # faster than the one that is exported
+        fitted = [*own, *passages[0].ids[:_FITTED_ON]]
+        layers = {width: cut.layers for width, cut in cuts.items()}
+        compared = Compared(pooling, common(teacher, fitted, pooling), layers)
+        narrow = nest(teacher, cuts, fitted)
+        asked = copy.deepcopy(teacher)  # the one that is given stays as it is to be exported
+        for encoder in (asked, *narrow.values()):
+            encoder.set_attn_implementation("sdpa")  # faster than the one that is exported
         for number, (course, texts, folder) in enumerate(zip(recipe.courses, passages, folders, strict=True)):
-            distil(narrow, teacher, texts, course, folder, say, pooling=pooling, seed=number)
+            distil(narrow, asked, texts, course, folder, say, compared=compared, seed=number)
         states = {width: student.state_dict() for width, student in narrow.items()}
         torch.save({WIDEST: teacher.state_dict(), **states}, path)
 
     states = torch.load(steps.file("students.pt", "nest and train", train), weights_only=True)
     taken = [_seen(texts.ids, folder) for texts, folder in zip(passages, folders, strict=True)]
     return states, [seen for seen, _ in taken], [targets for _, targets in taken]
+
+
+def common(teacher: Any, texts: Sequence[Ids], pooling: str) -> Floats:
+    """What a teacher's vectors of texts have in common, (dim,) float32."""
+    with torch.inference_mode():
+        rows = [told(teacher, Batch(*padded([ids]), torch.ones(1, dtype=torch.bool)), pooling).vectors for ids in texts]
+    return np.asarray(torch.cat(rows).mean(dim=0).numpy(), dtype=np.float32)
 
 
 def _seen(passages: Sequence[Ids], folder: Path) -> tuple[list[Ids], Floats]:

@@ -14,6 +14,7 @@ from nestling.bundle.manifest import read_bundle
 from nestling.errors import BundleError
 from nestling.export.build import build, verify_bundle
 from nestling.export.errors import ExportError
+from nestling.export.quantize.calibration import own_texts
 from nestling.export.recipe.recipe_file import read_recipe
 from tiny import make_tiny_family
 
@@ -68,8 +69,7 @@ def test_widths_share_their_attention(built: tuple[Path, Path], precision: str) 
 
 
 def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:
-    texts = ["cool the burn under running water", "owls hunt at night", "wash hands with clean water before you"]
-    vectors = {}
+    texts, vectors = own_texts(), {}
     for name in VARIANTS:
         width, precision = name.split(".")
         with Encoder(built[1], width=width, precision=precision) as encoder:
@@ -77,7 +77,7 @@ def test_all_widths_give_vectors_of_one_space(built: tuple[Path, Path]) -> None:
     cosines = {name: float((found * vectors["xl.int8"]).sum(axis=1).mean()) for name, found in vectors.items()}
     assert cosines["xl.int4"] > 0.95
     assert cosines["l.int8"] > 0.8
-    assert cosines["l.int8"] > cosines["m.int8"] > cosines["s.int8"] > 0.5
+    assert cosines["l.int8"] > cosines["m.int8"] > cosines["s.int8"] > 0.4
     assert cosines["static.int4"] > 0.2
 
 
@@ -188,16 +188,16 @@ def reshaped(recipe: Path, lines: str) -> None:
 
 def test_a_width_may_have_fewer_layers_and_attention_of_its_own(tmp_path: Path) -> None:
     recipe = make_tiny_family(tmp_path)
-    reshaped(recipe, "layers = { s = [1], m = [1] }\nneurons = { s = 0.5, m = 1.0 }\nown_attention = true")
+    reshaped(recipe, 'layers = { s = [1], m = [1] }\nneurons = { s = 0.5, m = 1.0 }\nown_attention = ["s", "m"]')
     build(read_recipe(recipe), tmp_path / "b", tmp_path / "work", force=False, say=lambda line: None)
     vectors = {}
     for name in ("xl.int8", "l.int8", "m.int8", "s.int8"):
         with Encoder(tmp_path / "b", width=name[:-5], precision="int8") as encoder:
-            vectors[name] = encoder.encode(["owls hunt at night", "cool the burn under water"], role="document")
+            vectors[name] = encoder.encode(own_texts(), role="document")
     near = {name: float((found * vectors["xl.int8"]).sum(axis=1).mean()) for name, found in vectors.items()}
     assert near["l.int8"] > near["s.int8"] > 0.3
     assert "layers 1 and 0.5 of the neurons (s)" in (tmp_path / "b" / "README.md").read_text()
-    assert "The others share its token table;" in (tmp_path / "b" / "README.md").read_text()
+    assert "The others share its token table, l its attention too;" in (tmp_path / "b" / "README.md").read_text()
     attention = of_attention(locations(tmp_path / "b", "int8"), 0)
     assert any(len(set(found)) > 2 for found in attention)
 
@@ -219,20 +219,21 @@ def test_a_cut_that_cannot_be_is_refused_at_once(tmp_path: Path, lines: str, mes
     assert not any((tmp_path / "work").rglob("reference-*.npy"))
 
 
-def test_the_rotation_is_stored_in_half_and_read_back(built: tuple[Path, Path]) -> None:
+def test_the_turn_is_stored_and_read_back(built: tuple[Path, Path]) -> None:
     import onnx
 
-    from nestling.export.quantize.onnx_graph import half_rotation, stored_rotation
+    from nestling.export.quantize.onnx_graph import half_rotation, stored_turn
 
-    (kept,) = (path for path in (built[0].parent / "work").rglob("rotation.npy"))
-    rotation = np.load(kept)
+    (kept,) = (path for path in (built[0].parent / "work").rglob("turn.npy"))
+    *rotation, mean = np.load(kept)
     for variant in read_bundle(built[1]).variants[:-1]:
         model = onnx.load(built[1] / variant.graph)
         assert [t.data_type for t in model.graph.initializer if t.name == "rotation.half"] == [onnx.TensorProto.FLOAT16]
-        found = stored_rotation(model)
+        found = stored_turn(model)
         assert found is not None
-        assert found.dtype == np.float32
-        assert (found == rotation).all()
+        assert found.rotation.dtype == found.mean.dtype == np.float32
+        assert (found.rotation == np.stack(rotation)).all()
+        assert (found.mean == mean).all()
         before = model.SerializeToString(deterministic=True)
         half_rotation(model)
         assert model.SerializeToString(deterministic=True) == before

@@ -13,10 +13,11 @@ from models import make_model
 from nestling.arrays import Floats, Ids
 from nestling.export.errors import ExportError
 from nestling.export.recipe.training import CourseRecipe, Cut
-from nestling.export.train.distil import distil
+from nestling.export.train.distil import Compared, distil
 from nestling.export.train.family import trunk_of
 from nestling.export.train.forms import form_of
 from nestling.export.train.nest import nest
+from nestling.export.train.students import common
 from nestling.export.train.taught import Passages
 from tiny import loaded
 
@@ -78,7 +79,8 @@ def test_a_narrow_width_is_trained_towards_the_widest(weights: Path, texts: list
     students = nest(teacher, {"s": S}, texts[:20])
     expected = states(teacher, texts)
     before = ((states(students["s"], texts) - expected) ** 2).mean()
-    distil(students, teacher, Passages(texts, texts), COURSE, tmp_path, lambda line: None, seed=0)
+    compared = Compared("mean", common(teacher, texts, "mean"), {"s": S.layers})
+    distil(students, teacher, Passages(texts, texts), COURSE, tmp_path, lambda line: None, compared=compared, seed=0)
     assert ((states(students["s"], texts) - expected) ** 2).mean() < 0.98 * before
 
 

@@ -14,8 +14,7 @@ from nestling.arrays import Doubles as Values
 from nestling.arrays import Floats
 from nestling.bundle.manifest import Bundle
 from nestling.evaluate import MEASURES, Collection, ranking_measures
-from nestling.export.encoder.head import turned
-from nestling.export.quantize.onnx_graph import stored_rotation
+from nestling.export.quantize.onnx_graph import stored_turn
 
 DEPTH = 100
 BLOCK = 512
@@ -26,14 +25,15 @@ Vectors = tuple[Floats, Floats]
 
 def exact_vectors(exact: Encoder, bundle: Bundle, collections: Sequence[Collection], work: Path) -> list[Vectors]:
     """The vectors of the float32 weights that a bundle was made of, turned as the bundle's are."""
-    rotation = stored_rotation(onnx.load(bundle.folder / bundle.variants[0].graph))
+    turn = stored_turn(onnx.load(bundle.folder / bundle.variants[0].graph, load_external_data=True))
+    assert turn is not None
     texts = document_texts(collections[0])[:8]
     there = Encoder(bundle).encode(texts, role="document")
-    cosine = float((turned(exact.encode(texts, role="document"), rotation) * there).sum(axis=1).mean())
+    cosine = float((turn(exact.encode(texts, role="document")) * there).sum(axis=1).mean())
     if cosine < SAME_WEIGHTS:
         raise SystemExit(f"{exact.bundle.folder}: has a cosine of {cosine:.2f} to {bundle.folder}; is of other weights")
     found = [vectors(exact, collection, work) for collection in collections]
-    return [(turned(documents, rotation), turned(queries, rotation)) for documents, queries in found]
+    return [(turn(documents), turn(queries)) for documents, queries in found]
 
 
 def vectors(encoder: Encoder, collection: Collection, work: Path) -> Vectors:

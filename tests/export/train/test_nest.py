@@ -91,7 +91,7 @@ def test_fitted_parts_are_nearer_than_cut_ones(encoder: Any, texts: list[Ids]) -
 
 @pytest.mark.parametrize("own_attention", [True, False])
 def test_only_what_is_a_widths_own_is_trained(encoder: Any, texts: list[Ids], own_attention: bool) -> None:
-    narrow = nest(encoder, {"s": Cut((1,), 1 / 8)}, texts, own_attention)["s"]
+    narrow = nest(encoder, {"s": Cut((1,), 1 / 8, own_attention)}, texts)["s"]
     narrow(input_ids=torch.from_numpy(texts[-1][None, :])).last_hidden_state.square().sum().backward()
     trained = {name.rpartition(".")[0] for name, value in narrow.named_parameters() if value.grad is not None}
     parts = {"attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"}
