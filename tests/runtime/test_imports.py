@@ -42,8 +42,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": GROUND
     | {"bundle", "child", "encoding", "library", "library.store", "processors", "readers", "user_folders", "vectors"},
     "evaluate": GROUND | {"encoding", "library", "library.search", "readers"},
+    "service": GROUND | {"bundle", "encoding", "library", "library.search", "library.store"},
     "commands": GROUND
-    | {"bundle", "demo", "doctor", "encoding", "evaluate", "tuning", "vectors"}
+    | {"bundle", "demo", "doctor", "encoding", "evaluate", "service", "tuning", "vectors"}
     | {"library", "library.intake", "library.search", "library.store"},
     "cli": {"commands"},
     "export": {"arrays", "commands", "disk", "errors"},

@@ -1,0 +1,65 @@
+"""The command that serves libraries to programs on this machine."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from ..errors import NestlingError
+from . import options, show
+from .opening import open_library
+
+_SHORTEST_TOKEN = 16
+
+
+@click.command(
+    epilog=options.examples("nestling serve notes.nest", "nestling serve notes.nest letters.nest --port 8800 --open")
+)
+@click.argument("libraries", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(1, 65535), help="To listen on; a free one where the usual one is taken.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Another address of this machine to listen on.")
+@click.option("--token", help="What whoever asks must send; by default a new one each time.")
+@click.option("--open", "opens", is_flag=True, help="Open the address in the browser.")
+@options.query_width
+@options.bundle
+def serve(
+    libraries: tuple[Path, ...], port: int | None, host: str, token: str | None, opens: bool, query_width: str | None,
+    bundle: Path | None,
+) -> None:  # fmt: skip
+    """Answer programs on this machine from LIBRARIES.
+
+    The address that is printed holds the token that lets a program in. Embeddings are served as OpenAI's, Ollama's and
+    text-embeddings-inference's clients ask for them, and searches at /api/search.
+    """
+    if find_spec("uvicorn") is None or find_spec("starlette") is None:
+        raise NestlingError('serve needs starlette and uvicorn; install them with: pip install "nestling[serve]"')
+    from ..service import server
+    from ..service.app import application
+    from ..service.guard import Access
+    from ..service.shelf import Shelf, names_of
+
+    if token is not None and len(token) < _SHORTEST_TOKEN:
+        raise NestlingError(f"the token has {len(token)} characters, expected {_SHORTEST_TOKEN} or more")
+    if not server.is_loopback(host) and token is None:
+        raise NestlingError(f"{host} can be reached by other machines; give a token that they must send, with --token")
+    with ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(open_library(path, bundle, query_width=query_width))
+            for name, path in names_of(list(libraries)).items()
+        }
+        bound = stack.enter_context(server.listening(host, port))
+        chosen = bound.getsockname()[1]
+        hosts = server.hosts_of(host, chosen)
+        access = Access(hosts) if token is None else Access(hosts, token)
+        encoder = next(iter(opened.values())).encoder
+        app = application(Shelf(opened, encoder), access)
+        if not server.is_loopback(host):
+            show.say(f"{host} can be reached by other machines, and what they send and get can be read on the way")
+        address = f"http://{host if ':' not in host else f'[{host}]'}:{chosen}/?token={access.token}"
+        click.echo(address)
+        if opens:
+            click.launch(address)
+        server.run(app, bound)

@@ -1,0 +1,60 @@
+"""The libraries that a service answers from, by name, and the one encoder behind its embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from ..encoding.encoder import Encoder
+from ..library.library import Library
+from .asked import Refused
+
+Answer = TypeVar("Answer")
+
+
+class Shelf:
+    """Open libraries and an encoder, whose work is done in threads, so many at a time.
+
+    Args:
+        libraries: by the name that requests have for them, the default first.
+        encoder: of the embeddings.
+    """
+
+    def __init__(self, libraries: Mapping[str, Library], encoder: Encoder) -> None:
+        self.libraries = dict(libraries)
+        self.encoder = encoder
+        self._searching = anyio.CapacityLimiter(2 * encoder.threads)
+        self._working = anyio.CapacityLimiter(encoder.threads)
+
+    def library(self, name: str) -> Library:
+        """The library of a name, the first for an empty one; raises Refused where there is none."""
+        if not self.libraries:
+            raise Refused(404, "no library is served; start with: nestling serve LIBRARY")
+        if not name:
+            return next(iter(self.libraries.values()))
+        if name not in self.libraries:
+            raise Refused(404, f"there is no library {name[:80]!r}, expected one of {', '.join(self.libraries)}")
+        return self.libraries[name]
+
+    async def searched(self, work: Callable[[], Answer]) -> Answer:
+        """Do what takes milliseconds in a thread; what waits for it goes away with it."""
+        return await anyio.to_thread.run_sync(work, limiter=self._searching)
+
+    async def worked(self, work: Callable[[], Answer]) -> Answer:
+        """Do what may take long in a thread, beside what takes milliseconds."""
+        return await anyio.to_thread.run_sync(work, limiter=self._working)
+
+
+def names_of(paths: list[Path]) -> dict[str, Path]:
+    """Names of library files, their stems; those that are alike are numbered."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        name, count = path.stem, 2
+        while name in found:
+            name, count = f"{path.stem}-{count}", count + 1
+        found[name] = path
+    return found
