@@ -17,7 +17,7 @@ import onnx
 
 from ..arrays import Floats
 from ..bundle.manifest import MANIFEST, ROLES, Bundle, Role, read_bundle
-from ..bundle.quality import REPORT
+from ..bundle.report import REPORT
 from ..disk import hash_file
 from ..encoding.tokens import LEAST_ROOM, Tokens
 from .bundle.assemble import put_files, put_golden, put_manifest

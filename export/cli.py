@@ -117,19 +117,21 @@ def verify(bundle: Path, work: Path) -> None:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("study", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def rate(bundle: Path, study: Path) -> None:
-    """Write measured search quality into a bundle.
+    """Write what a study measured into a bundle.
 
     STUDY is a JSON file with `quality` by variant, in percent of the original weights', as
-    `python -m tests.bench.family.study` measures it. `nestling tune` shows it and chooses by it. Building again takes
-    it out.
+    `python -m tests.bench.family.study` measures it, or `relevance`, as `python -m tests.bench.library.relevance` does.
+    `nestling tune` shows the one and chooses by it, hits of a search have the other. Building again takes both out.
     """
+    from .bundle.rate import MEASURED
     from .bundle.rate import rate as rate_bundle
 
     try:
-        quality = json.loads(study.read_bytes())["quality"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ExportError(f'{study}: is no study ({error}); expected JSON with "quality" by variant') from error
-    click.echo(f"{rate_bundle(bundle, quality).name}: rated {', '.join(quality)}")
+        found = json.loads(study.read_bytes())
+        measured = {name: found[name] for name in MEASURED if name in found}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ExportError(f"{study}: is no study ({error}); expected a JSON object") from error
+    click.echo(f"{rate_bundle(bundle, measured).name}: has {' and '.join(measured)} of {study}")
 
 
 def _say(line: str) -> None:

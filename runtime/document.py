@@ -81,6 +81,9 @@ class Hit:
         dense_rank: its rank by meaning, 1 for the best; None if dense search did not find it.
         lexical_rank: its rank by words; None if lexical search did not find it.
         copies: the other files with the same content, which are searched as this one.
+        relevance: how likely it is relevant, from 0 to 1: of hits with such scores, by meaning and by words, the share
+            that people judged relevant; None where the bundle says nothing of it.
+        fits: false where `relevance` is below the bundle's bound: where no hit fits, there may be no answer.
     """
 
     id: str
@@ -96,6 +99,8 @@ class Hit:
     dense_rank: int | None
     lexical_rank: int | None
     copies: tuple[str, ...] = ()
+    relevance: float | None = None
+    fits: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,20 @@
 """How much of the original encoder's quality each variant keeps, as the bundle's report says it.
 
-`report.json` is written where the bundle is built and is for people; of it, only this is read here:
+Where a study was written into `report.json`, it holds
 
     "quality": {"s.int8": {"documents": 97.5, "queries": 98.1}, ...}
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..checks import as_whole, require_keys, require_type
+from ..checks import as_whole, require_keys
 from ..errors import BundleError
 from .manifest import Bundle
+from .report import REPORT, read_report
 
-REPORT = "report.json"
-_MOST_BYTES = 1 << 20
 _MOST_PERCENT = 1000
 
 
@@ -46,16 +44,12 @@ def read_quality(bundle: Bundle) -> Mapping[str, Quality]:
     Raises:
         BundleError: the report is missing or altered, or what it says of quality is malformed.
     """
-    if REPORT not in bundle.files:
-        return {}
-    path = bundle.verified(REPORT)
     try:
-        if bundle.files[REPORT].bytes > _MOST_BYTES:
-            raise ValueError(f"it has over {_MOST_BYTES} bytes")
-        report = json.loads(path.read_bytes())
-        require_type("it", report, dict)
+        report = read_report(bundle)
         names = {variant.name for variant in bundle.variants}
         found = require_keys("quality", report.get("quality", {}), names, optional=names)
         return {name: Quality(**require_keys(name, found[name], {"documents", "queries"})) for name in found}
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: says nothing readable of quality ({error}); build the bundle again") from error
+        raise BundleError(
+            f"{bundle.folder / REPORT}: says nothing readable of quality ({error}); build the bundle again"
+        ) from error

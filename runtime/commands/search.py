@@ -51,6 +51,8 @@ def search(
 
     with open_library(library, bundle, query_width=query_width) as opened:
         hits = opened.search(query, k, mode=mode, where=parse(where), by=by)
+    if hits and not any(hit.fits for hit in hits):
+        show.say("nothing fits well; the nearest are:")
     for number, hit in enumerate(hits, start=1):
         click.echo(json.dumps(asdict(hit), ensure_ascii=False) if as_json else show.hit(number, hit))
     if not hits:

@@ -191,7 +191,8 @@ def hit(number: int, found: Hit) -> str:
         parts = text.split(BOLD[0])
         if len(parts) % 2:  # a text with asterisks of its own may have an odd one
             text = "".join(part.join(_TERMINAL_BOLD) if number % 2 else part for number, part in enumerate(parts))
-    return f"{heading}{place}\n    {found.score:.3f} ({ranks})\n    {text}{places}"
+    likely = "" if found.relevance is None else f", relevance {found.relevance:.2f}"
+    return f"{heading}{place}\n    {found.score:.3f} ({ranks}{likely})\n    {text}{places}"
 
 
 def finding(found: Finding) -> str:

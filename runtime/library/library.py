@@ -251,7 +251,8 @@ class Library:
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
-        asked = question(query, k, mode, where, by, exact, lambda: self._encoders.of(self.query_width))
+        encoder, relevance = lambda: self._encoders.of(self.query_width), self._encoders.relevance
+        asked = question(query, k, mode, where, by, exact, encoder, relevance)
         for _ in range(_ATTEMPTS - 1):
             with suppress(ChangedError):
                 return self._answered(asked)

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "vectors": GROUND,
     "library.store": GROUND | {"forked", "vectors"},
     "library.intake": GROUND | {"bundle", "encoding", "forked", "readers", "vectors", "library.store"},
-    "library.search": GROUND | {"encoding", "vectors", "library.intake", "library.store"},
+    "library.search": GROUND | {"bundle", "encoding", "vectors", "library.intake", "library.store"},
     "library": GROUND
     | {"bundle", "encoding", "forked", "readers", "vectors", "library.intake", "library.search", "library.store"},
     "demo": {"document"},

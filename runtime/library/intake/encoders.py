@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...bundle.manifest import STATIC, Bundle, read_bundle
+from ...bundle.relevance import Relevance, read_relevance
 from ...errors import BundleError
 from ...forked import OwnLock
 from ...vectors.codes import padded, padded_dim, to_bits, to_fine
@@ -45,6 +47,11 @@ class Encoders:
     def width(self) -> str | None:
         """The width of the encoder that was given; None where there is none."""
         return None if self._given is None else self._given.width
+
+    @cached_property
+    def relevance(self) -> Relevance | None:
+        """How likely hits of the bundle's vectors are relevant; None where it does not say it."""
+        return read_relevance(self.bundle)
 
     def require_width(self, width: str | None) -> None:
         """Raise BundleError where the bundle has no such width."""

@@ -43,12 +43,15 @@ class Fused:
     Attributes:
         keys: (n,) int64.
         scores: (n,) float64.
+        cosine, bm25: (n,) float64, see `Scores`.
         dense_ranks, lexical_ranks: (n,) int64, the rank in either half, 1 for the best, equal for equal scores; 0 where
             that half did not find it.
     """
 
     keys: Keys
     scores: Doubles
+    cosine: Doubles
+    bm25: Doubles
     dense_ranks: Keys
     lexical_ranks: Keys
 
@@ -71,6 +74,8 @@ def fuse(scores: Scores, missing_bm25: float, dense_weight: float = DENSE_WEIGHT
     return Fused(
         scores.keys[order],
         sums[order],
+        scores.cosine[order],
+        scores.bm25[order],
         _ranks(scores.cosine, scores.near)[order],
         _ranks(scores.bm25, found)[order],
     )

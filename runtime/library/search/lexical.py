@@ -10,8 +10,9 @@ match by their beginnings, which finds other endings and longer compounds; Engli
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from ..store.words import Run, cut, folded
@@ -27,6 +28,9 @@ _LONGEST_NAME = 8  # in characters of scripts without spaces
 _LETTERS_OF_LONG = 6
 _LETTERS_OF_LONG_ASCII = 8
 _ENDING = 2
+# FTS5's own.
+_K1 = 1.2
+_LEAST_RARITY = 1e-6
 
 _DIGIT = re.compile(r"\d")
 _PHRASE = re.compile(r'["“„”]([^"“„”]+)["“”]')
@@ -133,13 +137,14 @@ def _may_be_of_a_code(word: str) -> bool:
     return _DIGIT.search(word) is not None or (len(word) <= _CODE_LETTERS and word not in _EMPTY_WORDS)
 
 
-def any_of(terms: Sequence[str]) -> str:
+def any_of(terms: Iterable[str]) -> str:
     """The FTS5 expression that one of the terms at least has to match."""
     return " OR ".join(terms)
 
 
-def affordable(terms: Sequence[str], count: Callable[[str, int], int], budget: int) -> list[str]:
-    """The rarest terms, as many as match `budget` passages together, and one at the least; in their order.
+def affordable(terms: Sequence[str], count: Callable[[str, int], int], budget: int) -> dict[str, int]:
+    """The rarest terms, as many as match `budget` passages together, and one at the least; in their order, each with
+    how many passages match it, counted up to the budget.
 
     BM25 weighs a word by how rare it is, so what is left out would have decided least.
 
@@ -154,4 +159,15 @@ def affordable(terms: Sequence[str], count: Callable[[str, int], int], budget: i
         if kept and spent > budget:
             break
         kept.add(term)
-    return [term for term in terms if term in kept]
+    return {term: counts[term] for term in terms if term in kept}
+
+
+def most_bm25(matching: Iterable[int], passages: int) -> float:
+    """BM25 of a passage that holds all terms without end, as FTS5 weighs them: what none can reach.
+
+    Args:
+        matching: how many passages match each term.
+        passages: how many there are.
+    """
+    rarities = (math.log((passages - count + 0.5) / (count + 0.5)) for count in matching)
+    return sum((_K1 + 1) * max(rarity, _LEAST_RARITY) for rarity in rarities)

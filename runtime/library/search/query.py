@@ -18,6 +18,7 @@ from . import lexical
 from .fuse import DENSE_WEIGHT, NAME_WEIGHT
 
 if TYPE_CHECKING:
+    from ...bundle.relevance import Relevance
     from ...encoding.encoder import Encoder
 
 Mode = Literal["hybrid", "dense", "lexical"]
@@ -38,6 +39,7 @@ class Question:
         by: one hit a document, or one a passage.
         exact: rescore every passage.
         dense_weight: of the cosine in the sum of both halves.
+        relevance: how likely hits are relevant by their scores; None where the bundle does not say it.
     """
 
     vector: Floats | None
@@ -47,15 +49,24 @@ class Question:
     by: By
     exact: bool
     dense_weight: float = DENSE_WEIGHT
+    relevance: Relevance | None = None
 
 
 def question(
-    query: str, k: int, mode: Mode, where: Where | None, by: By, exact: bool, encoder: Callable[[], Encoder]
+    query: str,
+    k: int,
+    mode: Mode,
+    where: Where | None,
+    by: By,
+    exact: bool,
+    encoder: Callable[[], Encoder],
+    relevance: Relevance | None = None,
 ) -> Question:
     """The question that a search asks.
 
     Args:
         encoder: gives what encodes the query, unless it is searched by words alone.
+        relevance: see `Question`.
 
     Raises:
         QueryError: the query is empty or too long, or an option is not one.
@@ -70,6 +81,7 @@ def question(
         by=by,
         exact=exact,
         dense_weight=NAME_WEIGHT if lexical.is_name(query) else DENSE_WEIGHT,
+        relevance=relevance,
     )
 
 

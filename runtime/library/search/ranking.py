@@ -34,11 +34,13 @@ class Candidates:
 
     Attributes:
         missing_bm25: BM25 imputed to passages missing from the lexical list, see `fuse.fuse`.
+        most_bm25: what no passage can reach, see `lexical.most_bm25`; 0 where words were not asked.
         complete: whether there is nothing else to be found.
     """
 
     scores: Scores
     missing_bm25: float
+    most_bm25: float
     complete: bool
 
 
@@ -47,11 +49,12 @@ class _Ranked(NamedTuple):
 
     Attributes:
         passage: its key.
-        score, dense_rank, lexical_rank: see `Hit`.
+        score, relevance, dense_rank, lexical_rank: see `Hit`.
     """
 
     passage: int
     score: float
+    relevance: float | None
     dense_rank: int | None
     lexical_rank: int | None
 
@@ -71,7 +74,8 @@ def rank(db: Database, cache: BitCache | None, question: Question) -> list[Hit]:
         found = candidates(db, cache, question, depth, allowed)
         order, passages = _ordered(found, owners(db, cache, found.scores.keys), question)
         wanted = question.k if found.complete else min(question.k, depth // _DEPTH_A_HIT)
-        best |= _behind(db, best, order, passages, wanted)
+        likely = _relevance(found, order, question)
+        best |= _behind(db, best, order, likely, passages, wanted)
         if len(best) >= question.k or found.complete:
             return _hits(db, list(best.values()), question)
         depth *= _DEEPER
@@ -92,7 +96,8 @@ def candidates(
     scores = _with_cosines(db, cache, question, depth, dict(by_words), allowed)
     found_all = len(by_words) < depth and len(words) == len(question.terms)
     missing_bm25 = 0.0 if len(by_words) < depth else by_words[-1][1]
-    return Candidates(scores, missing_bm25, found_all and bool(np.count_nonzero(scores.near) < depth))
+    most_bm25 = lexical.most_bm25(words.values(), stored.count(db)) if words else 0.0
+    return Candidates(scores, missing_bm25, most_bm25, found_all and bool(np.count_nonzero(scores.near) < depth))
 
 
 def owners(db: Database, cache: BitCache | None, keys: Keys) -> Keys:
@@ -150,7 +155,19 @@ def _values(scores: dict[int, float], keys: Keys) -> Doubles:
     return np.array([scores.get(key, np.nan) for key in keys.tolist()], dtype=np.float64)
 
 
-def _behind(db: Database, best: dict[int, _Ranked], order: Fused, passages: Keys, wanted: int) -> dict[int, _Ranked]:
+def _relevance(found: Candidates, order: Fused, question: Question) -> Doubles:
+    """How likely each of an order is relevant, (n,); NaN where the bundle does not say it."""
+    if question.relevance is None:
+        return np.full(len(order.keys), np.nan)
+    words = np.full(len(order.keys), np.nan)
+    if found.most_bm25 > 0:
+        words = np.nan_to_num(order.bm25) / found.most_bm25
+    return question.relevance.of(order.cosine, words)
+
+
+def _behind(
+    db: Database, best: dict[int, _Ranked], order: Fused, relevance: Doubles, passages: Keys, wanted: int
+) -> dict[int, _Ranked]:
     """What an order has behind those that are the best already, by key, up to so many in all; of equal scores those of
     smaller ids first, whatever the order of adding was."""
     if (room := wanted - len(best)) <= 0:
@@ -169,6 +186,7 @@ def _behind(db: Database, best: dict[int, _Ranked], order: Fused, passages: Keys
         int(order.keys[row]): _Ranked(
             int(passages[row]),
             min(float(order.scores[row]), highest),
+            None if np.isnan(relevance[row]) else float(relevance[row]),
             int(order.dense_ranks[row]) or None,
             int(order.lexical_ranks[row]) or None,
         )
@@ -193,6 +211,8 @@ def _hits(db: Database, best: list[_Ranked], question: Question) -> list[Hit]:
             Hit(
                 id=passage.document.id,
                 score=one.score,
+                relevance=one.relevance,
+                fits=question.relevance is None or question.relevance.fits(one.relevance),
                 title=passage.document.title,
                 text=text,
                 source=passage.document.source,

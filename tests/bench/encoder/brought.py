@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from nestling import Encoder
-from nestling.bundle.quality import REPORT
+from nestling.bundle.report import REPORT
 from nestling.evaluate import Collection, read_collection
 
 from ..family.vectors import by_query, vectors

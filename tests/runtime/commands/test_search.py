@@ -24,7 +24,7 @@ def test_search_finds_an_exact_code(nestling: Run, library: Path) -> None:
     assert hits[0]["lexical_rank"] == 1
     assert set(hits[0]) == {
         "id", "score", "title", "text", "source", "metadata", "passage", "place", "snippet", "marks", "dense_rank",
-        "lexical_rank", "copies",
+        "lexical_rank", "copies", "relevance", "fits",
     }  # fmt: skip
 
 
