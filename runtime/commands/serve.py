@@ -1,4 +1,4 @@
-"""The command that serves libraries to programs on this machine."""
+"""The command that serves libraries to the browser and to programs on this machine."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def serve(
     libraries: tuple[Path, ...], port: int | None, host: str, token: str | None, opens: bool, query_width: str | None,
     bundle: Path | None,
 ) -> None:  # fmt: skip
-    """Answer programs on this machine from LIBRARIES.
+    """Search LIBRARIES in the browser, and answer programs on this machine from them.
 
-    The address that is printed holds the token that lets a program in. Embeddings are served as OpenAI's, Ollama's and
-    text-embeddings-inference's clients ask for them, and searches at /api/search.
+    The address that is printed is the page's; it holds the token that lets a browser or a program in. Embeddings are
+    served as OpenAI's, Ollama's and text-embeddings-inference's clients ask for them, and searches at /api/search.
     """
     if find_spec("uvicorn") is None or find_spec("starlette") is None:
         raise NestlingError('serve needs starlette and uvicorn; install them with: pip install "nestling[serve]"')

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import BusyError, NestlingError
-from . import documents, embeddings, search
+from . import documents, embeddings, jobs, originals, page, search
 from .asked import Refused
 from .guard import Access, Guard
 from .limits import Limits
@@ -23,7 +23,14 @@ def application(shelf: Shelf, access: Access) -> Starlette:
         shelf: the libraries and the encoder that it answers from; they stay open as long as it is in use.
         access: who may ask.
     """
-    routes = [*search.routes(shelf), *documents.routes(shelf), *embeddings.routes(shelf)]
+    routes = [
+        *page.routes(),
+        *search.routes(shelf),
+        *documents.routes(shelf),
+        *originals.routes(shelf),
+        *jobs.routes(shelf, jobs.Jobs()),
+        *embeddings.routes(shelf),
+    ]
     return Starlette(
         routes=routes,
         middleware=[Middleware(Guard, access=access), Middleware(Limits)],

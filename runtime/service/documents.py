@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..document import Document
+from ..library.search.lexical import MAX_CHARS
+from ..library.search.marking import marked
 from . import asked
 from .asked import Refused
 from .search import report_of
@@ -28,7 +30,9 @@ def routes(shelf: Shelf) -> list[Route]:
         document = await shelf.searched(lambda: library.get(id))
         if document is None:
             raise Refused(404, f"there is no document {id[:80]!r} in the library")
-        return JSONResponse(asdict(document))
+        query = asked.text(given, "q", "")
+        marks = await shelf.searched(lambda: marked(document.text, query[:MAX_CHARS])) if query else ()
+        return JSONResponse({**asdict(document), **({"marks": marks} if query else {})})
 
     async def add(request: Request) -> Response:
         given = await asked.body(request)

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": GROUND
     | {"bundle", "child", "encoding", "library", "library.store", "processors", "readers", "user_folders", "vectors"},
     "evaluate": GROUND | {"encoding", "library", "library.search", "readers"},
-    "service": GROUND | {"bundle", "encoding", "library", "library.search", "library.store"},
+    "service": GROUND | {"bundle", "encoding", "library", "library.intake", "library.search", "library.store"},
     "commands": GROUND
     | {"bundle", "demo", "doctor", "encoding", "evaluate", "service", "tuning", "vectors"}
     | {"library", "library.intake", "library.search", "library.store"},

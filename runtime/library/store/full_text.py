@@ -5,7 +5,8 @@ FTS5 keeps the words of what was removed until its parts are merged, and has to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from .database import Database
 from .schema import WORDS
@@ -99,7 +100,15 @@ def ranked(db: Database, match: str, limit: int, *, allowed: bool) -> list[tuple
     return [(int(key), float(score)) for key, score in rows]
 
 
-def marked(db: Database, match: str, texts: Mapping[int, str], before: str, after: str) -> dict[int, str]:
+class Asked(Protocol):
+    """What runs SQL: a library's file, or a database in memory."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any: ...
+
+
+def marked(db: Asked, match: str, texts: Mapping[int, str], before: str, after: str) -> dict[int, str]:
     """Those of some texts, given as `words.indexed` gives them, that match an FTS5 expression, with marks around what
     matched.
 

@@ -23,6 +23,11 @@ def version() -> str:
     return sqlite3.sqlite_version
 
 
+def in_memory() -> sqlite3.Connection:
+    """A database of its own, gone when it is closed."""
+    return sqlite3.connect(":memory:")
+
+
 def lacking() -> list[str]:
     """What SQLite lacks of what a library asks of it, tried on a file in a temporary folder."""
     with (
