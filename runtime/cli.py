@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import collect, doctor, inspect, measuring, options, program, search, serve
+from .commands import collect, doctor, inspect, mcp, measuring, options, program, search, serve
 
 
 @click.group(
@@ -42,6 +42,7 @@ def completion(shell: str) -> None:
 for command in (
     collect.add, collect.sync, collect.refine, collect.remove, collect.forget, search.search, search.demo,
     inspect.info, inspect.check, inspect.dump, doctor.doctor, measuring.tune, measuring.evaluate_command, serve.serve,
+    mcp.mcp,
 ):  # fmt: skip
     commands.add_command(command)
 

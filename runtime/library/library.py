@@ -137,6 +137,12 @@ class Library:
             self._readers.close()
             self._encoders.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """The file as it is now, for what looks at it besides, see `browse`."""
+        with self._readers.one() as db, db.reading():
+            yield db
+
     def get(self, id: str) -> Document | None:
         """The document of this id, or None, as for a file of which another of the same content has the document.
 
@@ -144,14 +150,14 @@ class Library:
             TypeError, ValueError: it can be the id of none, see `Document`.
         """
         named = checked_id(id)
-        with self._readers.one() as db, db.reading():
+        with self.reading() as db:
             return documents.document(db, named)
 
     def info(self) -> LibraryInfo:
         """What the library holds and what made it."""
         from .store.info import library_info
 
-        with self._readers.one() as db, db.reading():
+        with self.reading() as db:
             return library_info(db, self._encoders.code_dim, self.document_width)
 
     def failures(self) -> list[Skip]:

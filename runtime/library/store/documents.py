@@ -42,6 +42,12 @@ def document(db: Database, id: str) -> Document | None:
     return Document(id, _text(db, key), title, json.loads(metadata), source)
 
 
+def listed(db: Database, after: str, limit: int) -> list[tuple[str, str, str]]:
+    """Id, title and source of documents behind an id, in the order of their ids."""
+    select = "SELECT id, title, source FROM documents WHERE id > ? ORDER BY id LIMIT ?"
+    return [(str(id), str(title), str(source)) for id, title, source in db.rows(select, (after, limit))]
+
+
 def source_of(db: Database, id: str) -> str | None:
     """The source of the document of this id; None where there is none."""
     rows = db.rows("SELECT source FROM documents WHERE id = ?", (id,))
