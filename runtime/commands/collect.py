@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import NestlingError
 from . import options, show
 from .opening import open_library
+
+if TYPE_CHECKING:
+    from ..document import Report
 
 
 @click.command(
@@ -38,17 +42,36 @@ def add(library: Path, paths: tuple[Path, ...], **given: Any) -> None:
     _sync(library, paths, create=True, **given)
 
 
-@click.command(epilog=options.examples("nestling sync notes.nest", "nestling sync notes.nest ~/Documents/letters"))
+@click.command(
+    epilog=options.examples(
+        "nestling sync notes.nest", "nestling sync notes.nest ~/Documents/letters", "nestling sync notes.nest --watch"
+    )
+)
 @options.library
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--watch", is_flag=True, help="Go on: take in what changes until it is stopped with Ctrl-C.")
 @options.sync
-def sync(library: Path, paths: tuple[Path, ...], **given: Any) -> None:
+def sync(library: Path, paths: tuple[Path, ...], watch: bool, **given: Any) -> None:
     """Bring LIBRARY up to date with its files.
 
     These are all files and folders that were ever added to it, or PATHS alone. Only what is new or changed is read;
     documents of files that are gone are removed.
     """
     _sync(library, paths, create=False, **given)
+    if watch:
+        _watch(library, given["bundle"], given["as_json"])
+
+
+def _watch(library: Path, bundle: Path | None, as_json: bool) -> None:
+    from ..library.watching import watch
+
+    def told(report: Report) -> None:
+        if report.added or report.changed or report.removed or report.skipped:
+            show.report(report, as_json)
+
+    with open_library(library, bundle) as opened:
+        show.say("watching; stop with Ctrl-C")
+        watch(opened, threading.Event(), told)
 
 
 def _sync(

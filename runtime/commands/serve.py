@@ -40,6 +40,7 @@ def serve(
     from ..service.app import application
     from ..service.guard import Access
     from ..service.shelf import Shelf, names_of
+    from ..service.watcher import watched
 
     if token is not None and len(token) < _SHORTEST_TOKEN:
         raise NestlingError(f"the token has {len(token)} characters, expected {_SHORTEST_TOKEN} or more")
@@ -55,7 +56,7 @@ def serve(
         hosts = server.hosts_of(host, chosen)
         access = Access(hosts) if token is None else Access(hosts, token)
         encoder = next(iter(opened.values())).encoder
-        app = application(Shelf(opened, encoder), access)
+        app = application(Shelf(opened, encoder), access, stack.enter_context(watched(opened)))
         if not server.is_loopback(host):
             show.say(f"{host} can be reached by other machines, and what they send and get can be read on the way")
         address = f"http://{host if ':' not in host else f'[{host}]'}:{chosen}/?token={access.token}"

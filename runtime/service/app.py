@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,21 +16,23 @@ from .asked import Refused
 from .guard import Access, Guard
 from .limits import Limits
 from .shelf import Shelf
+from .watcher import Watcher
 
 
-def application(shelf: Shelf, access: Access) -> Starlette:
+def application(shelf: Shelf, access: Access, watchers: Mapping[str, Watcher] | None = None) -> Starlette:
     """What answers requests.
 
     Args:
         shelf: the libraries and the encoder that it answers from; they stay open as long as it is in use.
         access: who may ask.
+        watchers: of the libraries that are kept in step with their folders, by name.
     """
     routes = [
         *page.routes(),
         *search.routes(shelf),
         *documents.routes(shelf),
         *originals.routes(shelf),
-        *jobs.routes(shelf, jobs.Jobs()),
+        *jobs.routes(shelf, jobs.Jobs(), watchers or {}),
         *embeddings.routes(shelf),
     ]
     return Starlette(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from . import asked
 from .asked import Refused
 from .search import report_of
 from .shelf import Shelf
+from .watcher import Watcher
 
 KINDS = ("sync", "refine")
 
@@ -86,12 +87,25 @@ class Jobs:
         return job
 
 
-def routes(shelf: Shelf, jobs: Jobs) -> list[Route]:
+def routes(shelf: Shelf, jobs: Jobs, watchers: Mapping[str, Watcher]) -> list[Route]:
     """The routes of this file."""
 
     async def show(request: Request) -> Response:
         found = {name: jobs.latest(name) for name in shelf.libraries}
-        return JSONResponse({"jobs": {name: None if job is None else job.to_json() for name, job in found.items()}})
+        watching = {name: watchers[name].to_json() if name in watchers else None for name in shelf.libraries}
+        shown = {name: None if job is None else job.to_json() for name, job in found.items()}
+        return JSONResponse({"jobs": shown, "watching": watching})
+
+    async def pause(request: Request) -> Response:
+        given = await asked.body(request)
+        name = asked.text(given, "library", "") or next(iter(shelf.libraries), "")
+        shelf.library(name)
+        if name not in watchers:
+            raise Refused(409, "its folders are not watched; install watchfiles and start the service again")
+        if not isinstance(given.get("paused"), bool):
+            raise Refused(400, "paused is missing, expected true or false")
+        watchers[name].paused = given["paused"]
+        return JSONResponse(watchers[name].to_json())
 
     async def start(request: Request) -> Response:
         given = await asked.body(request)
@@ -122,6 +136,7 @@ def routes(shelf: Shelf, jobs: Jobs) -> list[Route]:
 
     return [
         Route("/api/jobs", handle, methods=["GET", "POST", "DELETE"]),
+        Route("/api/watching", pause, methods=["POST"]),
         Route("/api/failures", failures),
     ]
 

@@ -274,7 +274,14 @@ async function begin(body) {
 async function watch() {
   let job;
   try {
-    job = (await ask("/api/jobs")).jobs[at("library").value];
+    const found = await ask("/api/jobs");
+    job = found.jobs[at("library").value];
+    const kept = found.watching[at("library").value];
+    at("keeping").hidden = !kept;
+    if (kept) {
+      at("pause").checked = kept.paused;
+      at("due").textContent = kept.error || (kept.pending ? say("due") : "");
+    }
   } catch (error) {
     at("said").textContent = error.message;
     return;
@@ -347,6 +354,7 @@ async function start() {
   at("add").addEventListener("submit", (event) => { event.preventDefault(); begin({ kind: "sync", path: at("folder").value }); });
   at("sync").onclick = () => begin({ kind: "sync" });
   at("refine").onclick = () => begin({ kind: "refine" });
+  at("pause").onchange = () => ask("/api/watching", { body: { library: at("library").value, paused: at("pause").checked } }).catch((error) => { at("said").textContent = error.message; });
   at("stop").onclick = () => ask("/api/jobs", { query: { library: at("library").value }, method: "DELETE" }).catch((error) => { at("said").textContent = error.message; });
   at("query").focus();
   if (at("query").value) search(0);

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 from services import library_at, loopback, serving
 
-from nestling import Document
-from processes import Run, fails
+from nestling import Document, Library
+from processes import Run, fails, started
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +77,20 @@ def test_it_ends_when_it_is_told_to(library: Path) -> None:
         running.process.terminate()
         out, error = running.process.communicate(timeout=20)
     assert (out, error) == ("", "")
+
+
+def test_a_sync_that_watches_goes_on_until_it_is_stopped(library: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    with Library(library) as opened:
+        opened.sync(folder)
+    process = started("sync", library, "--watch")
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    assert next(line for line in lines if "watching" in line) == "watching; stop with Ctrl-C\n"
+    (folder / "bees.txt").write_text("Bees dance.")
+    assert next(line for line in lines if "added" in line).startswith("1 added, 0 changed")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    with Library(library) as opened:
+        assert str(folder / "bees.txt") in opened

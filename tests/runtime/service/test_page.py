@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,29 @@ def test_a_job_is_stopped_and_gone_on_with(library: Path, folder: Path) -> None:
         assert finished(running)["state"] == "done"
         (info,) = running.ask("GET", "/api/libraries").json["libraries"]
     assert info["files"] == 404
+
+
+def test_folders_are_kept_in_step_and_this_is_paused(library: Path, folder: Path) -> None:
+    def has(running: Service, name: str) -> bool:
+        id = str(folder / "docs" / name)
+        return running.ask("GET", "/api/documents", query={"id": id}).status == 200
+
+    def soon(is_so: Callable[[], bool]) -> None:
+        for _ in range(600):
+            if is_so():
+                return
+            time.sleep(0.05)
+        raise AssertionError
+
+    with serving(library) as running:
+        (folder / "docs" / "moths.txt").write_text("Moths fly to light.")
+        soon(lambda: has(running, "moths.txt"))
+        paused = running.ask("POST", "/api/watching", {"paused": True})
+        assert paused.json["paused"] is True
+        (folder / "docs" / "bees.txt").write_text("Bees dance.")
+        soon(lambda: running.ask("GET", "/api/jobs").json["watching"]["notes"]["pending"])
+        assert not has(running, "bees.txt")
+        running.ask("POST", "/api/watching", {"paused": False})
+        soon(lambda: has(running, "bees.txt"))
+        refused = running.ask("POST", "/api/watching", {"paused": 1})
+        assert refused.json == {"error": "paused is missing, expected true or false"}
