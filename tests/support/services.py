@@ -90,11 +90,12 @@ def serving(*arguments: object) -> Iterator[Service]:
 @contextmanager
 def loopback() -> Iterator[None]:
     """Let this process ask a service of this machine."""
+    before = os.environ.get(LOOPBACK, "")
     os.environ[LOOPBACK] = "1"
     try:
         yield
     finally:
-        del os.environ[LOOPBACK]
+        os.environ[LOOPBACK] = before
 
 
 def library_at(path: Path, documents: list[Any]) -> Path:

@@ -85,7 +85,9 @@ function drawHits(line, weak = false) {
   at("found").className = weak ? "weak" : "";
   at("export").hidden = !state.hits.length;
   at("more").hidden = !state.more;
+  const focused = [...at("hits").querySelectorAll("button.hit")].indexOf(document.activeElement);
   at("hits").replaceChildren(...state.hits.map(drawHit));
+  if (focused >= 0) (at("hits").querySelectorAll("button.hit")[focused] ?? at("query")).focus();
 }
 
 function drawHit(hit, number) {
@@ -169,7 +171,7 @@ async function open(number) {
   at("copy").textContent = say("copy");
   at("preview").hidden = false;
   at("title").focus({ preventScroll: true });
-  toMark(state.marks.findIndex((mark) => mark.closest(".passage")));
+  toMark(Math.max(0, state.marks.findIndex((mark) => mark.closest(".passage"))));
 }
 
 // Offsets come in characters; JavaScript counts those beyond the 16-bit plane twice.
@@ -214,7 +216,7 @@ function toMark(number) {
   const count = state.marks.length;
   at("before").disabled = at("after").disabled = !count;
   state.marks[state.mark]?.classList.remove("now");
-  state.mark = count ? (Math.max(number, 0) + count) % count : -1;
+  state.mark = count ? (number + count) % count : -1;
   at("place").textContent = count ? say("mark", { at: state.mark + 1, count }) : say("no marks");
   state.marks[state.mark]?.classList.add("now");
   state.marks[state.mark]?.scrollIntoView({ block: "nearest" });
@@ -329,6 +331,7 @@ async function start() {
   }
   for (const one of document.querySelectorAll("[data-text]")) one.textContent = say(one.dataset.text);
   at("query").placeholder = say("placeholder");
+  at("text").setAttribute("aria-label", say("text"));
   const options = (name, values) => at(name).append(...values.map((one) => make("option", { value: one, text: say(`${name} ${one}`) })));
   options("mode", ["hybrid", "dense", "lexical"]);
   options("sort", ["relevance", "date"]);
