@@ -9,7 +9,6 @@ each a logistic regression (Platt 1999): a constant, then a weight of the cosine
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..errors import BundleError
 from .manifest import Bundle
 from .report import REPORT, read_report
 
+_MOST = 1e6  # so no infinite number, and none that is no number
 _KEYS = {"hybrid": 3, "dense": 2, "lexical": 2}
 
 
@@ -88,4 +88,4 @@ def relevance_of(values: object) -> Relevance:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _MOST

@@ -14,7 +14,7 @@ from . import options, show
 from .opening import open_library
 
 if TYPE_CHECKING:
-    from ..document import Report
+    from ..document import Report, Skip
 
 
 @click.command(
@@ -65,13 +65,21 @@ def sync(library: Path, paths: tuple[Path, ...], watch: bool, **given: Any) -> N
 def _watch(library: Path, bundle: Path | None, as_json: bool) -> None:
     from ..library.watching import watch
 
+    skipped: tuple[Skip, ...] = ()
+
     def told(report: Report) -> None:
-        if report.added or report.changed or report.removed or report.skipped:
+        nonlocal skipped
+        if report.added or report.changed or report.removed or tuple(report.skipped) != skipped:
             show.report(report, as_json)
+        skipped = tuple(report.skipped)
+
+    def failed(why: str) -> None:
+        if why:
+            show.say(f"cannot take in changes now: {why}")
 
     with open_library(library, bundle) as opened:
         show.say("watching; stop with Ctrl-C")
-        watch(opened, threading.Event(), told)
+        watch(opened, threading.Event(), told, failed=failed)
 
 
 def _sync(

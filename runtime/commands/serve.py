@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..errors import NestlingError
 from . import options, show
 from .opening import open_library
 
-_SHORTEST_TOKEN = 16
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
 
 
 @click.command(
@@ -39,11 +40,12 @@ def serve(
     from ..service import server
     from ..service.app import application
     from ..service.guard import Access
+    from ..service.jobs import Jobs
     from ..service.shelf import Shelf, names_of
     from ..service.watcher import watched
 
-    if token is not None and len(token) < _SHORTEST_TOKEN:
-        raise NestlingError(f"the token has {len(token)} characters, expected {_SHORTEST_TOKEN} or more")
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise NestlingError("the token is not 16 or more letters, digits, '-', '.', '_' or '~'; give another")
     if not server.is_loopback(host) and token is None:
         raise NestlingError(f"{host} can be reached by other machines; give a token that they must send, with --token")
     with ExitStack() as stack:
@@ -56,11 +58,15 @@ def serve(
         hosts = server.hosts_of(host, chosen)
         access = Access(hosts) if token is None else Access(hosts, token)
         encoder = next(iter(opened.values())).encoder
-        app = application(Shelf(opened, encoder), access, stack.enter_context(watched(opened)))
+        jobs, watchers = Jobs(), stack.enter_context(watched(opened))
+        app = application(Shelf(opened, encoder), access, jobs, watchers)
         if not server.is_loopback(host):
             show.say(f"{host} can be reached by other machines, and what they send and get can be read on the way")
         address = f"http://{host if ':' not in host else f'[{host}]'}:{chosen}/?token={access.token}"
         click.echo(address)
         if opens:
             click.launch(address)
-        server.run(app, bound)
+        try:
+            server.run(app, bound)
+        finally:
+            jobs.stop()

@@ -1,11 +1,11 @@
-"""The documents of a library one after another, without their texts."""
+"""What a library holds, one after another: its documents without their texts, and what it follows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from .library import Library
-from .store import documents
+from .store import documents, file_state
 
 
 @dataclass(frozen=True)
@@ -30,3 +30,15 @@ def listed(library: Library, after: str, limit: int) -> list[Listed]:
     """
     with library.reading() as db:
         return [Listed(*row) for row in documents.listed(db, after, limit)]
+
+
+def followed(library: Library) -> list[str]:
+    """Paths of the files and folders that a library mirrors."""
+    with library.reading() as db:
+        return [folder.path for folder in file_state.folders(db)]
+
+
+def knows_file(library: Library, path: str) -> bool:
+    """Whether a sync read a file."""
+    with library.reading() as db:
+        return file_state.file(db, path) is not None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from ..document import Hit
 
 _RUN = 4
-_SAME = 0.8  # of all runs of four words that either has
+_SAME = 0.8  # of all runs of words that either has
 
 
 def folded(hits: Sequence[Hit]) -> list[tuple[Hit, list[Hit]]]:
@@ -17,16 +18,19 @@ def folded(hits: Sequence[Hit]) -> list[tuple[Hit, list[Hit]]]:
     Nearly the same are two texts that share most of their runs of four words (Broder 1997).
     """
     found: list[tuple[Hit, list[Hit]]] = []
-    known: list[frozenset[tuple[str, ...]]] = []
+    sizes: list[int] = []
+    having: dict[tuple[str, ...], list[int]] = {}
     for hit in hits:
         runs = _runs(hit.text)
-        for (_, others), of_best in zip(found, known, strict=True):
-            if len(runs & of_best) >= _SAME * len(runs | of_best):
-                others.append(hit)
-                break
-        else:
-            found.append((hit, []))
-            known.append(runs)
+        shared = Counter(row for run in runs for row in having.get(run, ()))
+        same = [row for row, count in shared.items() if count >= _SAME * (len(runs) + sizes[row] - count)]
+        if same:
+            found[min(same)][1].append(hit)
+            continue
+        for run in runs:
+            having.setdefault(run, []).append(len(found))
+        found.append((hit, []))
+        sizes.append(len(runs))
     return found
 
 

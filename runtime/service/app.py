@@ -8,23 +8,27 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from ..errors import BusyError, NestlingError
+from ..errors import BundleError, BusyError, LibraryError, NestlingError
 from . import documents, embeddings, jobs, originals, page, search
+from .answers import refusal
 from .asked import Refused
+from .defects import Defects
 from .guard import Access, Guard
+from .jobs import Jobs
 from .limits import Limits
 from .shelf import Shelf
 from .watcher import Watcher
 
 
-def application(shelf: Shelf, access: Access, watchers: Mapping[str, Watcher] | None = None) -> Starlette:
+def application(shelf: Shelf, access: Access, running: Jobs, watchers: Mapping[str, Watcher]) -> Starlette:
     """What answers requests.
 
     Args:
         shelf: the libraries and the encoder that it answers from; they stay open as long as it is in use.
         access: who may ask.
+        running: the jobs that requests begin.
         watchers: of the libraries that are kept in step with their folders, by name.
     """
     routes = [
@@ -32,12 +36,12 @@ def application(shelf: Shelf, access: Access, watchers: Mapping[str, Watcher] | 
         *search.routes(shelf),
         *documents.routes(shelf),
         *originals.routes(shelf),
-        *jobs.routes(shelf, jobs.Jobs(), watchers or {}),
+        *jobs.routes(shelf, running, watchers),
         *embeddings.routes(shelf),
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, access=access), Middleware(Limits)],
+        middleware=[Middleware(Guard, access=access), Middleware(Limits), Middleware(Defects)],
         exception_handlers={
             Refused: _refused,  # type: ignore[dict-item]
             NestlingError: _known,  # type: ignore[dict-item]
@@ -47,23 +51,15 @@ def application(shelf: Shelf, access: Access, watchers: Mapping[str, Watcher] | 
 
 
 async def _refused(request: Request, error: Refused) -> Response:
-    return _answer(request, error.status, error.sentence)
+    return refusal(request.url.path, error.status, error.sentence)
 
 
 async def _known(request: Request, error: NestlingError) -> Response:
-    return _answer(request, 503 if isinstance(error, BusyError) else 400, str(error))
+    status = 503 if isinstance(error, BusyError) else 500 if isinstance(error, (BundleError, LibraryError)) else 400
+    return refusal(request.url.path, status, str(error))
 
 
 async def _of_http(request: Request, error: HTTPException) -> Response:
     sentences = {404: f"there is nothing at {request.url.path}", 405: f"{request.method} is not for this address"}
-    answer = _answer(request, error.status_code, sentences.get(error.status_code, error.detail))
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-def _answer(request: Request, status: int, sentence: str) -> Response:
-    """An error as the API that was asked has it."""
-    if request.url.path.startswith("/v1/"):
-        kind = "invalid_request_error" if status < 500 else "server_error"
-        return JSONResponse({"error": {"message": sentence, "type": kind, "param": None, "code": None}}, status)
-    return JSONResponse({"error": sentence}, status)
+    sentence = sentences.get(error.status_code, error.detail)
+    return refusal(request.url.path, error.status_code, sentence, error.headers)

@@ -8,6 +8,8 @@ from typing import Any
 
 from starlette.requests import Request
 
+from ..document import lone_surrogate
+
 _SHOWN = 60
 _NAMES = {
     bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "an object",
@@ -48,6 +50,7 @@ def text(values: Mapping[str, Any], name: str, default: str | None = None) -> st
         return default
     if not isinstance(found, str):
         raise Refused(400, f"{name} is {_kind(found)}, expected a text")
+    _require_text(name, found)
     return found
 
 
@@ -65,7 +68,7 @@ def whole(values: Mapping[str, Any], name: str, default: int, least: int, most: 
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < len(str(most)) + 1:
         found = int(found)
     if type(found) is not int or not least <= found <= most:
-        raise Refused(400, f"{name} is {str(found)[:_SHOWN]!r}, expected a whole number from {least} to {most}")
+        raise Refused(400, f"{name} is {str(found)[:_SHOWN]}, expected a whole number from {least} to {most}")
     return found
 
 
@@ -77,7 +80,17 @@ def texts(values: Mapping[str, Any], name: str, most: int) -> list[str]:
         raise Refused(400, f"{name} is {_kind(found)}, expected a text or a list of texts with at least one")
     if len(given) > most:
         raise Refused(400, f"{name} has {len(given)} texts, at most {most} are taken at once; send fewer")
+    for one in given:
+        _require_text(name, one)
     return given
+
+
+def _require_text(name: str, found: str) -> None:
+    """Raise Refused for what no text may hold."""
+    if (offset := lone_surrogate(found)) is not None:
+        raise Refused(400, f"{name} holds a lone surrogate at {offset}; remove it")
+    if "\0" in found:
+        raise Refused(400, f"{name} holds NUL at {found.index(chr(0))}; remove it")
 
 
 def _kind(value: object) -> str:

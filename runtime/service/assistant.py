@@ -10,11 +10,12 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import anyio.to_thread
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
+from mcp.server.mcpserver.resources.templates import ResourceSecurity
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
@@ -30,6 +31,10 @@ Answer = TypeVar("Answer")
 Bytes = Annotated[int, Field(ge=1_000, le=200_000, description="The answer has at most so many bytes.")]
 Name = Annotated[str, Field(description="Which library; the first one where it is empty.")]
 BYTES = 20_000
+_RESOURCE_CHARS = 50_000
+_SHOWN = 80
+_LONGEST_ERROR = 800
+_MOST_KINDS = 20
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 _ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 _SYNCS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
@@ -50,7 +55,7 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
     )
     library = partial(_library, libraries)
 
-    @made.tool(annotations=_READS)
+    @made.tool(annotations=_READS, structured_output=False)
     async def search(
         query: Annotated[str, Field(description="A question or a few words.")],
         k: Annotated[int, Field(ge=1, le=50, description="How many documents.")] = 5,
@@ -70,7 +75,7 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
         note = {} if not hits or any(hit.fits for hit in hits) else {"note": "nothing fits well"}
         return _capped("hits", rows, max_bytes, note)
 
-    @made.tool(annotations=_READS)
+    @made.tool(annotations=_READS, structured_output=False)
     async def get(
         id: Annotated[str, Field(description="A document's id, as search gives it.")],
         start: Annotated[int, Field(ge=0, description="The first character.")] = 0,
@@ -81,12 +86,12 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
         """Read a document, or a range of its characters."""
         document = await _done(lambda: library(library_name).get(id))
         if document is None:
-            raise ToolError(f"there is no document {id!r}; search gives the ids that there are")
+            raise ToolError(f"there is no document {id[:_SHOWN]!r}; search gives the ids that there are")
         about = {"id": id, "title": document.title, "source": document.source, "metadata": dict(document.metadata),
                  "characters": len(document.text)}  # fmt: skip
         return _text_within(about, document.text, start, stop, max_bytes)
 
-    @made.tool(name="list", annotations=_READS)
+    @made.tool(name="list", annotations=_READS, structured_output=False)
     async def list_documents(
         after: Annotated[str, Field(description="The id that the last answer ended with; empty to begin.")] = "",
         library_name: Name = "",
@@ -96,7 +101,7 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
         rows = await _done(lambda: listed(library(library_name), after, 1000))
         return _capped("documents", [vars(row) for row in rows], max_bytes, {})
 
-    @made.tool(annotations=_READS)
+    @made.tool(annotations=_READS, structured_output=False)
     async def status(library_name: Name = "", max_bytes: Bytes = BYTES) -> str:
         """What a library holds, and which files could not be read and why."""
         found = library(library_name)
@@ -106,7 +111,7 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
 
     if writable:
 
-        @made.tool(annotations=_ADDS)
+        @made.tool(annotations=_ADDS, structured_output=False)
         async def add(
             id: Annotated[str, Field(description="The caller's name for the document; one that is there is replaced.")],
             text: str,
@@ -118,7 +123,7 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
             found = library(library_name)
             return json.dumps(report_of(await _done(lambda: found.add([Document(id, text, title, metadata)]))))
 
-        @made.tool(annotations=_SYNCS)
+        @made.tool(annotations=_SYNCS, structured_output=False)
         async def sync(
             path: Annotated[str, Field(description="A file or folder to follow; empty for all that are.")] = "",
             library_name: Name = "",
@@ -127,16 +132,20 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
             """Bring a library up to date with its files and folders."""
             found = library(library_name)
             report = report_of(await _done(lambda: found.sync(*([path] if path else []))))
+            report["passed_over"] = dict(list(report["passed_over"].items())[:_MOST_KINDS])
             return _capped("skipped", report.pop("skipped"), max_bytes, report)
 
-    @made.resource("nestling://document/{id}", mime_type="text/plain")
+    # An id may look like a path; it is never one here, but a key of the library's file.
+    own_ids = ResourceSecurity(exempt_params={"id"})
+
+    @made.resource("nestling://document/{id}", mime_type="text/plain", security=own_ids)
     async def document(id: str) -> str:
-        """The text of a document of any of the libraries."""
-        named = unquote(id)
+        """The text of a document of any of the libraries; of a long one the beginning."""
         for found in libraries.values():
-            if (kept := await anyio.to_thread.run_sync(_quiet(found.get, named))) is not None:
-                return kept.text
-        raise ResourceNotFoundError(f"there is no document {named!r}")
+            if (kept := await anyio.to_thread.run_sync(_quiet(found.get, id))) is not None:
+                more = len(kept.text) - _RESOURCE_CHARS
+                return kept.text[:_RESOURCE_CHARS] + (f"\n[{more} characters more: use get]" if more > 0 else "")
+        raise ResourceNotFoundError(f"there is no document {id[:_SHOWN]!r}")
 
     return made
 
@@ -148,7 +157,7 @@ def uri_of(id: str) -> str:
 
 def _library(libraries: Mapping[str, Library], name: str) -> Library:
     if name and name not in libraries:
-        raise ToolError(f"there is no library {name!r}, expected one of {', '.join(libraries)}")
+        raise ToolError(f"there is no library {name[:_SHOWN]!r}, expected one of {', '.join(libraries)}")
     return libraries[name] if name else next(iter(libraries.values()))
 
 
@@ -157,7 +166,7 @@ async def _done(work: Callable[[], Answer]) -> Answer:
     try:
         return await anyio.to_thread.run_sync(work)
     except (NestlingError, TypeError, ValueError, OSError) as error:
-        raise ToolError(str(error)) from error
+        raise ToolError(str(error)[:_LONGEST_ERROR]) from error
 
 
 def _quiet(get: Callable[[str], Document | None], id: str) -> Callable[[], Document | None]:

@@ -37,17 +37,16 @@ def routes(shelf: Shelf) -> list[Route]:
     async def add(request: Request) -> Response:
         given = await asked.body(request)
         library, documents = shelf.library(asked.text(given, "library", "")), _documents(given.get("documents"))
-        return JSONResponse(report_of(await shelf.worked(lambda: library.add(documents))))
+        return JSONResponse(report_of(await shelf.changed(lambda: library.add(documents))))
 
     async def remove(request: Request) -> Response:
         given = request.query_params
-        library, ids = shelf.library(asked.text(given, "library", "")), given.getlist("id")
-        if not ids:
-            raise Refused(400, "id is missing, expected the id of a document")
+        library = shelf.library(asked.text(given, "library", ""))
+        ids = asked.texts({"id": given.getlist("id")}, "id", MOST_DOCUMENTS)
         missing = await shelf.searched(lambda: [id for id in ids if id not in library])
         if missing:
             raise Refused(404, f"there is no document {missing[0][:80]!r} in the library; nothing was removed")
-        return JSONResponse(report_of(await shelf.worked(lambda: library.remove(ids))))
+        return JSONResponse(report_of(await shelf.changed(lambda: library.remove(ids))))
 
     async def documents(request: Request) -> Response:
         return await {"GET": read, "HEAD": read, "POST": add, "DELETE": remove}[request.method](request)

@@ -48,13 +48,22 @@ def routes(shelf: Shelf) -> list[Route]:
             used = sum(map(len, ids))
         else:
             texts = asked.texts(given, "input", MOST_TEXTS)
-            vectors, used = await shelf.worked(lambda: (_encoded(encoder, texts, role), _used(encoder, texts)))
-        data = [
-            {"object": "embedding", "index": row, "embedding": _written(vector, kind)}
-            for row, vector in enumerate(truncate(vectors, dim))
-        ]
-        usage = {"prompt_tokens": used, "total_tokens": used}
-        return JSONResponse({"object": "list", "data": data, "model": name, "usage": usage})
+
+            def encoded() -> tuple[Floats, int]:
+                _require_fitting({}, encoder, texts, role, default=False, status=400)
+                return _encoded(encoder, texts, role), _used(encoder, texts)
+
+            vectors, used = await shelf.worked(encoded)
+
+        def answer() -> Response:
+            data = [
+                {"object": "embedding", "index": row, "embedding": _written(vector, kind)}
+                for row, vector in enumerate(truncate(vectors, dim))
+            ]
+            usage = {"prompt_tokens": used, "total_tokens": used}
+            return JSONResponse({"object": "list", "data": data, "model": name, "usage": usage})
+
+        return await shelf.worked(answer)
 
     async def models(request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_model(name)]})
@@ -67,25 +76,34 @@ def routes(shelf: Shelf) -> list[Route]:
         given, begin = await asked.body(request), time.perf_counter_ns()
         _require_model(given, name)
         texts, dim, role = asked.texts(given, "input", MOST_TEXTS), _dim(given, encoder), _role(given)
-        _require_fitting(given, encoder, texts, role, default=True)
-        vectors = await shelf.worked(lambda: truncate(_encoded(encoder, texts, role), dim))
-        took = {"total_duration": time.perf_counter_ns() - begin, "load_duration": 0}
-        used = await shelf.worked(lambda: _used(encoder, texts))
-        return JSONResponse(
-            {"model": given["model"], "embeddings": vectors.tolist(), **took, "prompt_eval_count": used}
-        )
+
+        def answer() -> Response:
+            _require_fitting(given, encoder, texts, role, default=True)
+            vectors = truncate(_encoded(encoder, texts, role), dim).tolist()
+            told = {"model": given["model"], "embeddings": vectors, "prompt_eval_count": _used(encoder, texts)}
+            return JSONResponse({**told, "total_duration": time.perf_counter_ns() - begin, "load_duration": 0})
+
+        return await shelf.worked(answer)
 
     async def tei(request: Request) -> Response:
         given = await asked.body(request)
         texts, dim, role = asked.texts(given, "inputs", MOST_TEXTS), _dim(given, encoder), _role(given)
-        _require_fitting(given, encoder, texts, role, default=False)
-        return JSONResponse((await shelf.worked(lambda: truncate(_encoded(encoder, texts, role), dim))).tolist())
+        if given.get("normalize") is False:
+            raise Refused(400, "normalize is false, but vectors are unit here; leave it out")
+
+        def answer() -> Response:
+            _require_fitting(given, encoder, texts, role, default=False)
+            return JSONResponse(truncate(_encoded(encoder, texts, role), dim).tolist())
+
+        return await shelf.worked(answer)
 
     async def rerank(request: Request) -> Response:
         given = await asked.body(request)
         query, texts = asked.text(given, "query"), asked.texts(given, "texts", MOST_TEXTS)
 
         def scored() -> Floats:
+            _require_fitting(given, encoder, texts, "document", default=False)
+            _require_fitting(given, encoder, [query], "query", default=False)
             return np.asarray(_encoded(encoder, texts, "document") @ _encoded(encoder, [query], "query")[0])
 
         scores = await shelf.worked(scored)
@@ -162,16 +180,19 @@ def _dim(given: Mapping[str, Any], encoder: Encoder) -> int:
 
 
 def _require_fitting(
-    given: Mapping[str, Any], encoder: Encoder, texts: Sequence[str], role: Role, default: bool
+    given: Mapping[str, Any], encoder: Encoder, texts: Sequence[str], role: Role, default: bool, status: int = 413
 ) -> None:
-    """Raise Refused where a text is longer than the encoder reads, and a request does not want it cut."""
-    truncate = given.get("truncate")
-    if default if truncate is None else truncate is True:
+    """Raise Refused where a text is longer than the encoder reads, and a request does not want its end cut off."""
+    cut = given.get("truncate")
+    if str(given.get("truncation_direction", "right")).lower() != "right":
+        raise Refused(400, "truncation_direction is not right, expected right: a text is read from its beginning")
+    if default if cut is None else cut is True:
         return
     for number, text in enumerate(texts):
         if encoder.tokens.ids(text, role)[1]:
             limit = encoder.tokens.max_tokens
-            raise Refused(413, f"text {number} is longer than the {limit} tokens that are read; send truncate = true")
+            todo = "send truncate = true" if status == 413 else "send less of it"
+            raise Refused(status, f"text {number} is longer than the {limit} tokens that are read; {todo}")
 
 
 def _is_ids(given: Any) -> bool:

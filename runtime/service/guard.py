@@ -2,22 +2,25 @@
 
 A page of any site can send requests to a port of this machine, and by a name that it points here (DNS rebinding) read
 the answers. So the host that a request names must be this service's own; whatever a browser says came from another page
-is refused; and all but `/health` wants the token, as a Bearer header from programs, from the page as a cookie that it
-is exchanged for where the printed address is opened. Answers tell browsers to run nothing that is not the service's.
+is refused; and all but `/health`, and what tells browsers how to search, wants the token: as a Bearer header from
+programs, from the page as a cookie that it is exchanged for where the printed address is opened. Answers tell browsers
+to run nothing that is not the service's.
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.requests import cookie_parser
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PUBLIC = frozenset({"/health"})
+from .answers import refusal
+
+PUBLIC = frozenset({"/health", "/opensearch.xml"})
 _HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "x-content-type-options": "nosniff",
@@ -27,6 +30,7 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
+_CLOSES = {"connection": "close"}
 _OWN_PAGE = frozenset({"same-origin", "none"})  # `none`: typed or opened by the user, not by a page
 
 
@@ -77,11 +81,14 @@ class Guard:
         """What answers instead of the service; None where the request is let in."""
         headers, path = Headers(scope=scope), scope["path"]
         host = headers.get("host", "")
-        if host.lower() not in self._access.hosts:
-            return _refused(403, f"the host {host[:80]!r} is not this service's, expected {min(self._access.hosts)}")
+        # The address that the request came in at is this machine's own, whatever name was asked for.
+        name, port = scope.get("server") or ("", 0)
+        if host.lower() not in self._access.hosts | {f"{name}:{port}"}:
+            expected = min(self._access.hosts)
+            return _refused(path, 403, f"the host {host[:80]!r} is not this service's, expected {expected}")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if (site or "none") not in _OWN_PAGE or (origin or f"http://{host}") != f"http://{host}":
-            return _refused(403, "the request comes from another web page; open the address that was printed")
+            return _refused(path, 403, "the request comes from another web page; open the address that was printed")
         if path in PUBLIC or self._is_known(headers):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1"))
@@ -92,19 +99,15 @@ class Guard:
             return response
         sentence = "this needs the token of the address that `nestling serve` printed; open that address"
         if path == "/":
-            return PlainTextResponse(f"{sentence}\n", status_code=401)
-        return _refused(401, f"{sentence}, or send it as: Authorization: Bearer TOKEN")
+            return PlainTextResponse(f"{sentence}\n", status_code=401, headers=_CLOSES)
+        return _refused(path, 401, f"{sentence}, or send it as: Authorization: Bearer TOKEN")
 
     def _is_known(self, headers: Headers) -> bool:
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and _same(token.strip(), self._access.token):
             return True
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        morsel = cookies.get(self._access.cookie)
-        return morsel is not None and _same(morsel.value, self._access.session)
+        # Programs on other ports of this machine set cookies here too, of any form: one is read whatever others are.
+        return _same(cookie_parser(headers.get("cookie", "")).get(self._access.cookie, ""), self._access.session)
 
 
 def _same(given: str, expected: str) -> bool:
@@ -112,6 +115,6 @@ def _same(given: str, expected: str) -> bool:
     return secrets.compare_digest(given.encode(), expected.encode())
 
 
-def _refused(status: int, sentence: str) -> ASGIApp:
-    headers = {"www-authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse({"error": sentence}, status_code=status, headers=headers)
+def _refused(path: str, status: int, sentence: str) -> ASGIApp:
+    """A refusal behind which the connection ends, so that nobody unknown keeps one."""
+    return refusal(path, status, sentence, {**_CLOSES, **({"www-authenticate": "Bearer"} if status == 401 else {})})

@@ -17,6 +17,7 @@ from ..errors import NestlingError
 from ..library.library import Library
 from . import asked
 from .asked import Refused
+from .defects import SENTENCE
 from .search import report_of
 from .shelf import Shelf
 from .watcher import Watcher
@@ -85,6 +86,11 @@ class Jobs:
             job = self._latest[name] = Job(kind)
         threading.Thread(target=_run, args=(job, work), name=f"nestling-{kind}", daemon=True).start()
         return job
+
+    def stop(self) -> None:
+        """Let all end soon; what they have committed stays."""
+        for job in self._latest.values():
+            job.stopping = True
 
 
 def routes(shelf: Shelf, jobs: Jobs, watchers: Mapping[str, Watcher]) -> list[Route]:
@@ -172,17 +178,18 @@ def _refining(library: Library) -> Callable[[Job], Report]:
 
 
 def _run(job: Job, work: Callable[[Job], Report]) -> None:
+    state = "failed"
     try:
         job.report = report_of(work(job))
         state = "done"
     except _Stopped:
         state = "stopped"
     except (NestlingError, OSError) as error:
-        job.error, state = str(error), "failed"
+        job.error = str(error)
     except BaseException:
-        job.error, state = "it ended with a defect of Nestling; what was done is kept", "failed"
+        job.error = SENTENCE
         raise
     finally:
         job.ended = time.monotonic()
         job.at = ""
-    job.state = state
+        job.state = state  # last: whoever sees it sees the rest

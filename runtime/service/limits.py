@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import anyio
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .answers import refusal
 
 MAX_BODY_BYTES = 32_000_000
 BODY_SECONDS = 30.0
 _MOST_DIGITS = 16
+_CLOSES = {"connection": "close"}  # rather than read what is left
 
 
 class Limits:
@@ -27,7 +29,7 @@ class Limits:
             return
         declared = Headers(scope=scope).get("content-length", "0")
         if not _is_number(declared) or int(declared) > self._max_bytes:
-            await self._too_large()(scope, receive, send)
+            await self._too_large(scope["path"])(scope, receive, send)
             return
         parts, size = [], 0
         try:
@@ -38,13 +40,13 @@ class Limits:
                         return
                     parts.append(message.get("body", b""))
                     if (size := size + len(parts[-1])) > self._max_bytes:
-                        await self._too_large()(scope, receive, send)
+                        await self._too_large(scope["path"])(scope, receive, send)
                         return
                     if not message.get("more_body", False):
                         break
         except TimeoutError:
             sentence = f"the body did not arrive within {self._seconds:g} seconds; send it again"
-            await JSONResponse({"error": sentence}, status_code=408)(scope, receive, send)
+            await refusal(scope["path"], 408, sentence, _CLOSES)(scope, receive, send)
             return
         brought: list[Message] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
 
@@ -53,9 +55,9 @@ class Limits:
 
         await self._app(scope, replayed, send)
 
-    def _too_large(self) -> JSONResponse:
+    def _too_large(self, path: str) -> ASGIApp:
         sentence = f"the body has over {self._max_bytes:,} bytes, which is all that is read; send less at once"
-        return JSONResponse({"error": sentence}, status_code=413)
+        return refusal(path, 413, sentence, _CLOSES)
 
 
 def _is_number(text: str) -> bool:

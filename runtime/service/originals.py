@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from ..library.browse import followed, knows_file
 from ..library.library import Library
 from . import asked
 from .asked import Refused
@@ -50,7 +51,11 @@ def original(library: Library, id: str) -> Path | None:
         return None
     try:
         path = Path(document.source).resolve(strict=True)
-        roots = [Path(folder).resolve() for folder in library.info().folders]
+        roots = [Path(folder).resolve() for folder in followed(library)]
+        within = path.is_file() and any(root == path or root in path.parents for root in roots)
+        if not within or not knows_file(library, document.source):
+            return None
+        with path.open("rb"):  # before anything is answered
+            return path
     except (OSError, RuntimeError, ValueError):
         return None
-    return path if path.is_file() and any(root == path or root in path.parents for root in roots) else None

@@ -23,6 +23,7 @@ from .shelf import Shelf
 
 MOST_HITS = 1000
 LOOKED_AT = 100  # hits that are counted and folded, however few are shown
+BY_DATE = 300  # the best of which the newest come first
 
 
 def routes(shelf: Shelf) -> list[Route]:
@@ -54,12 +55,16 @@ def routes(shelf: Shelf) -> list[Route]:
         mode = cast(Mode, asked.one_of(given, "mode", MODES, "hybrid"))
         sort = asked.one_of(given, "sort", ("relevance", "date"), "relevance")
         query, where = asked.text(given, "q"), _where(given)
-        depth = min(MOST_HITS, max(LOOKED_AT, first + k + 1))
         begin = time.perf_counter()
 
         def found() -> dict[str, Any]:
-            hits = library.search(query, depth, mode=mode, where=where)
-            rows = folded(hits)
+            depth = BY_DATE if sort == "date" else LOOKED_AT
+            while True:
+                hits = library.search(query, depth, mode=mode, where=where)
+                rows = folded(hits)
+                if len(rows) > first + k or len(hits) < depth or depth == MOST_HITS or sort == "date":
+                    break
+                depth = min(MOST_HITS, 2 * depth)
             if sort == "date":
                 rows.sort(key=lambda row: date_of(row[0]), reverse=True)
             shown = [{**asdict(hit), "date": date_of(hit), "alike": [_named(one) for one in others]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..errors import NestlingError
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 7437
 HEADER_SECONDS = 10.0
+_PLAIN_PORT = 80  # which browsers leave out
 _KEPT_ALIVE_SECONDS = 15
 _STOPPING_SECONDS = 5
 _MOST_CONNECTIONS = 512
@@ -35,7 +37,7 @@ def listening(host: str, port: int | None) -> socket.socket:
     try:
         return _bound(host, DEFAULT_PORT if port is None else port)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE and port is None:
+        if port is None and error.errno in (errno.EADDRINUSE, errno.EACCES):
             return _bound(host, 0)
         raise NestlingError(_why_not(host, port or DEFAULT_PORT, error)) from error
 
@@ -51,11 +53,11 @@ def is_loopback(host: str) -> bool:
 def hosts_of(host: str, port: int) -> frozenset[str]:
     """What a Host header may be of a service that is bound so: addresses and names of this machine."""
     names = {LOOPBACK, "localhost", "[::1]"}
+    names.add(f"[{host}]" if ":" in host else host.lower())
     if not is_loopback(host):
         own = socket.gethostname().lower()
-        found = {str(info[4][0]) for info in socket.getaddrinfo(own, None)}
-        names |= {own, f"{own}.local", host.lower(), *(f"[{one}]" if ":" in one else one for one in found)}
-    return frozenset(f"{name}:{port}" for name in names)
+        names |= {own, f"{own}.local"}
+    return frozenset({f"{name}:{port}" for name in names} | (names if port == _PLAIN_PORT else set()))
 
 
 def run(app: ASGIApp, bound: socket.socket) -> None:
@@ -109,6 +111,8 @@ def _bound(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     made = socket.socket(family, kind, protocol)
     try:
+        if os.name == "posix":  # a port that was ours a moment ago is free; elsewhere this would share it
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
         made.listen(_MOST_CONNECTIONS)
     except OSError:

@@ -15,6 +15,8 @@ from .asked import Refused
 
 Answer = TypeVar("Answer")
 
+_CHANGES = 8  # that may wait for one another
+
 
 class Shelf:
     """Open libraries and an encoder, whose work is done in threads, so many at a time.
@@ -29,6 +31,7 @@ class Shelf:
         self.encoder = encoder
         self._searching = anyio.CapacityLimiter(2 * encoder.threads)
         self._working = anyio.CapacityLimiter(encoder.threads)
+        self._changing = anyio.CapacityLimiter(_CHANGES)
 
     def library(self, name: str) -> Library:
         """The library of a name, the first for an empty one; raises Refused where there is none."""
@@ -41,12 +44,16 @@ class Shelf:
         return self.libraries[name]
 
     async def searched(self, work: Callable[[], Answer]) -> Answer:
-        """Do what takes milliseconds in a thread; what waits for it goes away with it."""
+        """Do what takes milliseconds in a thread."""
         return await anyio.to_thread.run_sync(work, limiter=self._searching)
 
     async def worked(self, work: Callable[[], Answer]) -> Answer:
         """Do what may take long in a thread, beside what takes milliseconds."""
         return await anyio.to_thread.run_sync(work, limiter=self._working)
+
+    async def changed(self, work: Callable[[], Answer]) -> Answer:
+        """Do what changes a library in a thread; it may wait for another change, and keeps nobody else waiting."""
+        return await anyio.to_thread.run_sync(work, limiter=self._changing)
 
 
 def names_of(paths: list[Path]) -> dict[str, Path]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from ..errors import NestlingError
 from ..library.library import Library
 from ..library.watching import watch
+from .defects import SENTENCE
 
 _ENDING_SECONDS = 30.0
 
@@ -23,7 +23,7 @@ class Watcher:
     Attributes:
         paused: changes are noticed, but not taken in.
         pending: there are changes that are not taken in yet.
-        error: why it is not watched any more; empty while it is.
+        error: why changes cannot be taken in now; empty while they can.
     """
 
     paused: bool = False
@@ -60,16 +60,23 @@ def _watch(library: Library, watcher: Watcher, stop: threading.Event) -> None:
     def pending(is_so: bool) -> None:
         watcher.pending = is_so
 
+    def failed(why: str) -> None:
+        watcher.error = why
+
     def stopping(_: object) -> None:
         if stop.is_set():
             raise _Ended
 
     try:
-        watch(library, stop, lambda report: None, stopping, lambda: watcher.paused, pending)
+        watch(
+            library, stop, lambda report: None, progress=stopping, waiting=lambda: watcher.paused, pending=pending,
+            failed=failed,
+        )  # fmt: skip
     except _Ended:
         pass
-    except (NestlingError, OSError) as error:
-        watcher.error = str(error)
+    except BaseException:
+        watcher.error = SENTENCE
+        raise
 
 
 class _Ended(Exception):

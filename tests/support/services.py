@@ -84,7 +84,11 @@ def serving(*arguments: object) -> Iterator[Service]:
         yield Service(address, process)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from ..store.file_state import MirroredFolder
 IGNORE_FILE = ".nestlingignore"
 
 _MAX_IGNORE_BYTES = 1 << 20
-_LIBRARY = ".nest"  # and what SQLite writes beside it
+LIBRARY_SUFFIX = ".nest"  # and what SQLite writes beside it
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _within(folder: str, rules: Rules) -> Iterator[FoundFile | PassedOver | Skip
             yield entry.path, rules
         elif can_read(entry.path):
             yield looked_at(entry.path)
-        elif entry.is_file(follow_symlinks=False) and not Path(entry.path).suffix.startswith(_LIBRARY):
+        elif entry.is_file(follow_symlinks=False) and not Path(entry.path).suffix.startswith(LIBRARY_SUFFIX):
             yield PassedOver(entry.path)
 
 

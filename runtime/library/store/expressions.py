@@ -18,7 +18,7 @@ from .filters import AND, MAX_DEPTH, NOT, OR, escaped
 _QUOTED = re.compile(r'\s*"((?:[^"]|"")*)"\s*')
 _KEY = re.compile(r"\s*([^\s=!<>(\"][^\s=!<>\"]*)\s*")
 _SIGN = re.compile(r"(!=|<=|>=|=|<|>)(?![=<>])\s*")
-_WORD = re.compile(r"(not\s+in|NOT\s+IN|in|IN|contains|CONTAINS|exists|EXISTS)(?![^\s()\"])\s*")
+_WORD = re.compile(r"(not\s+in|NOT\s+IN|in|IN|contains|CONTAINS|ends\s+with|ENDS\s+WITH|exists|EXISTS)(?![^\s()\"])\s*")
 _NEGATION = re.compile(r"\s*(?:not|NOT)(?=[\s(])(?!\s+(?:in|IN|contains|CONTAINS|exists|EXISTS)(?:\s|$)|\s*[=!<>])")
 _JOIN = {OR: re.compile(r"\s*(?:or|OR)(?=[\s(\"]|$)"), AND: re.compile(r"\s*(?:and|AND)(?=[\s(\"]|$)")}
 _OPEN, _CLOSE = re.compile(r"\s*\("), re.compile(r"\s*\)")
@@ -106,7 +106,7 @@ class _Reading:
             operator = " ".join(word[1].lower().split())
             if operator == "exists":
                 condition = (operator, True)
-            elif operator == "contains":
+            elif operator in ("contains", "ends with"):
                 if (part := self._value(within, comma=False)) == "":
                     raise self._error()
                 condition = (operator, part)

@@ -14,6 +14,7 @@ A metadata key that is called `$or` itself is written `$$or`, one that is called
 | `in` | `=` holds with one of those given |
 | `not in` | `in` does not hold |
 | `contains` | a list holds that, or a text has it within itself, in the same case |
+| `ends with` | a text, or one of a list, ends with that, in whatever case of plain letters |
 | `exists` | (with True; with False it holds where the key is not there) |
 
 So a document without the key meets none of them but `exists` with False, and `$not` of any: `!=` and `not in` want
@@ -40,7 +41,7 @@ Where = Mapping[str, Any]
 MAX_CONDITIONS = 100
 MAX_DEPTH = 20
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
-OPERATORS = (*COMPARISONS, "in", "not in", "contains", "exists")
+OPERATORS = (*COMPARISONS, "in", "not in", "contains", "ends with", "exists")
 AND, OR, NOT = "$and", "$or", "$not"
 
 _ESCAPED = re.compile(r"\$\$+(and|or|not)")
@@ -162,6 +163,12 @@ def _condition(name: str, operator: Any, value: Any) -> Sql:
         within = " OR (kind = 't' AND instr(value, ?))" if kind == "t" else ""
         sql = f" AND ((kind = '{kind.upper()}' AND value = ?){within})"
         return _FOUND.format(sql), [name, value, value] if within else [name, value]
+    if operator == "ends with":
+        if kind != "t":
+            raise QueryError(f"ends with for {name!r} takes a text, not {value!r}")
+        ends = " AND kind IN ('t', 'T') AND lower(substr(value, -length(?))) = lower(?)"
+        any_text = " AND kind IN ('t', 'T')"  # every one ends with nothing
+        return (_FOUND.format(ends), [name, value, value]) if value else (_FOUND.format(any_text), [name])
     if kind == "z":
         raise QueryError(f"{operator} for {name!r} has None, which has no order; expected a number, a text or a date")
     return _FOUND.format(f" AND kind IN ('{kind}', '{kind.upper()}') AND value {operator} ?"), [name, value]

@@ -1,7 +1,7 @@
 // Nestling's page: one state, drawn anew after each answer. Texts of documents are put in as text, never as HTML.
 
 const at = (id) => document.getElementById(id);
-const state = { hits: [], chosen: [], first: 0, more: false, open: -1, marks: [], mark: -1, asked: null, infos: [] };
+const state = { hits: [], chosen: [], more: false, opened: null, marks: [], mark: -1, asked: null, watching: 0 };
 const PAGE = 20, WAIT_MS = 60, WATCH_MS = 500;
 let texts = {}, pending = null, timer = 0;
 
@@ -26,7 +26,7 @@ async function ask(path, { query = {}, body, method, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Error(say("gone"));
   }
-  const found = await answer.json();
+  const found = await answer.json().catch(() => ({ error: say("gone") }));
   if (!answer.ok) throw new Error(found.error);
   return found;
 }
@@ -49,8 +49,9 @@ function askSoon(wait = WAIT_MS) {
 }
 
 async function search(first) {
+  clearTimeout(timer);
   pending?.abort();
-  const asked = question();
+  const asked = first ? state.asked : question();  // more of what is shown, whatever is typed since
   if (!asked.q.trim()) { state.hits = []; state.more = false; drawHits(""); drawFacets([]); return; }
   const mine = (pending = new AbortController());
   // Words answer at once; meaning follows.
@@ -70,7 +71,6 @@ async function search(first) {
 function show(answer, first, early) {
   state.hits = first ? [...state.hits, ...answer.hits] : answer.hits;
   state.more = answer.more && !early;
-  if (!first) state.open = -1;
   const count = state.hits.length;
   const found = count === 0 ? "none" : answer.more ? "many more" : count === 1 ? "one" : "many";
   const line = say("took", { found: say(found, { count }), ms: Math.max(1, Math.round(answer.took_ms)) });
@@ -95,9 +95,9 @@ function drawHit(hit, number) {
   const button = make("button", { type: "button", className: "hit", text: title, dir: "auto", onclick: () => open(number) });
   const where = [hit.place, hit.source || hit.id, hit.date?.slice(0, 10)].filter(Boolean).join(" · ");
   const parts = [
-    make("h3", { className: "plain", children: [button] }),
+    make("h3", { children: [button] }),
     make("p", { className: "where", text: where, dir: "auto" }),
-    make("p", { dir: "auto", children: marked(hit.snippet) }),
+    make("p", { dir: "auto", children: marked(hit) }),
     make("p", { className: "why", text: say("why", { reasons: reasons(hit) }) }),
   ];
   const same = [...hit.alike.map((one) => one.source || one.id), ...hit.copies];
@@ -106,7 +106,7 @@ function drawHit(hit, number) {
     parts.push(make("details", { children: [make("summary", { text: say("also", { count: same.length }) }), list] }));
   }
   const row = make("li", { children: parts });
-  if (number === state.open) row.setAttribute("aria-current", "true");
+  if (hit.id === state.opened?.id) row.setAttribute("aria-current", "true");
   return row;
 }
 
@@ -118,11 +118,21 @@ function reasons(hit) {
   return found.join(", ");
 }
 
-// What stands between two pairs of asterisks is marked.
-const marked = (snippet) =>
-  snippet.split("**").map((part, number) => (number % 2 ? make("mark", { text: part }) : document.createTextNode(part)));
+// What stands between two pairs of asterisks is marked, unless the text has asterisks of its own.
+function marked(hit) {
+  const parts = hit.snippet.split("**");
+  if (hit.text.includes("**")) return [document.createTextNode(parts.join(""))];
+  return parts.map((part, number) => (number % 2 ? make("mark", { text: part }) : document.createTextNode(part)));
+}
 
 // Facets
+
+// What was chosen is drawn anew, so that the focus goes to what it changed.
+function narrow(change) {
+  change();
+  askSoon(0);
+  at("results").focus({ preventScroll: true });
+}
 
 function drawFacets(facets) {
   const name = (one) => (one.name.startsWith("metadata ") ? one.name.slice(9) : say(`facet ${one.name}`));
@@ -131,7 +141,7 @@ function drawFacets(facets) {
       type: "button",
       className: "value",
       children: [make("span", { text: one.value, dir: "auto" }), make("span", { text: one.count })],
-      onclick: () => { state.chosen.push({ label: `${name(facet)}: ${one.value}`, where: one.where }); askSoon(0); },
+      onclick: () => narrow(() => state.chosen.push({ label: `${name(facet)}: ${one.value}`, where: one.where })),
     });
   const field = (facet) =>
     make("fieldset", { children: [make("legend", { text: name(facet) }), ...facet.values.map((one) => value(facet, one))] });
@@ -139,7 +149,7 @@ function drawFacets(facets) {
   const chip = (one, number) => {
     const made = make("button", { type: "button", className: "chip", text: `${one.label} ×`, dir: "auto" });
     made.setAttribute("aria-label", say("remove", { value: one.label }));
-    made.onclick = () => { state.chosen.splice(number, 1); askSoon(0); };
+    made.onclick = () => narrow(() => state.chosen.splice(number, 1));
     return made;
   };
   at("chosen").replaceChildren(...state.chosen.map(chip));
@@ -150,9 +160,9 @@ function drawFacets(facets) {
 async function open(number) {
   const hit = state.hits[number];
   if (!hit) return;
-  state.open = number;
+  state.opened = hit;
   [...at("hits").children].forEach((row, at) => (at === number ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current")));
-  const library = at("library").value;
+  const library = state.asked?.library ?? at("library").value;
   let found;
   try {
     found = await ask("/api/documents", { query: { id: hit.id, library, q: at("query").value } });
@@ -160,6 +170,9 @@ async function open(number) {
     at("found").textContent = error.message;
     return;
   }
+  if (state.opened !== hit) return;  // another was opened meanwhile
+  at("preview").hidden = false;
+  at("text").scrollTop = 0;
   at("title").textContent = found.title || found.id;
   at("about").textContent = [hit.place, found.source || found.id].filter(Boolean).join(" · ");
   drawText(found.text, found.marks ?? [], found.text.indexOf(hit.text), hit.text.length);
@@ -169,7 +182,6 @@ async function open(number) {
   at("original").href = `/api/file?${new URLSearchParams({ id: hit.id, library })}${page ? `#page=${page[1]}` : ""}`;
   at("copy").dataset.path = found.source;
   at("copy").textContent = say("copy");
-  at("preview").hidden = false;
   at("title").focus({ preventScroll: true });
   toMark(Math.max(0, state.marks.findIndex((mark) => mark.closest(".passage"))));
 }
@@ -224,7 +236,7 @@ function toMark(number) {
 
 function close() {
   at("preview").hidden = true;
-  const row = at("hits").children[state.open];
+  const row = at("hits").children[state.hits.findIndex((hit) => hit.id === state.opened?.id)];
   (row?.querySelector("button") ?? at("query")).focus();
 }
 
@@ -248,13 +260,17 @@ function csv(hits) {
 async function manage() {
   at("said").textContent = "";
   at("managing").showModal();
-  await refresh();
+  try {
+    await refresh();
+  } catch (error) {
+    at("said").textContent = error.message;
+  }
   watch();
 }
 
 async function refresh() {
-  state.infos = (await ask("/api/libraries")).libraries;
-  const info = state.infos.find((one) => one.name === at("library").value) ?? state.infos[0];
+  const infos = (await ask("/api/libraries")).libraries;
+  const info = infos.find((one) => one.name === at("library").value) ?? infos[0];
   const shown = { ...info, bytes: `${(info.bytes / 1e6).toFixed(1)} MB`, synced: info.synced ? new Date(info.synced).toLocaleString() : say("never"), folders: info.folders.join("\n") || "–" };
   const names = ["documents", "passages", "unrefined", "files", "folders", "synced", "bytes"];
   at("info").replaceChildren(...names.flatMap((name) => [make("dt", { text: say(`info ${name}`) }), make("dd", { text: shown[name], dir: "auto" })]));
@@ -267,13 +283,14 @@ async function begin(body) {
   at("said").textContent = "";
   try {
     await ask("/api/jobs", { body: { library: at("library").value, ...body } });
-    watch();
+    watch(true);
   } catch (error) {
     at("said").textContent = error.message;
   }
 }
 
-async function watch() {
+async function watch(wasRunning = false) {
+  clearTimeout(state.watching);
   let job;
   try {
     const found = await ask("/api/jobs");
@@ -288,9 +305,9 @@ async function watch() {
     at("said").textContent = error.message;
     return;
   }
+  at("job").hidden = !job;
   if (!job) return;
   const running = job.state === "running";
-  at("job").hidden = false;
   at("stop").hidden = !running;
   at("bar").max = Math.max(1, job.total);
   at("bar").value = job.total ? job.done : 0;
@@ -299,27 +316,31 @@ async function watch() {
   const report = { ...job.report, skipped: job.report?.skipped.length };
   const key = job.state === "done" && job.kind === "refine" ? "state refined" : `state ${job.state}`;
   at("doing").textContent = say(key, { ...job, ...report, left, speed });
-  if (running) setTimeout(watch, WATCH_MS);
-  else { await refresh(); askSoon(0); }
+  if (running) state.watching = setTimeout(() => watch(true), WATCH_MS);
+  else if (wasRunning) { await refresh().catch(() => {}); askSoon(0); }
 }
 
 // Keys
 
 function key(event) {
-  if (at("managing").open) return;
+  if (at("managing").open || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return;
   const rows = [...at("hits").querySelectorAll("button.hit")];
   const typing = event.target.matches("input, select, textarea");
   if (event.key === "/" && !typing) { event.preventDefault(); at("query").focus(); at("query").select(); }
   else if (event.key === "Escape") {
+    event.preventDefault();  // a browser would empty the field
     if (!at("preview").hidden) close();
     else { at("query").focus(); at("query").select(); }
   } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && !event.target.matches("select, input[type=date]") && !event.target.closest("#text")) {
     const now = rows.indexOf(document.activeElement);
     const next = event.key === "ArrowDown" ? Math.min(now + 1, rows.length - 1) : now - 1;
-    if (now === -1 && event.key === "ArrowUp") return;
+    if (!rows.length || (now === -1 && (event.key === "ArrowUp" || event.target !== at("query")))) return;
     event.preventDefault();
     (next < 0 ? at("query") : rows[next])?.focus();
-  } else if (event.key === "Enter" && event.target === at("query") && state.hits.length) { event.preventDefault(); open(0); }
+  } else if (event.key === "Enter" && event.target === at("query") && state.asked?.q === at("query").value && state.hits.length) {
+    event.preventDefault();  // what is typed is answered already
+    open(0);
+  }
 }
 
 async function start() {
@@ -335,8 +356,8 @@ async function start() {
   const options = (name, values) => at(name).append(...values.map((one) => make("option", { value: one, text: say(`${name} ${one}`) })));
   options("mode", ["hybrid", "dense", "lexical"]);
   options("sort", ["relevance", "date"]);
-  state.infos = (await ask("/api/libraries")).libraries;
-  at("library").append(...state.infos.map((one) => make("option", { value: one.name, text: one.name })));
+  const { libraries } = await ask("/api/libraries");
+  at("library").append(...libraries.map((one) => make("option", { value: one.name, text: one.name })));
   at("query").value = new URLSearchParams(location.search).get("q") ?? "";
   at("narrow").open = matchMedia("(min-width: 60rem)").matches;
   document.addEventListener("keydown", key);
@@ -348,8 +369,10 @@ async function start() {
   at("close").onclick = close;
   at("before").onclick = () => toMark(state.mark - 1);
   at("after").onclick = () => toMark(state.mark + 1);
-  at("copy").onclick = async () => { await navigator.clipboard.writeText(at("copy").dataset.path); at("copy").textContent = say("copied"); };
-  at("like").onclick = () => { at("query").value = state.hits[state.open].text.slice(0, 1500); at("mode").value = "dense"; close(); search(0); };
+  at("copy").onclick = async () => {
+    await navigator.clipboard?.writeText(at("copy").dataset.path).then(() => { at("copy").textContent = say("copied"); }, () => {});
+  };
+  at("like").onclick = () => { at("query").value = state.opened.text.slice(0, 1500); at("mode").value = "dense"; close(); search(0); };
   at("csv").onclick = () => save("hits.csv", "text/csv", csv(state.hits));
   at("json").onclick = () => save("hits.json", "application/json", JSON.stringify(state.hits, null, 2));
   at("manage").onclick = manage;

@@ -45,7 +45,10 @@ def test_other_machines_are_served_with_a_given_token_alone(library: Path, nestl
         nestling("serve", library, "--host", "0.0.0.0"),
         "0.0.0.0 can be reached by other machines; give a token that they must send, with --token",
     )
-    fails(nestling("serve", library, "--token", "short"), "the token has 5 characters, expected 16 or more")
+    fails(
+        nestling("serve", library, "--token", "short"),
+        "the token is not 16 or more letters, digits, '-', '.', '_' or '~'; give another",
+    )
 
 
 def test_a_library_that_is_none_is_told(tmp_path: Path, nestling: Run) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from nestling import Encoder, Library
 from nestling.document import Report
-from nestling.library.watching import watch
+from nestling.library.watching import matters, watch
 
 SECONDS = 30.0
 
@@ -62,8 +62,9 @@ def test_what_changes_is_taken_in(library: Library, folder: Path) -> None:
         soon(lambda: any(report.changed for report in reports))
         (folder / "bees.txt").unlink()
         soon(lambda: str(folder / "bees.txt") not in library)
+        time.sleep(2)  # what the system tells of it late
         count = len(reports)
-        time.sleep(3)
+        time.sleep(4)
         assert len(reports) == count
 
 
@@ -93,3 +94,35 @@ def test_folders_that_are_added_or_come_back_are_watched(library: Library, folde
         shutil.move(tmp_path / "unplugged", tmp_path / "more")
         (tmp_path / "more" / "new.txt").write_text("Something new.")
         soon(lambda: str(tmp_path / "more" / "new.txt") in library)
+
+
+def test_libraries_beside_each_other_do_not_wake_each_other(library: Library, folder: Path, encoder: Encoder) -> None:
+    (folder.parent / "linked").symlink_to(folder)
+    with Library(folder.parent / "linked" / "other.nest", encoder=encoder) as other:
+        other.sync(folder)
+        with watched(library) as one, watched(other) as two:
+            soon(lambda: len(one) == len(two) == 1)
+            (folder / "bees.txt").write_text("Bees dance.")
+            soon(lambda: str(folder / "bees.txt") in library and str(folder / "bees.txt") in other)
+            time.sleep(4)
+            assert len(one) == len(two) == 2
+
+
+def test_a_file_that_is_saved_by_putting_another_in_its_place_is_followed(library: Library, folder: Path) -> None:
+    single = folder.parent / "single.txt"
+    single.write_text("first")
+    library.sync(single)
+    with watched(library) as reports:
+        soon(lambda: len(reports) == 1)
+        for number in range(3):
+            (folder.parent / "new").write_text(f"version {number}")
+            (folder.parent / "new").replace(single)
+            soon(lambda number=number: library.get(str(single)).text == f"version {number}")  # type: ignore[misc]
+
+
+def test_hidden_files_and_libraries_matter_not() -> None:
+    followed = ["/home/a/docs", "/home/a/.notes"]
+    for path in ("/home/a/docs/b.txt", "/home/a/docs", "/home/a/.notes/c.txt", "/home/a/docs/.nestlingignore"):
+        assert matters(path, followed)
+    for path in ("/home/a/docs/.git/index", "/home/a/docs/a.nest", "/home/a/docs/a.nest-wal", "/home/a/docs/x/.b.txt"):
+        assert not matters(path, followed)

@@ -74,7 +74,10 @@ def test_an_answer_never_exceeds_its_bytes(paths: list[Path], max_bytes: int) ->
                 ("search", {"query": "owls", "k": 50}), ("get", {"id": LONG.id}), ("list", {}), ("status", {}),
             )
         ]  # fmt: skip
-        return [len(answer.content[0].text.encode()) for answer in answers]
+        unknown = await client.call_tool("get", {"id": "x" * 50_000, "max_bytes": max_bytes})
+        assert unknown.is_error
+        return [len(answer.model_dump_json(include={"content", "structured_content"}).encode()) // 2
+                for answer in [*answers, unknown]]  # fmt: skip  # a quote in JSON is two more in the frame around it
 
     assert max(within(paths, False, sizes)) <= max_bytes
 
@@ -130,12 +133,17 @@ def test_what_changes_a_library_is_there_where_it_was_allowed(paths: list[Path],
 
 def test_documents_are_resources(paths: list[Path]) -> None:
     async def read(client: Client) -> tuple[str, str]:
+        for id in ("/abs/../path.txt", "50%20off"):
+            await told(client, "add", id=id, text=id)
+            assert (await client.read_resource(uri_of(id))).contents[0].text == id
         texts = [(await client.read_resource(uri_of(id))).contents[0].text for id in (LONG.id, "letter")]
         with pytest.raises(Exception, match="there is no document 'nowhere'"):
             await client.read_resource(uri_of("nowhere"))
         return texts[0], texts[1]
 
-    assert within(paths, False, read) == (LONG.text, LETTERS[0].text)
+    long, short = within(paths, True, read)
+    assert short == LETTERS[0].text
+    assert long == f"{LONG.text[:50_000]}\n[{len(LONG.text) - 50_000} characters more: use get]"
 
 
 def test_it_speaks_over_stdin_and_stdout(paths: list[Path]) -> None:

@@ -64,12 +64,12 @@ def test_without_a_format_openais_client_is_sent_little_endian_floats(service: S
         ({"input": []}, 400, "input is a list, expected a text or a list of texts with at least one"),
         ({"input": ["a", 1]}, 400, "input is a list, expected a text or a list of texts with at least one"),
         ({"input": ["a"] * 2049}, 400, "input has 2049 texts, at most 2048 are taken at once; send fewer"),
-        ({"input": "a", "dimensions": 385}, 400, "dimensions is '385', expected a whole number from 1 to 384"),
+        ({"input": "a", "dimensions": 385}, 400, "dimensions is 385, expected a whole number from 1 to 384"),
         ({"input": "a", "encoding_format": "x"}, 400, "encoding_format is 'x', expected one of float, base64"),
         ({"input": [-1]}, 400, "input has token ids that are not this tokenizer's, expected 0 to 30521"),
         ({"input": [[1], []]}, 400, "input has token ids that are not this tokenizer's, expected 0 to 30521"),
         ({"input": [1] * 9999}, 400, "input has a text of 9999 tokens, expected at most "),
-        ({"input": "\ud800"}, 400, "text 0 holds a lone surrogate at 0; remove it"),
+        ({"input": "\ud800"}, 400, "input holds a lone surrogate at 0; remove it"),
     ],
 )
 def test_what_cannot_be_embedded_is_refused(service: Service, body: dict[str, Any], status: int, sentence: str) -> None:

@@ -23,7 +23,9 @@ PRIVATE = [
 def test_nothing_is_told_without_the_token(service: Service, method: str, path: str, token: str | None) -> None:
     answer = service.ask(method, path, {} if method == "POST" else None, token=token)
     assert answer.status == 401
-    assert answer.json == {"error": f"{NEEDS}, or send it as: Authorization: Bearer TOKEN"}
+    error = answer.json["error"]
+    told = error["message"] if path.startswith("/v1/") else error  # as OpenAI's clients read it
+    assert told == f"{NEEDS}, or send it as: Authorization: Bearer TOKEN"
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
@@ -94,3 +96,39 @@ def test_browsers_are_told_to_run_nothing_of_others(service: Service) -> None:
         assert answer.headers["cache-control"] == "no-store"
         assert "access-control-allow-origin" not in answer.headers
         assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize("others", ['a={"x":1}; ', "a=é; ", "a b=c; ", "; ; =; "])
+def test_cookies_of_other_programs_do_not_lock_the_page_out(service: Service, others: str) -> None:
+    opened = service.ask("GET", "/", token=None, query={"token": service.token})
+    own = opened.headers["set-cookie"].partition(";")[0]
+    given = {"Cookie": (others + own).encode("utf-8").decode("latin-1")}
+    assert service.ask("GET", "/api/libraries", token=None, headers=given).status == 200
+
+
+def test_who_is_refused_keeps_no_connection(service: Service) -> None:
+    for answer in (service.ask("GET", "/api/libraries", token=None), service.ask("GET", "/", headers={"Host": "x"})):
+        assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "sentence"),
+    [
+        ("GET", "/api/documents?id=%00", None, "id holds NUL at 0; remove it"),
+        ("DELETE", "/api/documents?id=%00", None, "id holds NUL at 0; remove it"),
+        ("GET", "/api/file?id=a%00", None, "id holds NUL at 1; remove it"),
+        ("GET", "/api/search?q=%00", None, "q holds NUL at 0; remove it"),
+        ("POST", "/embed", b'{"inputs": "\\ud800"}', "inputs holds a lone surrogate at 0; remove it"),
+        ("POST", "/api/embed", b'{"model": "nestling-en", "input": "\\ud800"}', "input holds a lone surrogate at 0"),
+        ("POST", "/api/jobs", b'{"path": "/tmp/\\ud800"}', "path holds a lone surrogate at 5; remove it"),
+        ("POST", "/embed", b'{"inputs": "a", "normalize": false}', "normalize is false, but vectors are unit here"),
+        ("POST", "/embed", b'{"inputs": "a", "truncation_direction": "Left"}', "truncation_direction is not right"),
+    ],
+)
+def test_bad_input_is_refused_in_a_sentence(
+    service: Service, method: str, path: str, body: bytes | None, sentence: str
+) -> None:
+    answer = service.ask(method, path, body)
+    assert answer.status == 400
+    assert answer.json["error"].startswith(sentence)
+    assert answer.headers["content-security-policy"]

@@ -29,6 +29,7 @@ COMPARE = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+OPERATORS = "= != < <= > >= in not in contains ends with exists"
 EXPECTED = "expected str, int, float, bool, None, a date, or a list of them"
 
 
@@ -157,6 +158,10 @@ ROWS: dict[str, dict[str, Any]] = {
         (("contains", "igh"), []),
         (("contains", 7), ["tags"]),
         (("contains", ""), ["owl", "barn owl", "text 7"]),
+        (("ends with", "OWL"), ["owl", "barn owl", "tags"]),
+        (("ends with", "n owl"), ["barn owl"]),
+        (("ends with", "a barn owl"), []),
+        (("ends with", ""), ["owl", "barn owl", "text 7", "tags"]),
         (("exists", True), ["owl", "barn owl", "7", "text 7", "true", "none", "tags", "empty"]),
         (("exists", False), ["missing"]),
         ({">=": 5, "<": 8}, ["7", "tags"]),
@@ -212,7 +217,7 @@ def test_true_is_not_one_and_text_is_not_a_number() -> None:
     [
         (
             {"x": ("like", "a")},
-            "unknown operator 'like' for 'x', expected one of = != < <= > >= in not in contains exists",
+            f"unknown operator 'like' for 'x', expected one of {OPERATORS}",
         ),
         ({"x": ("in", "abc")}, "in for 'x' takes a list of values, not str"),
         ({"x": ("exists", 1)}, "exists for 'x' takes True or False, not 1"),
@@ -223,8 +228,14 @@ def test_true_is_not_one_and_text_is_not_a_number() -> None:
         ({"x": ["a", b"a"]}, f"the filter on 'x' has a bytes, {EXPECTED}"),
         ({"x": [[">", 1], ["<", 3]]}, f"the filter on 'x' has a list, {EXPECTED}"),
         ({"x": {}}, "the filter on 'x' is an empty dict, expected operators with their values"),
-        ({"x": {"$gt": 1}}, "unknown operator '$gt' for 'x', expected one of = != < <= > >= in not in contains exists"),
-        ({"x": (["="], 1)}, "unknown operator ['='] for 'x', expected one of = != < <= > >= in not in contains exists"),
+        (
+            {"x": {"$gt": 1}},
+            f"unknown operator '$gt' for 'x', expected one of {OPERATORS}",
+        ),
+        (
+            {"x": (["="], 1)},
+            f"unknown operator ['='] for 'x', expected one of {OPERATORS}",
+        ),
         ({"$or": []}, "$or takes a list of wheres with at least one, not an empty list"),
         ({"$and": {"a": 1}}, "$and takes a list of wheres with at least one, not a dict"),
         ({"$not": [{"a": 1}]}, "where has list, expected a dict of key to value or (operator, value)"),
