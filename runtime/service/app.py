@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import BundleError, BusyError, LibraryError, NestlingError
-from . import documents, embeddings, jobs, originals, page, search
+from . import documents, embeddings, jobs, openapi, originals, page, search
 from .answers import refusal
 from .asked import Refused
 from .defects import Defects
@@ -33,6 +33,7 @@ def application(shelf: Shelf, access: Access, running: Jobs, watchers: Mapping[s
     """
     routes = [
         *page.routes(),
+        *openapi.routes(),
         *search.routes(shelf),
         *documents.routes(shelf),
         *originals.routes(shelf),
