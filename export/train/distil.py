@@ -178,7 +178,8 @@ def told(encoder: Any, batch: Batch, pooling: str) -> Told:
     states, weights = found.last_hidden_state.float(), batch.mask[..., None].float()
     pooled = states[:, 0] if pooling == "cls" else (states * weights).sum(dim=1) / weights.sum(dim=1)
     compared = batch.mask.bool() & batch.same[:, None]
-    layers = [behind[compared].float() for behind in found.hidden_states[1:]]
+    # Of the last layer what comes out in the end, since some kinds have a norm behind it.
+    layers = [behind[compared].float() for behind in (*found.hidden_states[1:-1], states)]
     return Told(layers, torch.nn.functional.normalize(pooled, dim=1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from nestling.export.train.distil import Compared, distil
 from nestling.export.train.family import trunk_of
 from nestling.export.train.forms import form_of
 from nestling.export.train.nest import nest
-from nestling.export.train.students import common
 from nestling.export.train.taught import Passages
 from tiny import loaded
 
@@ -77,11 +77,12 @@ def test_layers_that_are_not_alike_are_not_left_out(tmp_path: Path, texts: list[
 def test_a_narrow_width_is_trained_towards_the_widest(weights: Path, texts: list[Ids], tmp_path: Path) -> None:
     teacher = loaded(weights).trunk
     students = nest(teacher, {"s": S}, texts[:20])
-    expected = states(teacher, texts)
-    before = ((states(students["s"], texts) - expected) ** 2).mean()
-    compared = Compared("mean", common(teacher, texts, "mean"), {"s": S.layers})
+    # Random weights give all texts nearly one vector: with that taken off nothing would be left but noise.
+    compared = Compared("mean", np.zeros(teacher.config.hidden_size, dtype=np.float32), {"s": S.layers})
     distil(students, teacher, Passages(texts, texts), COURSE, tmp_path, lambda line: None, compared=compared, seed=0)
-    assert ((states(students["s"], texts) - expected) ** 2).mean() < 0.98 * before
+    lines = [json.loads(line)["s"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lost = [COURSE.distance * line["distance"] + COURSE.states * line["states"] for line in lines]
+    assert np.mean(lost[-10:]) < 0.9 * np.mean(lost[:3])
 
 
 def test_a_family_of_an_unknown_form_is_refused() -> None:
