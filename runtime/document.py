@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timezone
 from enum import Enum
 from typing import Any
@@ -149,6 +149,11 @@ class Report:
     refined: int = 0
     copies: int = 0
     passed_over: tuple[tuple[str, int], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` and the service give it."""
+        skipped = [skip.to_json() for skip in self.skipped]
+        return {**asdict(self), "skipped": skipped, "passed_over": dict(self.passed_over)}
 
     def __add__(self, other: Report) -> Report:
         return Report(

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..checks import as_whole, require_keys
-from ..errors import BundleError
 from .manifest import Bundle
-from .report import REPORT, read_report
+from .report import read_part
 
 _MOST_PERCENT = 1000
 
@@ -44,12 +43,10 @@ def read_quality(bundle: Bundle) -> Mapping[str, Quality]:
     Raises:
         BundleError: the report is missing or altered, or what it says of quality is malformed.
     """
-    try:
-        report = read_report(bundle)
-        names = {variant.name for variant in bundle.variants}
-        found = require_keys("quality", report.get("quality", {}), names, optional=names)
+    names = {variant.name for variant in bundle.variants}
+
+    def parsed(values: object) -> dict[str, Quality]:
+        found = require_keys("quality", values, names, optional=names)
         return {name: Quality(**require_keys(name, found[name], {"documents", "queries"})) for name in found}
-    except (ValueError, RecursionError) as error:
-        raise BundleError(
-            f"{bundle.folder / REPORT}: says nothing readable of quality ({error}); build the bundle again"
-        ) from error
+
+    return read_part(bundle, "quality", parsed) or {}

@@ -15,9 +15,8 @@ import numpy as np
 
 from ..arrays import Doubles
 from ..checks import require_keys
-from ..errors import BundleError
 from .manifest import Bundle
-from .report import REPORT, read_report
+from .report import read_part
 
 _MOST = 1e6  # so no infinite number, and none that is no number
 _KEYS = {"hybrid": 3, "dense": 2, "lexical": 2}
@@ -65,13 +64,7 @@ def read_relevance(bundle: Bundle) -> Relevance | None:
     Raises:
         BundleError: the report is missing or altered, or what it says of relevance is malformed.
     """
-    try:
-        report = read_report(bundle)
-        return None if "relevance" not in report else relevance_of(report["relevance"])
-    except (ValueError, RecursionError) as error:
-        raise BundleError(
-            f"{bundle.folder / REPORT}: says nothing readable of relevance ({error}); build the bundle again"
-        ) from error
+    return read_part(bundle, "relevance", relevance_of)
 
 
 def relevance_of(values: object) -> Relevance:

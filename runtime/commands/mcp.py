@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 
 from ..errors import NestlingError
 from . import options
-from .opening import open_library
+from .opening import open_libraries
 
 
 @click.command(epilog=options.examples("nestling mcp notes.nest", "nestling mcp notes.nest letters.nest --writable"))
@@ -27,11 +26,6 @@ def mcp(libraries: tuple[Path, ...], writable: bool, query_width: str | None, bu
     if find_spec("mcp") is None:
         raise NestlingError('this needs the package mcp; install it with: pip install "nestling[mcp]"')
     from ..service.assistant import server
-    from ..service.shelf import names_of
 
-    with ExitStack() as stack:
-        opened = {
-            name: stack.enter_context(open_library(path, bundle, query_width=query_width))
-            for name, path in names_of(list(libraries)).items()
-        }
+    with open_libraries(libraries, bundle, query_width=query_width) as opened:
         server(opened, writable, version("nestling")).run("stdio")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,29 @@ def open_library(
         )
         with library:
             yield library
+
+
+@contextmanager
+def open_libraries(
+    paths: Sequence[Path], bundle: Path | None, *, query_width: str | None = None
+) -> Iterator[dict[str, Library]]:
+    """Libraries that are there, by the names that they are served under, open for as long as the context lasts."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(open_library(path, bundle, query_width=query_width))
+            for name, path in _names_of(paths).items()
+        }
+
+
+def _names_of(paths: Sequence[Path]) -> dict[str, Path]:
+    """Names of library files, their stems; those that are alike are numbered."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        name, count = path.stem, 2
+        while name in found:
+            name, count = f"{path.stem}-{count}", count + 1
+        found[name] = path
+    return found
 
 
 def _encoder(bundle: Bundle, width: str | None, precision: str | None) -> Encoder:

@@ -11,7 +11,7 @@ import click
 
 from ..errors import NestlingError
 from . import options, show
-from .opening import open_library
+from .opening import open_libraries
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
 
@@ -41,7 +41,7 @@ def serve(
     from ..service.app import application
     from ..service.guard import Access
     from ..service.jobs import Jobs
-    from ..service.shelf import Shelf, names_of
+    from ..service.shelf import Shelf
     from ..service.watcher import watched
 
     if token is not None and not _TOKEN.fullmatch(token):
@@ -49,10 +49,7 @@ def serve(
     if not server.is_loopback(host) and token is None:
         raise NestlingError(f"{host} can be reached by other machines; give a token that they must send, with --token")
     with ExitStack() as stack:
-        opened = {
-            name: stack.enter_context(open_library(path, bundle, query_width=query_width))
-            for name, path in names_of(list(libraries)).items()
-        }
+        opened = stack.enter_context(open_libraries(libraries, bundle, query_width=query_width))
         bound = stack.enter_context(server.listening(host, port))
         chosen = bound.getsockname()[1]
         hosts = server.hosts_of(host, chosen)

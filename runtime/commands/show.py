@@ -148,9 +148,7 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def report(made: Report, as_json: bool) -> None:
     """What changed, and what was skipped."""
     if as_json:
-        values = {**asdict(made), "skipped": [skip.to_json() for skip in made.skipped]}
-        values["passed_over"] = dict(made.passed_over)
-        click.echo(json.dumps(values, ensure_ascii=False))
+        click.echo(json.dumps(made.to_json(), ensure_ascii=False))
     for skip in made.skipped:
         skipped("skipped", skip)
     if made.passed_over:

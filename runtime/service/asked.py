@@ -96,12 +96,4 @@ def _require_text(name: str, found: str) -> None:
 def _kind(value: object) -> str:
     if value is None:
         return "missing"
-    names = {
-        bool: "true or false",
-        str: "a text",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "an object",
-    }
-    return names.get(type(value), type(value).__name__)
+    return _NAMES.get(type(value), type(value).__name__)

@@ -25,7 +25,6 @@ from ..library.browse import listed
 from ..library.library import Library
 from ..library.search.query import Mode
 from ..library.store.expressions import parse
-from .search import report_of
 
 Answer = TypeVar("Answer")
 Bytes = Annotated[int, Field(ge=1_000, le=200_000, description="The answer has at most so many bytes.")]
@@ -121,7 +120,7 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
         ) -> str:
             """Add a document, or replace the one of this id."""
             found = library(library_name)
-            return json.dumps(report_of(await _done(lambda: found.add([Document(id, text, title, metadata)]))))
+            return json.dumps((await _done(lambda: found.add([Document(id, text, title, metadata)]))).to_json())
 
         @made.tool(annotations=_SYNCS, structured_output=False)
         async def sync(
@@ -131,7 +130,7 @@ def server(libraries: Mapping[str, Library], writable: bool, version: str) -> MC
         ) -> str:
             """Bring a library up to date with its files and folders."""
             found = library(library_name)
-            report = report_of(await _done(lambda: found.sync(*([path] if path else []))))
+            report = (await _done(lambda: found.sync(*([path] if path else [])))).to_json()
             report["passed_over"] = dict(list(report["passed_over"].items())[:_MOST_KINDS])
             return _capped("skipped", report.pop("skipped"), max_bytes, report)
 

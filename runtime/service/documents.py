@@ -14,7 +14,6 @@ from ..library.search.lexical import MAX_CHARS
 from ..library.search.marking import marked
 from . import asked
 from .asked import Refused
-from .search import report_of
 from .shelf import Shelf
 
 MOST_DOCUMENTS = 1000
@@ -37,7 +36,7 @@ def routes(shelf: Shelf) -> list[Route]:
     async def add(request: Request) -> Response:
         given = await asked.body(request)
         library, documents = shelf.library(asked.text(given, "library", "")), _documents(given.get("documents"))
-        return JSONResponse(report_of(await shelf.changed(lambda: library.add(documents))))
+        return JSONResponse((await shelf.changed(lambda: library.add(documents))).to_json())
 
     async def remove(request: Request) -> Response:
         given = request.query_params
@@ -46,7 +45,7 @@ def routes(shelf: Shelf) -> list[Route]:
         missing = await shelf.searched(lambda: [id for id in ids if id not in library])
         if missing:
             raise Refused(404, f"there is no document {missing[0][:80]!r} in the library; nothing was removed")
-        return JSONResponse(report_of(await shelf.changed(lambda: library.remove(ids))))
+        return JSONResponse((await shelf.changed(lambda: library.remove(ids))).to_json())
 
     async def documents(request: Request) -> Response:
         return await {"GET": read, "HEAD": read, "POST": add, "DELETE": remove}[request.method](request)

@@ -18,7 +18,6 @@ from ..library.library import Library
 from . import asked
 from .asked import Refused
 from .defects import SENTENCE
-from .search import report_of
 from .shelf import Shelf
 from .watcher import Watcher
 
@@ -180,7 +179,7 @@ def _refining(library: Library) -> Callable[[Job], Report]:
 def _run(job: Job, work: Callable[[Job], Report]) -> None:
     state = "failed"
     try:
-        job.report = report_of(work(job))
+        job.report = work(job).to_json()
         state = "done"
     except _Stopped:
         state = "stopped"

@@ -91,11 +91,3 @@ def _where(given: QueryParams) -> Where | None:
 
 def _named(hit: Hit) -> dict[str, str]:
     return {"id": hit.id, "title": hit.title, "source": hit.source}
-
-
-def report_of(report: Any) -> dict[str, Any]:
-    """What a change to a library did, as JSON has it."""
-    values = asdict(report)
-    values["skipped"] = [skip.to_json() for skip in report.skipped]
-    values["passed_over"] = dict(report.passed_over)
-    return values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -54,14 +53,3 @@ class Shelf:
     async def changed(self, work: Callable[[], Answer]) -> Answer:
         """Do what changes a library in a thread; it may wait for another change, and keeps nobody else waiting."""
         return await anyio.to_thread.run_sync(work, limiter=self._changing)
-
-
-def names_of(paths: list[Path]) -> dict[str, Path]:
-    """Names of library files, their stems; those that are alike are numbered."""
-    found: dict[str, Path] = {}
-    for path in paths:
-        name, count = path.stem, 2
-        while name in found:
-            name, count = f"{path.stem}-{count}", count + 1
-        found[name] = path
-    return found

@@ -14,6 +14,7 @@ from ...vectors.codes import FineCodes, padded
 from ..store import full_text
 from ..store import passages as stored
 from ..store.database import Database
+from ..store.documents import count
 from ..store.words import indexed, located
 from . import lexical, snippet
 from .bit_cache import BitCache
@@ -96,7 +97,8 @@ def candidates(
     scores = _with_cosines(db, cache, question, depth, dict(by_words), allowed)
     found_all = len(by_words) < depth and len(words) == len(question.terms)
     missing_bm25 = 0.0 if len(by_words) < depth else by_words[-1][1]
-    most_bm25 = lexical.most_bm25(words.values(), stored.count(db)) if words else 0.0
+    passages = count(db, "passages") if cache is None else len(cache.keys)
+    most_bm25 = lexical.most_bm25(words.values(), passages) if words else 0.0
     return Candidates(scores, missing_bm25, most_bm25, found_all and bool(np.count_nonzero(scores.near) < depth))
 
 

@@ -66,11 +66,6 @@ def _bits(db: Database, dim: int, select: str, parameters: Sequence[int]) -> tup
     return keys, documents, found
 
 
-def count(db: Database) -> int:
-    """How many passages there are."""
-    return int(db.execute("SELECT count(*) FROM passages").fetchone()[0])
-
-
 def keys(db: Database) -> Keys:
     """The keys of all passages, ascending."""
     found = db.execute("SELECT key FROM passages ORDER BY key")
