@@ -103,8 +103,7 @@ def routes(shelf: Shelf, jobs: Jobs, watchers: Mapping[str, Watcher]) -> list[Ro
 
     async def pause(request: Request) -> Response:
         given = await asked.body(request)
-        name = asked.text(given, "library", "") or next(iter(shelf.libraries), "")
-        shelf.library(name)
+        name = shelf.name(asked.text(given, "library", ""))
         if name not in watchers:
             raise Refused(409, "its folders are not watched; install watchfiles and start the service again")
         if not isinstance(given.get("paused"), bool):
@@ -114,7 +113,7 @@ def routes(shelf: Shelf, jobs: Jobs, watchers: Mapping[str, Watcher]) -> list[Ro
 
     async def start(request: Request) -> Response:
         given = await asked.body(request)
-        name = asked.text(given, "library", "") or next(iter(shelf.libraries), "")
+        name = shelf.name(asked.text(given, "library", ""))
         library, kind = shelf.library(name), asked.one_of(given, "kind", KINDS, "sync")
         path = asked.text(given, "path", "")
         if kind == "sync" and path:
@@ -123,8 +122,7 @@ def routes(shelf: Shelf, jobs: Jobs, watchers: Mapping[str, Watcher]) -> list[Ro
         return JSONResponse(jobs.start(name, kind, work).to_json(), status_code=202)
 
     async def stop(request: Request) -> Response:
-        name = asked.text(request.query_params, "library", "") or next(iter(shelf.libraries), "")
-        shelf.library(name)
+        name = shelf.name(asked.text(request.query_params, "library", ""))
         job = jobs.latest(name)
         if job is None or job.state != "running":
             raise Refused(409, "nothing is running")

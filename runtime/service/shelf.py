@@ -42,6 +42,11 @@ class Shelf:
             raise Refused(404, f"there is no library {name[:80]!r}, expected one of {', '.join(self.libraries)}")
         return self.libraries[name]
 
+    def name(self, given: str) -> str:
+        """The name of a library, that of the first for an empty one; raises Refused where there is none."""
+        self.library(given)
+        return given or next(iter(self.libraries))
+
     async def searched(self, work: Callable[[], Answer]) -> Answer:
         """Do what takes milliseconds in a thread."""
         return await anyio.to_thread.run_sync(work, limiter=self._searching)
