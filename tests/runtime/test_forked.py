@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,13 +47,17 @@ def busy(work: Callable[[], object]) -> Iterator[None]:
 
 
 def answers(ask: Callable[[], Any]) -> list[Any]:
-    """What some forked processes answer; None of one that hangs or dies."""
+    """What some forked processes answer; of one that hangs, where it does, and nothing of one that dies."""
     context = multiprocessing.get_context("fork")
-    found = []
+    found: list[Any] = []
     for _ in range(CHILDREN):
         receive, send = context.Pipe(duplex=False)
+        hung = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it outlives the fork
 
-        def child(send: Any = send) -> None:
+        def child(send: Any = send, hung: Any = hung) -> None:
+            faulthandler.dump_traceback_later(15, file=hung)
+            # What earlier tests left to be freed may wait there for threads that a forked process has not.
+            gc.freeze()
             try:
                 send.send(ask())
             except Exception as error:
@@ -58,12 +65,15 @@ def answers(ask: Callable[[], Any]) -> list[Any]:
 
         process = context.Process(target=child)
         process.start()
-        found.append(receive.recv() if receive.poll(20) else None)
+        answered = receive.poll(20)
+        found.append(receive.recv() if answered else None)
         process.join(10)
-        if process.is_alive():
+        if process.is_alive() or not answered:
             process.kill()
-            found[-1] = None
+            hung.seek(0)
+            found[-1] = hung.read()
         process.join()
+        hung.close()
     return found
 
 

@@ -43,7 +43,7 @@ def library(folder: Path) -> Path:
 
 def finished(running: Service) -> Any:
     """The latest job, once it has ended."""
-    for _ in range(600):
+    for _ in range(6000):
         (job,) = running.ask("GET", "/api/jobs").json["jobs"].values()
         if job["state"] != "running":
             return job
