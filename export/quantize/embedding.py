@@ -14,12 +14,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ...arrays import Floats
 from ..errors import ExportError
-from ..recipe.grid import Grid
+from ..recipe.grid import Codebooks, Grid
 from .blocks import Blocks, compensated, pairs
+from .codebooks import CodedTable, coded_table, look_up
 
 TABLE = "table"
 WORDS = "words"
 POSITIONS, PLACES = "positions", "places"
+
+TokenTable = Blocks | CodedTable
 
 # So many tokens are rounded at a time, each by itself: what it takes grows with their number.
 _ROWS = 1 << 16
@@ -116,33 +119,47 @@ def named_embedding(model: Any, table: Floats) -> None:
                 node.input[position] = WORDS
 
 
-def rounded_table(model: Any, grid: Grid, second: Floats) -> Blocks:
-    """The token table in groups of each row, rounded so that the final vectors change least.
+def rounded_table(model: Any, how: Grid | Codebooks, second: Floats, seed: int) -> TokenTable:
+    """The token table in groups of each row, or as codes, rounded so that the final vectors change least.
 
     Args:
+        seed: of what is drawn for codes.
         second: (dim, dim) float32, how much the vectors depend on each direction of a row; see `gradients`.
     """
     (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == TABLE)
     table = numpy_helper.to_array(tensor)
+    if isinstance(how, Codebooks):
+        return coded_table(table, how, second, seed)
     parts = [
-        compensated(np.ascontiguousarray(table[begin : begin + _ROWS].T), second, grid)
+        compensated(np.ascontiguousarray(table[begin : begin + _ROWS].T), second, how)
         for begin in range(0, len(table), _ROWS)
     ]
     codes, scales, zeros = (
         np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("codes", "scales", "zeros")
     )
-    return Blocks(grid, codes, scales, zeros)
+    return Blocks(how, codes, scales, zeros)
 
 
-def put_values(model: Any, blocks: Blocks) -> None:
+def put_values(model: Any, blocks: TokenTable) -> None:
     """Give the float32 token table the values of a rounded one, so that what is calibrated next sees its errors."""
     (table,) = (tensor for tensor in model.graph.initializer if tensor.name == TABLE)
     values = np.ascontiguousarray(blocks.values()[: table.dims[1]].T)
     table.CopyFrom(numpy_helper.from_array(values, TABLE))
 
 
-def compress_table(model: Any, blocks: Blocks) -> None:
-    """Put a rounded token table in place of the float32 one, with scales in float16."""
+def compress_table(model: Any, table: TokenTable) -> None:
+    """Put a rounded token table in place of the float32 one."""
+    if isinstance(table, CodedTable):
+        nodes, tensors = look_up(table, TABLE, "input_ids", WORDS)
+    else:
+        nodes, tensors = _look_up_blocks(model, table)
+    kept = [_copied(node) for node in model.graph.node if node.name != WORDS]
+    model.graph.initializer.extend(tensors)
+    replace(model, [*nodes, *kept], {})
+
+
+def _look_up_blocks(model: Any, blocks: Blocks) -> tuple[list[Any], list[Any]]:
+    """The nodes and stored tensors that look up rows in groups, with scales in float16."""
     grid = blocks.grid
     dim = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == TABLE)
     codes = np.ascontiguousarray(blocks.codes[:dim].T)
@@ -152,22 +169,16 @@ def compress_table(model: Any, blocks: Blocks) -> None:
     for name, array in ((f"{TABLE}.codes", codes), (f"{TABLE}.zeros", zeros)):
         raw = pairs(array.reshape(1, -1)) if grid.bits == 4 else array
         tensors.append(helper.make_tensor(name, kind, array.shape, raw.tobytes(), raw=True))
-    nodes = []
-    for node in model.graph.node:
-        if node.name != WORDS:
-            nodes.append(_copied(node))
-            continue
-        bits: dict[str, Any] = {} if grid.bits == 4 else {"bits": grid.bits}
-        inputs = [f"{TABLE}.codes", "input_ids", f"{TABLE}.scales", f"{TABLE}.zeros"]
-        nodes += [
-            helper.make_node(
-                "GatherBlockQuantized", inputs, [f"{WORDS}.half"], name=WORDS, domain="com.microsoft",
-                gather_axis=0, quantize_axis=1, block_size=grid.group, **bits,
-            ),
-            helper.make_node("Cast", [f"{WORDS}.half"], [WORDS], name=f"{WORDS}.float", to=TensorProto.FLOAT),
-        ]  # fmt: skip
-    model.graph.initializer.extend(tensors)
-    replace(model, nodes, {})
+    bits: dict[str, Any] = {} if grid.bits == 4 else {"bits": grid.bits}
+    inputs = [f"{TABLE}.codes", "input_ids", f"{TABLE}.scales", f"{TABLE}.zeros"]
+    nodes = [
+        helper.make_node(
+            "GatherBlockQuantized", inputs, [f"{WORDS}.half"], name=WORDS, domain="com.microsoft",
+            gather_axis=0, quantize_axis=1, block_size=grid.group, **bits,
+        ),
+        helper.make_node("Cast", [f"{WORDS}.half"], [WORDS], name=f"{WORDS}.float", to=TensorProto.FLOAT),
+    ]  # fmt: skip
+    return nodes, tensors
 
 
 def replace(model: Any, nodes: list[Any], arrays: dict[str, Any]) -> None:

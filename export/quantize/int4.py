@@ -23,7 +23,7 @@ from ..recipe.grid import Grid
 from ..recipe.parts import Int4Recipe
 from .activations import Flow, follows, matrices, moments, paired_moments, session
 from .blocks import Blocks, compensated, loss, nearest
-from .embedding import compress_table, replace
+from .embedding import TokenTable, compress_table, replace
 from .onnx_graph import half_rotation
 
 FOUR_BITS = tuple(Grid(4, group, symmetric) for group in (128, 64, 32, 16) for symmetric in (True, False))
@@ -70,7 +70,7 @@ class Rounded:
 
 
 def quantize_int4(
-    model: Any, exact: Any, texts: Sequence[Ids], table: Blocks, recipe: Int4Recipe, wider: Rounded | None = None
+    model: Any, exact: Any, texts: Sequence[Ids], table: TokenTable, recipe: Int4Recipe, wider: Rounded | None = None
 ) -> Rounded:
     """Round a model's matrices to 4 bits and put in its rounded token table, in place.
 
@@ -108,7 +108,7 @@ def chosen_grids(
     model: Any,
     found: Sequence[Matrix],
     texts: Sequence[Ids],
-    table: Blocks,
+    table: TokenTable,
     max_bytes: int,
     grids: Sequence[Grid] = GRIDS,
 ) -> dict[str, Grid]:

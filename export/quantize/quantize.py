@@ -20,9 +20,8 @@ from ..recipe.parts import Int4Recipe, Int8Recipe
 from ..recipe.recipe import Recipe
 from ..steps import BuildSteps, Say
 from .activations import matrices, reach
-from .blocks import Blocks
 from .calibration import drawn_texts, own_texts
-from .embedding import compress_table, half_positions, put_values, rounded_table
+from .embedding import TokenTable, compress_table, half_positions, put_values, rounded_table
 from .gradients import embedding_moments
 from .int4 import Rounded, quantize_int4
 from .int8 import quantize_int8
@@ -90,8 +89,8 @@ def quantized(
     steps, fused, own = BuildSteps(work, __name__, say, found.space), found.graphs, _own(tokens)
     widest = next(iter(fused))
 
-    def table(precision: str) -> Blocks:
-        return rounded_table(onnx.load(fused[widest]), recipe.table or TABLES[precision], found.second)
+    def table(precision: str) -> TokenTable:
+        return rounded_table(onnx.load(fused[widest]), recipe.table or TABLES[precision], found.second, _SEED)
 
     def to_int8(folder: Path) -> None:
         _to_int8(recipe.int8, fused, table("int8"), own, folder)
@@ -121,7 +120,9 @@ def _own(tokens: Tokens) -> list[Ids]:
     return [*(tokens.ids(text, "document")[0] for text in texts), *(tokens.ids(text, "query")[0] for text in short)]
 
 
-def _to_int8(recipe: Int8Recipe, fused: Mapping[str, Path], table: Blocks, texts: Sequence[Ids], folder: Path) -> None:
+def _to_int8(
+    recipe: Int8Recipe, fused: Mapping[str, Path], table: TokenTable, texts: Sequence[Ids], folder: Path
+) -> None:
     """Write the int8 graphs of float32 ones, under their names.
 
     Args:
@@ -139,7 +140,7 @@ def _to_int8(recipe: Int8Recipe, fused: Mapping[str, Path], table: Blocks, texts
 
 
 def _to_int4(
-    recipe: Int4Recipe, fused: Mapping[str, Path], table: Blocks, texts: Sequence[Ids], folder: Path, say: Say
+    recipe: Int4Recipe, fused: Mapping[str, Path], table: TokenTable, texts: Sequence[Ids], folder: Path, say: Say
 ) -> None:
     """Write the int4 graphs of float32 ones, under their names.
 

@@ -1,4 +1,4 @@
-"""How finely numbers are rounded: a value that the recipe names for the token table, and int4 chooses for matrices."""
+"""How finely numbers are rounded: values that the recipe names for the token table, and int4 chooses for matrices."""
 
 from __future__ import annotations
 
@@ -35,3 +35,21 @@ class Grid:
 
     def __str__(self) -> str:
         return f"{self.bits} bits, groups of {self.group}{'' if self.symmetric else ' with a zero point'}"
+
+
+@dataclass(frozen=True)
+class Codebooks:
+    """How a token table is kept as codes of 8 bits, see `quantize.codebooks`.
+
+    Attributes:
+        run: numbers of a row that share a code: 4 makes 2 bits each, 6 makes 1.33.
+    """
+
+    run: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.run <= 16:
+            raise ExportError(f"run is {self.run}, expected 1 to 16")
+
+    def __str__(self) -> str:
+        return f"a code of 8 bits for each {self.run} numbers of a row"

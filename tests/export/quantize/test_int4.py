@@ -274,7 +274,7 @@ def test_rounding_in_order_makes_up_for_what_was_rounded_before(model: Any, text
 
 
 def test_without_a_budget_all_matrices_have_four_bits_in_groups_of_one_size(model: Any, texts: list[Ids]) -> None:
-    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32))
+    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32), 0)
     found = quantize_int4(model, copied(model), texts[:8], table, Int4Recipe(group=16)).grids
     assert set(found.values()) == {Grid(4, 16, False)}
     nodes = [node for node in model.graph.node if node.op_type == "MatMulNBits"]
@@ -283,7 +283,7 @@ def test_without_a_budget_all_matrices_have_four_bits_in_groups_of_one_size(mode
 
 
 def test_a_budget_gives_no_matrix_eight_bits_unless_it_may(model: Any, texts: list[Ids]) -> None:
-    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32))
+    table = rounded_table(model, Grid(4, 16, False), np.eye(32, dtype=np.float32), 0)
     for may, bits in ((False, {4}), (True, {8})):
         recipe = Int4Recipe(max_bytes=10_000_000, eight_bits=may)
         found = quantize_int4(copied(model), copied(model), texts[:8], table, recipe).grids
@@ -294,7 +294,7 @@ def test_a_budget_gives_no_matrix_eight_bits_unless_it_may(model: Any, texts: li
 def test_an_encoder_is_rounded_within_its_bytes(model: Any, texts: list[Ids], max_bytes: int) -> None:
     exact = vectors(model, texts)
     names = {one.name for one in found_matrices(model)}
-    table = rounded_table(model, TABLE_GRID, np.eye(32, dtype=np.float32))
+    table = rounded_table(model, TABLE_GRID, np.eye(32, dtype=np.float32), 0)
     grids = quantize_int4(model, copied(model), texts, table, Int4Recipe(max_bytes=max_bytes, eight_bits=True)).grids
     assert set(grids) == names
     room_to_pack = 15_000
@@ -304,7 +304,7 @@ def test_an_encoder_is_rounded_within_its_bytes(model: Any, texts: list[Ids], ma
 
 
 def test_an_encoder_that_does_not_fit_is_refused(model: Any, texts: list[Ids]) -> None:
-    table = rounded_table(model, TABLE_GRID, np.eye(32, dtype=np.float32))
+    table = rounded_table(model, TABLE_GRID, np.eye(32, dtype=np.float32), 0)
     with pytest.raises(
         ExportError, match=r"^the matrices may take -?\d+ bytes, expected \d+ or more, .*raise max_bytes$"
     ):

@@ -1,0 +1,76 @@
+"""A tokenizer of any kind that the tokenizers library runs, out of its `tokenizer.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from ..arrays import Ids, Mask, Rows
+from ..errors import BundleError
+from .tokenizer import Read
+from .words import framing, starts_of, words_of
+
+
+class LibraryTokenizer:
+    """A tokenizer of the library, see `tokens.Tokenizer`; padding and truncation are switched off.
+
+    Args:
+        tokenizer: one that puts the same ids before and behind every text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._head, self._tail = framing(tokenizer)
+        self._words = words_of(tokenizer)
+
+    @property
+    def special_tokens(self) -> int:
+        """See `tokens.Tokenizer`."""
+        return len(self._head) + len(self._tail)
+
+    @property
+    def highest_id(self) -> int:
+        """See `tokens.Tokenizer`."""
+        known = self._tokenizer.get_vocab(with_added_tokens=True).values()
+        return int(max([*known, *self._head, *self._tail]))
+
+    def read(self, text: str) -> Read:
+        """See `tokens.Tokenizer`."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return Read(
+            np.asarray(encoding.ids, dtype=np.int64),
+            np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2),
+            np.asarray(starts_of(encoding), dtype=np.bool_),
+        )
+
+    def framed(self, ids: Ids) -> Ids:
+        """See `tokens.Tokenizer`."""
+        return np.concatenate([self._head, ids, self._tail]).astype(np.int64)
+
+    def looked_up(self, text: str) -> Ids | None:
+        """See `tokens.Tokenizer`."""
+        return None if self._words is None else self._words.ids(text)
+
+    def spans(self, text: str) -> tuple[Rows, Mask]:
+        """See `tokens.Tokenizer`."""
+        if self._words is not None:
+            return self._words.spans(text)
+        found = self.read(text)
+        return found.chars, found.starts
+
+
+def read_tokenizer(path: Path) -> LibraryTokenizer:
+    """Read a `tokenizer.json`.
+
+    Raises:
+        BundleError: the file is missing or no tokenizer.
+    """
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return LibraryTokenizer(tokenizer)
+    except Exception as error:  # the tokenizers library raises bare Exception
+        raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
