@@ -19,7 +19,6 @@ from ...encoding.engine import load
 from ...encoding.tokens import Tokens
 from ..errors import ExportError
 from ..recipe.recipe import Recipe
-from ..recipe.training import WIDEST
 from ..source.settings import TOKENIZER, Settings
 from .pack import graph_name, pack
 
@@ -40,7 +39,7 @@ def put_files(
         The variants, in the order of the graphs, the static one last.
 
     Raises:
-        ExportError: the files of the widest encoder's int4 take more than the recipe allows.
+        ExportError: the files of the widest encoder that int4 is of take more than the recipe allows.
     """
     data = pack({name: onnx.load(path) for name, path in graphs.items()}, folder)
     shutil.copyfile(tokenizer, folder / TOKENIZER)
@@ -54,7 +53,7 @@ def put_files(
         variants.append(Variant(STATIC, f"int{recipe.static.bits}", LOOK_UP))
     for variant in variants:
         found = sum((folder / name).stat().st_size for name in variant.files)
-        if variant.name == f"{WIDEST}.int4" and 0 < recipe.int4.max_bytes < found:
+        if variant.name == f"{recipe.int4_widths()[0]}.int4" and 0 < recipe.int4.max_bytes < found:
             raise ExportError(f"int4 takes {found} bytes, the recipe allows {recipe.int4.max_bytes}; raise max_bytes")
     return variants
 

@@ -82,9 +82,9 @@ def family(
     dims, steps = recipe.nest.prefixes(settings.dim), BuildSteps(work, __name__, say, given)
 
     def fit() -> Floats:
-        # Of the first course alone: a further one leaves the widest encoder's vectors as they were.
-        mean = targets[0].mean(axis=0)
-        unit = targets[0] - mean
+        told = np.concatenate(targets)
+        mean = told.mean(axis=0)
+        unit = told - mean
         rotation = fitted_rotation(unit / np.linalg.norm(unit, axis=1, keepdims=True), dims, _SEED)
         rotation = rotation.astype(np.float16).astype(np.float32)  # as it is stored
         return np.concatenate([rotation, (mean @ rotation)[None, :]])

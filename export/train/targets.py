@@ -14,7 +14,7 @@ from .losses import bits, matryoshka
 from .schedule import cosine
 
 _TOKENS_A_RUN = 2048
-_STEPS, _BATCH, _LEARNING_RATE = 2000, 512, 8e-3
+_STEPS, _BATCH, _LEARNING_RATE = 700, 512, 4e-3
 _BITS_WEIGHT, _ORTHOGONAL_WEIGHT = 10.0, 10.0
 
 
@@ -42,16 +42,17 @@ def fitted_rotation(targets: Floats, dims: Sequence[int], seed: int) -> Floats:
     """An orthogonal matrix, (dim, dim), by which vectors are turned so that their signs and their prefixes say most.
 
     Cosines of whole vectors stay as they are. In the spirit of ITQ (Gong et al. 2013), but trained to keep whom each
-    text has for neighbours rather than its coordinates.
+    text has for neighbours rather than its coordinates. It begins with no turn at all, which ends better than a drawn
+    one does after three times as many steps.
 
     Args:
         targets: (n, dim) float32, unit rows.
         dims: lengths of the prefixes.
-        seed: of the first matrix and of the order of the texts.
+        seed: of the order of the texts.
     """
     random = torch.Generator().manual_seed(seed)
     dim = targets.shape[1]
-    rotation = torch.linalg.qr(torch.randn(dim, dim, generator=random))[0].requires_grad_(True)
+    rotation = torch.eye(dim).requires_grad_(True)
     optimizer = torch.optim.Adam([rotation], lr=_LEARNING_RATE)
     for step in range(_STEPS):
         optimizer.param_groups[0]["lr"] = cosine(_LEARNING_RATE, step / _STEPS)

@@ -141,12 +141,16 @@ class Bundle:
         return tuple(dict.fromkeys(own + others))
 
     def variant(self, width: str | None, precision: str | None) -> Variant:
-        """The variant of this width and precision; None takes the bundle's default width, and the width's default.
+        """The variant of this width and precision.
+
+        Args:
+            width: None for the widest that has the precision.
+            precision: None for the width's default.
 
         Raises:
             BundleError: there is none; says which there are.
         """
-        width = self.variants[0].width if width is None else width
+        width = self.widest(precision) if width is None else width
         if width not in self.widths:
             raise BundleError(f"bundle {self.name} has no width {width}; its widths are {', '.join(self.widths)}")
         if precision is not None and precision not in self.precisions(width):
@@ -154,6 +158,11 @@ class Bundle:
             raise BundleError(f"bundle {self.name} has no precision {precision} of width {width}; it has {known}")
         found = [variant for variant in self.variants if variant.width == width]
         return next((variant for variant in found if variant.precision == precision), found[0])
+
+    def widest(self, precision: str | None) -> str:
+        """The widest encoder of a precision; the bundle's default width for None, or where there is none."""
+        having = (one.width for one in self.variants if one.precision == precision and not one.is_static)
+        return next(having, self.variants[0].width)
 
     def bytes_of(self, variant: Variant) -> int:
         """What the variant's files take together: graph, weights and token table."""

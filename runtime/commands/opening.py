@@ -77,5 +77,5 @@ def _encoder(bundle: Bundle, width: str | None, precision: str | None) -> Encode
     """The encoder of a width, of the precision where the width has it."""
     from ..encoding.encoder import Encoder
 
-    has_it = precision in bundle.precisions(width or bundle.widths[0])
+    has_it = precision in bundle.precisions(width or bundle.widest(precision))
     return Encoder(bundle, width=width, precision=precision if has_it else None)

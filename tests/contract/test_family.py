@@ -178,8 +178,10 @@ def test_the_card_says_what_was_trained(built: tuple[Path, Path]) -> None:
 
 
 def reshaped(recipe: Path, lines: str) -> None:
-    """A recipe whose widths are cut otherwise, of the first state of a text."""
+    """A recipe whose widths are cut otherwise, of the first state of a text, which hardly differs between texts where
+    weights are random: with the mean off, rounding is more of what is left."""
     text = recipe.read_text().replace("dims = [32, 16]\n", f"dims = [32, 16]\n{lines}\n", 1)
+    text = text.replace("min_cosine = 0.8\n", "min_cosine = 0.6\n")
     recipe.write_text(text.replace('pooling = "mean"', 'pooling = "cls"'))
     (recipe.parent / "weights" / "1_Pooling" / "config.json").write_text(
         '{"embedding_dimension": 32, "pooling_mode": "cls"}'

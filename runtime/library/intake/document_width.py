@@ -29,7 +29,7 @@ def resolve_document_width(db: Database, encoders: Encoders, width: str | None) 
     if db.meta("space") is None and not db.read_only:
         with db.writing():
             if db.meta("space") is None:  # unless another process was first
-                for key, value in {**mine, "bundle": bundle.name, _WIDTH: width or bundle.widths[0]}.items():
+                for key, value in {**mine, "bundle": bundle.name, _WIDTH: width or encoders.default_width}.items():
                     db.set_meta(key, value)
     theirs = {key: db.meta(key) for key in mine}
     if theirs != mine:
@@ -40,7 +40,7 @@ def resolve_document_width(db: Database, encoders: Encoders, width: str | None) 
             "that bundle, or make a new library"
         )
     before = stored_width(db)
-    return width or (before if before in bundle.widths else bundle.widths[0])
+    return width or (before if before in bundle.widths else encoders.default_width)
 
 
 def stored_width(db: Database) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,7 @@ class Encoders:
             raise BundleError(f"bundle {self.bundle.name} has no precision {precision}; it has {', '.join(known)}")
         self._precision = precision
         self._made: dict[str, Encoder] = {}
+        self._relevance: list[Relevance | None] = []  # once it was read
         self._closed = False
         self._making = OwnLock(path)
 
@@ -48,10 +48,18 @@ class Encoders:
         """The width of the encoder that was given; None where there is none."""
         return None if self._given is None else self._given.width
 
-    @cached_property
+    @property
+    def default_width(self) -> str:
+        """The widest that has the precision which was asked for; the bundle's default where none was."""
+        return self.bundle.widest(self._precision)
+
+    @property
     def relevance(self) -> Relevance | None:
         """How likely hits of the bundle's vectors are relevant; None where it does not say it."""
-        return read_relevance(self.bundle)
+        if not self._relevance:
+            # Rather read twice than under a lock, such as `cached_property` has: held at a fork, it would stay held.
+            self._relevance.append(read_relevance(self.bundle))
+        return self._relevance[0]
 
     def require_width(self, width: str | None) -> None:
         """Raise BundleError where the bundle has no such width."""
