@@ -57,8 +57,6 @@ def pack(models: Mapping[str, Any], folder: Path) -> dict[str, tuple[str, ...]]:
     for file, content in contents.items():
         (folder / file).write_bytes(content)
     for name, model in models.items():
-        for node in model.graph.node:
-            node.ClearField("name")  # which nothing that runs a graph asks for, and which are a tenth of its file
         write(model, folder / graph_name(name))
     return {name: tuple(sorted(files)) for name, files in used.items()}
 

@@ -71,8 +71,8 @@ class Recipe:
         return [WIDEST, *(() if self.nest is None else self.nest.widths)]
 
     def int4_widths(self) -> list[str]:
-        """Those that are to be had in int4."""
-        return self.int4.widths or self.widths()
+        """Those that are to be had in int4, the widest first."""
+        return [width for width in self.widths() if not self.int4.widths or width in self.int4.widths]
 
     def _check_nest(self) -> None:
         if self.nest is None:

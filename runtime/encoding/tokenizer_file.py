@@ -12,9 +12,11 @@ from ..errors import BundleError
 from .tokenizer import Read
 from .words import framing, starts_of, words_of
 
+_PROBES = ("", "a", "b c", "1 2 .")
+
 
 class LibraryTokenizer:
-    """A tokenizer of the library, see `tokens.Tokenizer`; padding and truncation are switched off.
+    """A tokenizer of the library, see `tokenizer.Tokenizer`; padding and truncation are switched off.
 
     Args:
         tokenizer: one that puts the same ids before and behind every text.
@@ -22,22 +24,26 @@ class LibraryTokenizer:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._head, self._tail = framing(tokenizer)
+        head, tail = framing(tokenizer)
+        self._head, self._tail = np.asarray(head, dtype=np.int64), np.asarray(tail, dtype=np.int64)
+        for probe in _PROBES:
+            if self.framed(self.read(probe).ids).tolist() != tokenizer.encode(probe).ids:
+                raise ValueError("it does not put the same tokens before and behind every text")
         self._words = words_of(tokenizer)
 
     @property
     def special_tokens(self) -> int:
-        """See `tokens.Tokenizer`."""
+        """See `tokenizer.Tokenizer`."""
         return len(self._head) + len(self._tail)
 
     @property
     def highest_id(self) -> int:
-        """See `tokens.Tokenizer`."""
+        """See `tokenizer.Tokenizer`."""
         known = self._tokenizer.get_vocab(with_added_tokens=True).values()
         return int(max([*known, *self._head, *self._tail]))
 
     def read(self, text: str) -> Read:
-        """See `tokens.Tokenizer`."""
+        """See `tokenizer.Tokenizer`."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         return Read(
             np.asarray(encoding.ids, dtype=np.int64),
@@ -46,15 +52,15 @@ class LibraryTokenizer:
         )
 
     def framed(self, ids: Ids) -> Ids:
-        """See `tokens.Tokenizer`."""
-        return np.concatenate([self._head, ids, self._tail]).astype(np.int64)
+        """See `tokenizer.Tokenizer`."""
+        return np.concatenate([self._head, ids, self._tail])
 
     def looked_up(self, text: str) -> Ids | None:
-        """See `tokens.Tokenizer`."""
+        """See `tokenizer.Tokenizer`."""
         return None if self._words is None else self._words.ids(text)
 
     def spans(self, text: str) -> tuple[Rows, Mask]:
-        """See `tokens.Tokenizer`."""
+        """See `tokenizer.Tokenizer`."""
         if self._words is not None:
             return self._words.spans(text)
         found = self.read(text)

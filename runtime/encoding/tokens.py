@@ -60,9 +60,12 @@ class Tokens:
     def __init__(self, path: Path, prefixes: dict[Role, str], max_tokens: int) -> None:
         self._tokenizer: Tokenizer = read_unigram(path) if path.suffix == ".npz" else read_tokenizer(path)
         special = self._tokenizer.special_tokens
-        self._reserved = {role: len(self._tokenizer.read(prefixes[role]).ids) + special for role in ROLES}
-        # What a text without a token is read as, where the tokenizer adds none of its own to it.
-        blank = self._tokenizer.framed(self._tokenizer.read(" ").ids)
+        try:
+            self._reserved = {role: len(self._tokenizer.read(prefixes[role]).ids) + special for role in ROLES}
+            # What a text without a token is read as, where the tokenizer adds none of its own to it.
+            blank = self._tokenizer.framed(self._tokenizer.read(" ").ids)
+        except Exception as error:  # the tokenizers library raises bare Exception
+            raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
         self._blank = blank if len(blank) else np.zeros(1, dtype=np.int64)
         self._prefixes = dict(prefixes)
         self.max_tokens = max_tokens

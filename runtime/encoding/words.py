@@ -18,6 +18,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from ..arrays import Ids, Mask, Rows
 
 _PROBES = ("a", "", "a a b")
+_LETTERS = "aetno1."
 # English text has its words again and again; so many take about 30 MB, and of the worst kind five times that.
 _MOST_WORDS = 1 << 16
 _LONGEST_WORD = 32
@@ -122,8 +123,9 @@ def words_of(tokenizer: Tokenizer, most_words: int = _MOST_WORDS) -> Words | Non
 
 def framing(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """The ids that a tokenizer puts before a text, and behind it."""
-    inside = len(tokenizer.encode(_PROBES[0], add_special_tokens=False).ids)
-    whole = tokenizer.encode(_PROBES[0])
+    plain = {letter: len(tokenizer.encode(letter, add_special_tokens=False).ids) for letter in _LETTERS}
+    probe = next((letter for letter, tokens in plain.items() if tokens), "")
+    whole, inside = tokenizer.encode(probe), plain.get(probe, 0)
     start = next((row for row, special in enumerate(whole.special_tokens_mask) if not special), len(whole.ids))
     return whole.ids[:start], whole.ids[start + inside :]
 

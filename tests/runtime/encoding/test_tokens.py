@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, processors
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from nestling.bundle.manifest import Role, default_bundle
 from nestling.encoding.tokens import Tokens
@@ -196,3 +197,16 @@ def test_the_highest_id_may_be_of_a_token_put_before_every_text(tmp_path: Path) 
     tokens = Tokens(tmp_path / "tokenizer.json", {"document": "", "query": ""}, 256)
     assert tokens.highest_id == tokens.ids("owls", "document")[0].max() == 999_999
     assert Tokens(TOKENIZER, {"document": "", "query": ""}, 256).highest_id == 30521
+
+
+def test_a_tokenizer_that_cannot_run_or_frames_texts_otherwise_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    prefixes: dict[Role, str] = {"document": "", "query": "query: "}
+    unknown = Tokenizer(models.WordLevel({"a": 0}, unk_token="[UNK]"))
+    unknown.pre_tokenizer = pre_tokenizers.Whitespace()
+    twice = Tokenizer(models.WordLevel({"[CLS]": 0, "[UNK]": 1, "a": 2, "c": 3}, unk_token="[UNK]"))
+    twice.post_processor = processors.TemplateProcessing("[CLS] $A [CLS] $A", special_tokens=[("[CLS]", 0)])
+    for tokenizer, reason in ((unknown, "Missing [UNK]"), (twice, "the same tokens before and behind every text")):
+        tokenizer.save(str(path))
+        with pytest.raises(BundleError, match=f"^{re.escape(str(path))}: not a tokenizer file .*{re.escape(reason)}"):
+            Tokens(path, prefixes, 64)
