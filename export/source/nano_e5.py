@@ -89,9 +89,9 @@ def model_of_nano_e5(path: Path, folder: Path) -> None:
         raise ExportError(f"{path}: cannot be read ({error.strerror}); expected the recipe's file") from error
     try:
         _write(reader, folder)
-    except (ValueError, struct.error, UnicodeDecodeError, KeyError, TypeError, OverflowError) as error:
-        if isinstance(error, ExportError):
-            raise
+    except ExportError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
         raise ExportError(f"{path}: is damaged ({error}); fetch it again") from error
 
 
@@ -120,7 +120,8 @@ def _write(reader: _Reader, folder: Path) -> None:
         "pad_token_id": padding,
     }  # fmt: skip
     weights = dict(_tensors(reader, (hidden, inner, rows, positions, kinds, layers)))
-    weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"][:count].copy()
+    words = _EMBEDDINGS["emb.word"]
+    weights[words] = weights[words][:count].copy()
     save_file({name: torch.from_numpy(values) for name, values in weights.items()}, folder / SAFE, {"format": "pt"})
     (folder / CONFIG).write_text(json.dumps(config, indent=2))
     special = {"bos_token": pieces[begin], "eos_token": pieces[end], "pad_token": pieces[padding],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from ..arrays import Ids, Mask, Rows
@@ -12,13 +13,12 @@ class Read(NamedTuple):
 
     Attributes:
         ids: (n,) int64.
-        chars: (n, 2) int64, first character and one past the last character of each.
-        starts: (n,) bool, before which the text may be cut, see `tokens.Spans`.
+        chars: gives the first character and one past the last character of each, (n, 2) int64; called for long texts
+            alone, since it takes as long as cutting a text does.
     """
 
     ids: Ids
-    chars: Rows
-    starts: Mask
+    chars: Callable[[], Rows]
 
 
 class Tokenizer(Protocol):

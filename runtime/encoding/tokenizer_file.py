@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from ..arrays import Ids, Mask, Rows
 from ..errors import BundleError
@@ -45,11 +45,7 @@ class LibraryTokenizer:
     def read(self, text: str) -> Read:
         """See `tokenizer.Tokenizer`."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return Read(
-            np.asarray(encoding.ids, dtype=np.int64),
-            np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2),
-            np.asarray(starts_of(encoding), dtype=np.bool_),
-        )
+        return Read(np.asarray(encoding.ids, dtype=np.int64), lambda: _chars(encoding))
 
     def framed(self, ids: Ids) -> Ids:
         """See `tokenizer.Tokenizer`."""
@@ -63,8 +59,13 @@ class LibraryTokenizer:
         """See `tokenizer.Tokenizer`."""
         if self._words is not None:
             return self._words.spans(text)
-        found = self.read(text)
-        return found.chars, found.starts
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return _chars(encoding), np.asarray(starts_of(encoding), dtype=np.bool_)
+
+
+def _chars(encoding: Encoding) -> Rows:
+    """Where the tokens of a result of the library lie, (n, 2) int64."""
+    return np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
 
 
 def read_tokenizer(path: Path) -> LibraryTokenizer:

@@ -24,8 +24,8 @@ _BLOCK_CHARS = 65536
 # word without end, or characters that the tokenizer drops, cost over a hundred bytes each and give next to no tokens,
 # while a text that says something fills an encoder from far fewer.
 _READ_CHARS = (4096, 16384, 65536, 262144, 1048576)
-# Tokens that begin so far before the end of what is read are those of the whole text, since WordPiece makes a longer
-# word one token.
+# Tokens that begin so far before the end of what is read are those of the whole text: WordPiece makes a longer word one
+# token. Of pieces the last ones of a longer run without a space may be others.
 _UNSURE_CHARS = 1024
 # Tokens that a text must have left behind a prefix.
 LEAST_ROOM = 4
@@ -102,13 +102,13 @@ class Tokens:
             read = self._tokenizer.read(prefix + text[:chars])
             sure = len(read.ids)
             if chars < len(text):
-                sure = int(np.searchsorted(read.chars[:, 0], len(prefix) + chars - _UNSURE_CHARS))
+                sure = int(np.searchsorted(read.chars()[:, 0], len(prefix) + chars - _UNSURE_CHARS))
             if sure > most or chars >= len(text):
                 break
         ids, left_out = read.ids, 0
         if sure > most or chars < len(text):
             ids = ids[: min(sure, most)]
-            end = int(read.chars[len(ids) - 1, 1]) if len(ids) else 0
+            end = int(read.chars()[len(ids) - 1, 1]) if len(ids) else 0
             left_out = len(text) - max(0, end - len(prefix))
         ids = self._tokenizer.framed(ids)
         return ids if len(ids) else self._blank, left_out

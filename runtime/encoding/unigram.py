@@ -55,6 +55,20 @@ class Pieces(NamedTuple):
     sizes: tuple[int, ...]
 
 
+class Located(NamedTuple):
+    """The tokens of a text, special ones left out.
+
+    Attributes:
+        ids: (n,) int64.
+        chars: (n, 2) int64, first character and one past the last character of each.
+        starts: (n,) bool, before which the text may be cut, see `tokens.Spans`.
+    """
+
+    ids: Ids
+    chars: Rows
+    starts: Mask
+
+
 class Unigram:
     """A vocabulary of pieces with scores.
 
@@ -71,7 +85,8 @@ class Unigram:
         special = {unknown, *head, *tail}
         self._ids = {piece: id for id, piece in enumerate(pieces) if id not in special}
         self._scores: list[float] = scores.tolist()
-        self._unknown, self._head, self._tail = unknown, head, tail
+        self._unknown = unknown
+        self._head, self._tail = np.asarray(head, dtype=np.int64), np.asarray(tail, dtype=np.int64)
         self._unknown_score = min(self._scores) - _UNKNOWN_PENALTY
         # The longest piece that begins with a character: nothing longer needs to be looked up.
         self._longest: dict[str, int] = {}
@@ -83,7 +98,7 @@ class Unigram:
     def ids(self, text: str) -> Ids:
         """The ids of a whole text, (n,) int64, special tokens included."""
         found = [id for word in _words(_normalized(text)) for id in self._pieces(word).ids]
-        return np.array([*self._head, *found, *self._tail], dtype=np.int64)
+        return self.framed(np.array(found, dtype=np.int64))
 
     def looked_up(self, text: str) -> Ids | None:
         """See `tokenizer.Tokenizer`; it is always right."""
@@ -91,11 +106,16 @@ class Unigram:
 
     def spans(self, text: str) -> tuple[Rows, Mask]:
         """See `tokenizer.Tokenizer`."""
-        found = self.read(text)
+        found = self.located(text)
         return found.chars, found.starts
 
     def read(self, text: str) -> Read:
         """See `tokenizer.Tokenizer`."""
+        found = self.located(text)
+        return Read(found.ids, lambda: found.chars)
+
+    def located(self, text: str) -> Located:
+        """The tokens of a text and where they lie."""
         normalized, places = _aligned(text)
         ids: list[int] = []
         bounds: list[int] = []
@@ -113,11 +133,11 @@ class Unigram:
             ids += pieces.ids
             at += len(word)
         chars = places[np.array(bounds, dtype=np.int64).reshape(-1, 2)]
-        return Read(np.array(ids, dtype=np.int64), chars, np.array(starts, dtype=np.bool_))
+        return Located(np.array(ids, dtype=np.int64), chars, np.array(starts, dtype=np.bool_))
 
     def framed(self, ids: Ids) -> Ids:
         """Ids with the special tokens before and behind them."""
-        return np.concatenate([self._head, ids, self._tail]).astype(np.int64)
+        return np.concatenate([self._head, ids, self._tail])
 
     @property
     def special_tokens(self) -> int:

@@ -18,7 +18,7 @@ def resolve_document_width(db: Database, encoders: Encoders, width: str | None) 
 
     Returns:
         The document width: that which is asked for; else that of the encoder that was given; else what the file
-        remembers, where the bundle has it; else the bundle's default.
+        remembers, where the bundle has it; else the widest of the precision that is asked for, or the bundle's default.
 
     Raises:
         LibraryError: the vectors are of another space, or have another dim.

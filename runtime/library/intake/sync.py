@@ -162,22 +162,22 @@ def run(
     others = [folder for folder in file_state.folders(db) if folder.path not in paths]
     again = {path for path in paths & known.keys() if named and _lacks_documents(known[path], known)}
     again |= lost(db, known, counts)
-    todo = plan(folders, known, others, again)
-    same = Report(unchanged=sum(counts.get(path, 0) for path in todo.same))
-    skipped = [*todo.skipped, *(skip for path in todo.same for skip in known[path].skips)]
+    planned = plan(folders, known, others, again)
+    same = Report(unchanged=sum(counts.get(path, 0) for path in planned.same))
+    skipped = [*planned.skipped, *(skip for path in planned.same for skip in known[path].skips)]
     copies = Copies(db, known, counts)
     files = Files(db, intake, sandbox, copies)
     intake.around(copies.transaction)
-    intake.then(partial(_remember_folders, db, [folder for folder in folders if folder.path not in todo.gone]))
+    intake.then(partial(_remember_folders, db, [folder for folder in folders if folder.path not in planned.gone]))
     # Copies first: what is gone as well need be handed nothing.
-    for path in sorted(todo.gone, key=lambda path: not known[path].copy_of):
+    for path in sorted(planned.gone, key=lambda path: not known[path].copy_of):
         files.leave(path)
-    if todo.gone:  # so that whose the ids in other files are is known
+    if planned.gone:  # so that whose the ids in other files are is known
         intake.flush()
-    total, done = sum(file.size for file in todo.read), 0
+    total, done = sum(file.size for file in planned.read), 0
 
     def say(number: int, path: str) -> None:
-        progress(Progress(path, number, len(todo.read), done, total, intake.passages, intake.report))
+        progress(Progress(path, number, len(planned.read), done, total, intake.passages, intake.report))
 
     denied: list[tuple[FoundFile, set[str]]] = []
 
@@ -188,13 +188,13 @@ def run(
         else:
             skipped.extend(skips)
 
-    for number, file in enumerate(todo.read):
+    for number, file in enumerate(planned.read):
         path = str(file.path)
         say(number, path)
         take(file, None if path in again else known.get(path))
         done += file.size
     intake.flush()
-    meant = {*todo.same, *(str(file.path) for file in todo.read)}
+    meant = {*planned.same, *(str(file.path) for file in planned.read)}
     while unread := sorted(copies.unread.keys() & meant):
         copies.unread.clear()
         for looked in map(looked_at, unread):
@@ -203,12 +203,12 @@ def run(
         intake.flush()
     for file, ids in denied:
         skipped += files.take(file, None, only=ids)[0]
-    for path in todo.gone:
+    for path in planned.gone:
         intake.then(partial(_remove_file, db, copies, path))
     intake.then(partial(_note_sync, db))
     intake.flush()
-    say(len(todo.read), "")
-    return intake.report + same + Report(skipped=tuple(skipped), passed_over=todo.passed_over)
+    say(len(planned.read), "")
+    return intake.report + same + Report(skipped=tuple(skipped), passed_over=planned.passed_over)
 
 
 def forget(db: Database, path: str) -> Report:

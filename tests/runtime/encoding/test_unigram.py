@@ -64,7 +64,7 @@ def test_ids_are_those_of_the_library(text: str) -> None:
 
 @given(st.text(LETTERS, max_size=60) | st.text(max_size=30))
 def test_tokens_lie_where_their_letters_are(text: str) -> None:
-    read = OWN.read(text)
+    read = OWN.located(text)
     assert read.ids.tolist() == OWN.ids(text)[1:-1].tolist()
     begins, ends = read.chars[:, 0], read.chars[:, 1]
     assert (begins <= ends).all() and (np.diff(begins) >= 0).all()
@@ -74,7 +74,7 @@ def test_tokens_lie_where_their_letters_are(text: str) -> None:
 
 def test_the_places_of_plain_words_are_exact() -> None:
     text = "the owls\n\nhunting  at  自由。"
-    read = OWN.read(text)
+    read = OWN.located(text)
     found = [(PIECES[id], text[begin:end]) for id, (begin, end) in zip(read.ids, read.chars, strict=True)]
     assert found == [
         ("▁the", "the"), ("▁owl", "owl"), ("s", "s"), ("▁hunt", "hunt"), ("ing", "ing"), ("▁a", "a"), ("t", "t"),
@@ -84,14 +84,14 @@ def test_the_places_of_plain_words_are_exact() -> None:
 
 def test_letters_that_become_several_keep_their_places() -> None:
     text = "\x01a ﬀﬁ１"
-    read = OWN.read(text)
+    read = OWN.located(text)
     assert [(PIECES[id], text[begin:end]) for id, (begin, end) in zip(read.ids, read.chars, strict=True)] == [
         ("▁a", "a"), ("▁", ""), ("ff", "ﬀ"), ("fi", "ﬁ"), ("1", "１"),
     ]  # fmt: skip
 
 
 def test_scripts_without_spaces_may_be_cut_between_letters_and_others_between_words() -> None:
-    read = OWN.read("owls 人生而 มนุษย์ทั้ง")
+    read = OWN.located("owls 人生而 มนุษย์ทั้ง")
     assert [PIECES[id] for id, starts in zip(read.ids, read.starts, strict=True) if starts] == [
         "▁owl", "▁", "人", "生", "而", "▁", "มนุษย์", "ทั้ง",
     ]  # fmt: skip
