@@ -18,6 +18,7 @@ from nestling.export.quantize.calibration import own_texts
 from nestling.export.recipe.recipe_file import read_recipe
 from tiny import make_tiny_family
 
+pytestmark = pytest.mark.filterwarnings("ignore::nestling.errors.TruncationWarning")
 VARIANTS = [
     *("xl.int8", "l.int8", "m.int8", "s.int8", "xl.int4", "l.int4", "m.int4", "s.int4", "static.int4"),
 ]
