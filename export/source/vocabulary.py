@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+import torch
+from safetensors.torch import load_file, save_file
 
 from ..errors import ExportError
 from ..recipe.parts import VocabularyRecipe
@@ -25,6 +26,7 @@ from .settings import CONFIG, TOKENIZER
 from .weights import SAFE
 
 _TABLE = "embeddings.word_embeddings.weight"
+_CONFIGURED = ("pad_token_id", "bos_token_id", "eos_token_id")
 _SPACE = "▁"
 
 
@@ -36,30 +38,42 @@ def with_fewer_pieces(source: Path, recipe: VocabularyRecipe, folder: Path) -> N
         folder: an empty one.
 
     Raises:
-        ExportError: the model has no Unigram vocabulary, no more pieces than are asked for, or a script is named that
-            none of them is of.
+        ExportError: the model has no Unigram vocabulary or no token table of it in one file, no more pieces than are
+            asked for, or a script is named that none of them is of.
     """
     tokenizer = read_object(source / TOKENIZER)
     model = tokenizer.get("model")
-    if not isinstance(model, dict) or model.get("type") != "Unigram":
+    if not isinstance(model, dict) or model.get("type") != "Unigram" or type(model.get("unk_id")) is not int:
         raise ExportError(f"{source / TOKENIZER}: has no vocabulary of Unigram, which alone [vocabulary] can cut")
-    pieces = [str(piece) for piece, _ in model["vocab"]]
-    scores = np.array([score for _, score in model["vocab"]], dtype=np.float64)
-    special = {int(model["unk_id"]), *(int(token["id"]) for token in tokenizer["added_tokens"])}
-    special = {id for id in special | _framing(tokenizer) if id < len(pieces)}
-    kept = chosen(pieces, scores, special, recipe)
+    config = read_object(source / CONFIG)
+    try:
+        pieces = [str(piece) for piece, _ in model["vocab"]]
+        scores = np.array([score for _, score in model["vocab"]], dtype=np.float64)
+        special = {model["unk_id"], *(int(token["id"]) for token in tokenizer.get("added_tokens", []))}
+        special |= _framing(tokenizer) | {config[key] for key in _CONFIGURED if type(config.get(key)) is int}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"{source / TOKENIZER}: is no tokenizer that can be cut ({error})") from error
+    table, weights = _weights(source / SAFE, len(pieces))
+    kept = chosen(pieces, scores, {id for id in special if id < len(pieces)}, recipe)
     new = {old: id for id, old in enumerate(kept)}
     _write_tokenizer(tokenizer, kept, new, folder / TOKENIZER)
-    config = read_object(source / CONFIG) | {"vocab_size": len(kept)}
-    for key in ("pad_token_id", "bos_token_id", "eos_token_id"):
-        if key in config:
-            config[key] = new.get(config[key])
+    config |= {"vocab_size": len(kept)} | {key: new.get(config[key]) for key in _CONFIGURED if key in config}
     (folder / CONFIG).write_text(json.dumps(config, indent=2))
-    weights = load_file(source / SAFE)
-    save_file({**weights, _TABLE: weights[_TABLE][kept]}, folder / SAFE, {"format": "pt"})
+    save_file({**weights, table: weights[table][kept].clone()}, folder / SAFE, {"format": "pt"})
     for path in source.iterdir():
         if path.is_file() and path.name not in (TOKENIZER, CONFIG, SAFE):
             shutil.copyfile(path, folder / path.name)
+
+
+def _weights(path: Path, pieces: int) -> tuple[str, dict[str, torch.Tensor]]:
+    """The name of the token table among a model's weights, and these."""
+    if not path.exists():
+        raise ExportError(f"{path}: is not there; [vocabulary] cuts models whose weights are in this one file")
+    weights = load_file(path)
+    found = [name for name in weights if name.endswith(_TABLE)]
+    if len(found) != 1 or len(weights[found[0]]) < pieces:
+        raise ExportError(f"{path}: has no token table {_TABLE} with a row for each of {pieces} pieces")
+    return found[0], weights
 
 
 def chosen(pieces: Sequence[str], scores: Any, special: set[int], recipe: VocabularyRecipe) -> list[int]:
@@ -83,6 +97,11 @@ def chosen(pieces: Sequence[str], scores: Any, special: set[int], recipe: Vocabu
             break
         if scripts[id] not in recipe.left_out:
             kept.add(id)
+    if len(kept) > recipe.pieces:
+        raise ExportError(
+            f"[vocabulary] pieces is {recipe.pieces}, and those of one character and of whole scripts are {len(kept)}; "
+            "raise it or name fewer scripts"
+        )
     return sorted(kept)
 
 
@@ -103,8 +122,8 @@ def _write_tokenizer(tokenizer: Mapping[str, Any], kept: Sequence[int], new: Map
     model = dict(tokenizer["model"])
     model["vocab"] = [model["vocab"][id] for id in kept]
     model["unk_id"] = new[model["unk_id"]]
-    added = [{**token, "id": new[token["id"]]} for token in tokenizer["added_tokens"] if token["id"] in new]
-    post = dict(tokenizer["post_processor"] or {})
+    added = [{**token, "id": new[token["id"]]} for token in tokenizer.get("added_tokens", []) if token["id"] in new]
+    post = dict(tokenizer.get("post_processor") or {})
     if "special_tokens" in post:
         post["special_tokens"] = {
             name: {**token, "ids": [new[id] for id in token["ids"]]} for name, token in post["special_tokens"].items()

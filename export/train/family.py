@@ -21,6 +21,7 @@ from ..errors import ExportError
 from ..quantize.calibration import own_texts
 from ..quantize.embedding import half_positions
 from ..quantize.onnx_graph import export_graph, write
+from ..recipe.parts import TextsRecipe, TurnRecipe
 from ..recipe.recipe import Recipe
 from ..recipe.training import WIDEST, Cut, NestRecipe, StaticRecipe
 from ..source.architectures import ARCHITECTURES
@@ -69,8 +70,13 @@ def family(
         ExportError: a text file is not there or another than the recipe pins, or what an earlier build left is not
             whole.
     """
-    if recipe.nest is None or recipe.texts is None:
+    if recipe.texts is None or (recipe.nest is None and recipe.turn is None):
         return Family({WIDEST: encoder}, None, None, tensors_hash({WIDEST: encoder.weights()}))
+    if recipe.nest is None:
+        assert recipe.turn is not None
+        turn = _of_one(recipe.texts, recipe.turn, encoder, tokens, texts, work, say)
+        models = {WIDEST: encoder.turned(encoder.trunk, turn)}
+        return Family(models, turn, None, tensors_hash({WIDEST: models[WIDEST].weights()}))
     own = [tokens.ids(text, "document")[0] for text in own_texts()]
     drawn = [
         passages(recipe.texts, texts, course.passages, tokens, recipe.nest.query_prefix, work, say, course=number)
@@ -79,18 +85,8 @@ def family(
     (pooling,) = settings.pooling
     states, seen, targets = students(encoder.trunk, pooling, recipe.nest, own, drawn, work, say)
     given = sha256(b"".join(rows.tobytes() for rows in targets)).hexdigest()
-    dims, steps = recipe.nest.prefixes(settings.dim), BuildSteps(work, __name__, say, given)
-
-    def fit() -> Floats:
-        told = np.concatenate(targets)
-        mean = told.mean(axis=0)
-        unit = told - mean
-        rotation = fitted_rotation(unit / np.linalg.norm(unit, axis=1, keepdims=True), dims, _SEED)
-        rotation = rotation.astype(np.float16).astype(np.float32)  # as it is stored
-        return np.concatenate([rotation, (mean @ rotation)[None, :]])
-
-    *rotation, mean = steps.array("turn.npy", "turn", fit)
-    turn = Turn(np.stack(rotation), mean)
+    steps = BuildSteps(work, __name__, say, given)
+    turn = _turn(np.concatenate(targets), recipe.nest.prefixes(settings.dim), 1.0, steps)
     cuts = recipe.nest.cuts(encoder.trunk.config.num_hidden_layers)
     trunks = {width: trunk_of(encoder.trunk, cuts.get(width), state) for width, state in states.items()}
     _require_same(encoder.trunk, trunks[WIDEST], own[:_COMPARED])
@@ -99,6 +95,55 @@ def family(
     if recipe.static is not None:
         table = _look_up(recipe.static, encoder, tokens, seen, targets, turn, steps)
     return Family(models, turn, table, tensors_hash({width: model.weights() for width, model in models.items()}))
+
+
+def _of_one(
+    recipe: TextsRecipe,
+    asked: TurnRecipe,
+    encoder: SentenceEncoder,
+    tokens: Tokens,
+    texts: Path,
+    work: Path,
+    say: Say,
+) -> Turn:
+    """The turn of an encoder that is no family's, fitted to its own vectors of passages."""
+    drawn = passages(recipe, texts, asked.passages, tokens, "", work, say, course=0).ids
+    given = sha256(b"".join(ids.tobytes() for ids in drawn)).hexdigest()
+    steps = BuildSteps(work, __name__, say, f"{tensors_hash({WIDEST: encoder.weights()})} {given} {asked}")
+    told = steps.array(
+        "vectors.npy",
+        f"vectors of {len(drawn)} passages",
+        lambda: vectors(_source_graph(encoder, tokens, steps), drawn),
+    )
+    return _turn(told, asked.dims, asked.mean, steps)
+
+
+def _turn(told: Floats, dims: Sequence[int], share: float, steps: BuildSteps) -> Turn:
+    """The step that fits a rotation to vectors, and what part of their mean is taken off.
+
+    Args:
+        told: (n, dim) float32, unit rows.
+    """
+
+    def fit() -> Floats:
+        mean = share * told.mean(axis=0)
+        unit = told - mean
+        rotation = fitted_rotation(unit / np.linalg.norm(unit, axis=1, keepdims=True), dims, _SEED)
+        rotation = rotation.astype(np.float16).astype(np.float32)  # as it is stored
+        return np.concatenate([rotation, (mean @ rotation)[None, :]])
+
+    *rotation, mean = steps.array("turn.npy", "turn", fit)
+    return Turn(np.stack(rotation), mean)
+
+
+def _source_graph(encoder: SentenceEncoder, tokens: Tokens, steps: BuildSteps) -> Path:
+    """The source as a float32 graph."""
+    graph = steps.folder / "source.onnx"
+    export_graph(encoder, tokens.max_tokens, graph)
+    rounded = onnx.load(graph)
+    half_positions(rounded)
+    write(rounded, graph)
+    return graph
 
 
 def trunk_of(trunk: Any, cut: Cut | None, state: Mapping[str, torch.Tensor]) -> Any:
@@ -122,6 +167,8 @@ def _require_same(source: Any, rebuilt: Any, texts: Sequence[Ids]) -> None:
 
 def require_family(recipe: Recipe, settings: Settings, layers: object) -> None:
     """Raise ExportError where a recipe asks for a family that cannot be made of a source of so many layers."""
+    if recipe.turn is not None and max(recipe.turn.dims) > settings.dim:
+        raise ExportError(f"{recipe.path}: turn.dims is {recipe.turn.dims}, the source has {settings.dim}")
     if recipe.nest is None:
         return
     _check_sizes(recipe, recipe.nest, settings.dim)
@@ -156,11 +203,7 @@ def _look_up(
     """The step of `static.npz`: a table trained to give the turned vectors of all passages that were trained on."""
 
     def make(path: Path) -> None:
-        graph = steps.folder / "source.onnx"
-        export_graph(encoder, tokens.max_tokens, graph)
-        rounded = onnx.load(graph)
-        half_positions(rounded)
-        write(rounded, graph)
+        graph = _source_graph(encoder, tokens, steps)
         first, last = seen[0][0][[0, -1]]
         single = vectors(graph, [np.array([first, id, last]) for id in range(tokens.highest_id + 1)])
         texts = [ids for course in seen for ids in course]

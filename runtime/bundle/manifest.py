@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from importlib.util import find_spec
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Literal
@@ -17,13 +16,15 @@ from typing import Any, Literal
 from ..checks import require_keys, require_type
 from ..disk import hash_file
 from ..errors import BundleError
+from .installed import DEFAULT as DEFAULT
+from .installed import MANIFEST as MANIFEST
+from .installed import bundle_folder
+from .installed import default_bundle as default_bundle
 
 Role = Literal["document", "query"]
 ROLES: tuple[Role, ...] = ("document", "query")
 
 FORMAT = 3
-MANIFEST = "manifest.json"
-DEFAULT = "nestling-en"
 STATIC = "static"
 
 _MOST_TOKENS = 32768
@@ -204,26 +205,16 @@ class Bundle:
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
-def default_bundle() -> Path:
-    """The folder of the bundle that ships with Nestling.
-
-    Raises:
-        BundleError: this Nestling was installed without it.
-    """
-    package = __name__.rsplit(".", 2)[0]  # `nestling`, or where another program carries it
-    spec = find_spec(f"{package}.models")
-    if spec is None or spec.origin is None:
-        raise BundleError("the package nestling.models is missing; install Nestling again")
-    return Path(spec.origin).parent / DEFAULT
-
-
 def read_bundle(folder: str | Path | None = None) -> Bundle:
-    """Read a bundle's manifest; the bundled default for None.
+    """Read a bundle's manifest.
+
+    Args:
+        folder: a bundle's folder, or the name of an installed one; None for the one that ships with Nestling.
 
     Raises:
         BundleError: the folder or its manifest is missing, malformed, of another format, or leaves the folder.
     """
-    folder = default_bundle() if folder is None else Path(folder)
+    folder = bundle_folder(folder)
     path = folder / MANIFEST
     try:
         values = json.loads(path.read_bytes())

@@ -26,16 +26,19 @@ def open_library(
     """A library, open for as long as the context lasts; one that is there keeps its document width.
 
     Args:
-        bundle: a bundle's folder; None for the bundle that ships with Nestling.
+        bundle: a bundle's folder or name; None for the one that the library was made with, for a new library that
+            which ships with Nestling.
         create: make the library where there is none.
         width, query_width: of documents and of queries; None for the remembered ones, else for the defaults.
         encode_at: the width that this command encodes documents at, where that is not the document width.
     """
     from ..bundle.manifest import read_bundle
+    from ..library.intake.document_width import remembered_bundle
     from ..library.library import Library
     from ..tuning.width_plan import read_width_plan
 
-    found, new = read_bundle(bundle), create and not path.exists()
+    found = (remembered_bundle(path) if bundle is None else None) or read_bundle(bundle)
+    new = create and not path.exists()
     plan = read_width_plan(found)
     if plan is not None:
         width = width or (plan.document_width if new else None)

@@ -29,7 +29,8 @@ class Encoder:
     that made it, at the first use.
 
     Args:
-        bundle: a bundle's folder, or what `read_bundle` returned; None for the bundle that ships with Nestling.
+        bundle: a bundle's folder, the name of an installed one, as `nestling-multi`, or what `read_bundle` returned;
+            None for the bundle that ships with Nestling.
         width: `xl`, `l`, `m`, `s` or `static` in the bundle that ships with Nestling; None for the bundle's default.
             `static` is a table of tokens, which needs no ONNX Runtime.
         precision: of the weights, as `int8`; None for the width's default. `static` has a single one, and takes any

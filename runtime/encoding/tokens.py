@@ -61,7 +61,7 @@ class Tokens:
         self._tokenizer: Tokenizer = read_unigram(path) if path.suffix == ".npz" else read_tokenizer(path)
         special = self._tokenizer.special_tokens
         try:
-            self._reserved = {role: len(self._tokenizer.read(prefixes[role]).ids) + special for role in ROLES}
+            self._reserved = {role: self._taken(prefixes[role]) + special for role in ROLES}
             # What a text without a token is read as, where the tokenizer adds none of its own to it.
             blank = self._tokenizer.framed(self._tokenizer.read(" ").ids)
         except Exception as error:  # the tokenizers library raises bare Exception
@@ -75,6 +75,11 @@ class Tokens:
                     f"{path}: of {max_tokens} tokens, {self.room(role)} are left for a {role} behind its prefix, "
                     f"expected {LEAST_ROOM} or more; build the bundle again"
                 )
+
+    def _taken(self, prefix: str) -> int:
+        """How many tokens a prefix has before a text: a space at its end may be part of the text's first one."""
+        alone, behind = (len(self._tokenizer.read(text).ids) for text in ("a", prefix + "a"))
+        return max(0, behind - alone)
 
     def room(self, role: Role) -> int:
         """Tokens of a text of this role that the encoder reads, after the prefix and the special tokens."""

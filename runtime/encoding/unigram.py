@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,17 @@ from .tokenizer import Read
 
 SPACE = "▁"  # what stands for the space in front of a word
 
+_SPECIAL = ("unknown", "head", "tail", "control")
+_ARRAYS = ("pieces", "scores", *_SPECIAL)
 # A character that no piece has costs so much more than the least likely piece.
 _UNKNOWN_PENALTY = 10.0
 _MOST_WORDS = 1 << 16
 _LONGEST_WORD = 32
 _LONGEST_PIECE = 64
+_MOST_PIECES = 1 << 20
 _MOST_BYTES = 64 << 20
+# A longer run without a space is normalized part by part: marks without a letter between take time as their square.
+_LONGEST_RUN = 1024
 _DROPPED = (*range(1, 9), 0xB, *range(0xE, 0x20), 0x7F, 0x8F, 0x9F)
 _SPACES = (
     9, 0xA, 0xC, 0xD, 0x1680, *range(0x200B, 0x2010), 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD,
@@ -39,8 +45,12 @@ _SPACES = (
 _PLAIN: dict[int, str | None] = {**dict.fromkeys(_DROPPED), **dict.fromkeys(_SPACES, " ")}
 _SEVERAL_SPACES = re.compile(" {2,}")
 _BLANK = ord(" ")
-_PARTS = re.compile(r"\s+|\S+")
+_PARTS = re.compile(r"[ \t\n\f\r]+|[^ \t\n\f\r]+")
 _UNSPACED = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in (*CHINESE, *THAI)) + "]")
+# Vowels of Thai and Lao that belong to the letter before them and are no marks.
+_VOWELS_BEHIND = frozenset("ะาำๅະາຳ")
+# Vowels and last consonants of Korean that make one character with those before them.
+_JAMO = range(0x1160, 0x1200)
 
 
 class Pieces(NamedTuple):
@@ -77,12 +87,19 @@ class Unigram:
         scores: logarithms of their probabilities, float32 (n,).
         unknown: the id of what no piece has.
         head, tail: ids before and behind every text.
+        control: ids that no text has, whatever it holds.
     """
 
     def __init__(
-        self, pieces: list[str], scores: npt.NDArray[np.float32], unknown: int, head: list[int], tail: list[int]
+        self,
+        pieces: list[str],
+        scores: npt.NDArray[np.float32],
+        unknown: int,
+        head: list[int],
+        tail: list[int],
+        control: Sequence[int] = (),
     ) -> None:
-        special = {unknown, *head, *tail}
+        special = {unknown, *head, *tail, *control}
         self._ids = {piece: id for id, piece in enumerate(pieces) if id not in special}
         self._scores: list[float] = scores.tolist()
         self._unknown = unknown
@@ -128,7 +145,7 @@ class Unigram:
             for number, size in enumerate(pieces.sizes):
                 first = max(begin, at)
                 bounds += (first, max(begin + size, at))
-                starts.append(number == 0 or _UNSPACED.match(normalized, first) is not None)
+                starts.append(number == 0 or _is_unspaced(normalized[first : first + 1]))
                 begin += size
             ids += pieces.ids
             at += len(word)
@@ -191,7 +208,39 @@ class Unigram:
 
 def _normalized(text: str) -> str:
     """A text as pieces are made of it, spaces squeezed."""
-    return _SEVERAL_SPACES.sub(" ", unicodedata.normalize("NFKC", text.translate(_PLAIN)))
+    if len(text) <= _LONGEST_RUN or text.isascii():
+        return _SEVERAL_SPACES.sub(" ", _folded(text))
+    return _SEVERAL_SPACES.sub(" ", "".join(map(_folded, _parts(text))))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.translate(_PLAIN))
+
+
+def _parts(text: str) -> list[str]:
+    """A text's runs with and without spaces in their order, long ones cut where nothing is joined in normalizing."""
+    found: list[str] = []
+    for run in _PARTS.findall(text):
+        while len(run) > _LONGEST_RUN:
+            cuts = range(_LONGEST_RUN, _LONGEST_RUN // 2, -1)
+            cut = next((cut for cut in cuts if not _joins(run[cut])), _LONGEST_RUN)
+            found.append(run[:cut])
+            run = run[cut:]
+        found.append(run)
+    return found
+
+
+def _joins(letter: str) -> bool:
+    """Whether a character may become one with those before it."""
+    plain = unicodedata.normalize("NFKD", letter.translate(_PLAIN))[:1]
+    return not plain or unicodedata.category(plain)[0] == "M" or ord(plain) in _JAMO
+
+
+def _is_unspaced(letter: str) -> bool:
+    """Whether a character begins a syllable of a script that is written without spaces."""
+    return (
+        _UNSPACED.match(letter) is not None and letter not in _VOWELS_BEHIND and unicodedata.category(letter)[0] != "M"
+    )
 
 
 def _words(normalized: str) -> list[str]:
@@ -204,31 +253,52 @@ def _words(normalized: str) -> list[str]:
 
 def _aligned(text: str) -> tuple[str, npt.NDArray[np.int64]]:
     """A text normalized, and where in the text each of its characters, and its end, comes from, (n + 1,) int64."""
-    plain = text.translate(_PLAIN)
+    plain = text.translate(_PLAIN) if text.isascii() or len(text) <= _LONGEST_RUN else ""
     if len(plain) == len(text) and unicodedata.is_normalized("NFKC", plain):
         normalized, places = plain, np.arange(len(text) + 1)
     else:
-        parts = _PARTS.findall(text)
-        found = [_normal_form(part) for part in parts]
+        parts = _parts(text)
+        found = [_placed(part) for part in parts]
         normalized = "".join([form for form, _ in found])
         begins = np.cumsum([0, *map(len, parts)])
         places = np.concatenate([*(begin + own for begin, (_, own) in zip(begins, found, strict=False)), begins[-1:]])
-    letters = np.frombuffer(normalized.encode("utf-32-le"), dtype=np.uint32)
+    letters = np.frombuffer(normalized.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     kept = np.ones(len(places), dtype=np.bool_)
     kept[1:-1] = (letters[1:] != _BLANK) | (letters[:-1] != _BLANK)
     return _SEVERAL_SPACES.sub(" ", normalized), places[kept]
 
 
-def _normal_form(part: str) -> tuple[str, npt.NDArray[np.int64]]:
-    """A word, or what is between words, normalized, and where in it each character comes from: about there, where
-    several became one."""
-    form = unicodedata.normalize("NFKC", part.translate(_PLAIN))
-    if len(form) == len(part):
-        return form, np.arange(len(part))
-    each = [unicodedata.normalize("NFKC", letter.translate(_PLAIN)) for letter in part]
-    if "".join(each) == form:
-        return form, np.repeat(np.arange(len(part)), [len(one) for one in each])
-    return form, np.arange(len(form)) * len(part) // max(1, len(form))
+def _placed(part: str) -> tuple[str, npt.NDArray[np.int64]]:
+    """A run normalized, and where in it each character comes from: what is joined to a letter is where the letter is,
+    or behind it."""
+    plain = part.translate(_PLAIN)
+    if len(plain) == len(part) and unicodedata.is_normalized("NFKC", plain):
+        return plain, np.arange(len(part))
+    begins = [at for at, letter in enumerate(part) if at == 0 or not _joins(letter)]
+    ends = [*begins[1:], len(part)]
+    forms = [_folded(part[begin:end]) for begin, end in zip(begins, ends, strict=True)]
+    places = [
+        begin + np.arange(len(form)) * (end - begin) // max(1, len(form))
+        for begin, end, form in zip(begins, ends, forms, strict=True)
+    ]
+    return "".join(forms), np.concatenate(places) if places else np.zeros(0, dtype=np.int64)
+
+
+def unigram_file(
+    pieces: Sequence[str],
+    scores: npt.NDArray[np.float32],
+    unknown: int,
+    head: Sequence[int],
+    tail: Sequence[int],
+    control: Sequence[int],
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays that `read_unigram` reads; the arguments are those of `Unigram`."""
+    special = dict(zip(_SPECIAL, ([unknown], head, tail, control), strict=True))
+    return {
+        "pieces": np.frombuffer("\n".join(pieces).encode(), dtype=np.uint8),
+        "scores": scores.astype(np.float32),
+        **{name: np.array(ids, dtype=np.int64) for name, ids in special.items()},
+    }
 
 
 def read_unigram(path: Path) -> Unigram:
@@ -236,16 +306,17 @@ def read_unigram(path: Path) -> Unigram:
 
         pieces   uint8, UTF-8 with a line feed between
         scores   (n,) float32
-        unknown  () int64, the id of what no piece has
+        unknown  (1,) int64, the id of what no piece has
         head, tail  (any,) int64, ids before and behind every text
+        control  (any,) int64, ids that no text has
 
     Raises:
         BundleError: the file is missing or is not what it must be.
     """
     try:
         with archive.opened(path, _MOST_BYTES) as stored:
-            if set(stored.files) != {"pieces", "scores", "unknown", "head", "tail"}:
-                raise ValueError(f"it has {sorted(stored.files)}, expected head, pieces, scores, tail and unknown")
+            if set(stored.files) != set(_ARRAYS):
+                raise ValueError(f"it has {sorted(stored.files)}, expected {', '.join(_ARRAYS)}")
             arrays = {name: stored[name] for name in stored.files}
         if arrays["pieces"].dtype != np.uint8 or arrays["scores"].dtype != np.float32:
             raise ValueError("its pieces are no uint8, or its scores no float32")
@@ -253,9 +324,11 @@ def read_unigram(path: Path) -> Unigram:
         scores = arrays["scores"]
         if scores.shape != (len(pieces),) or not np.isfinite(scores).all():
             raise ValueError(f"it has {len(pieces)} pieces and scores of shape {scores.shape}, expected a number each")
+        if len(pieces) > _MOST_PIECES:
+            raise ValueError(f"it has {len(pieces)} pieces, expected {_MOST_PIECES} or fewer")
         if max(map(len, pieces)) > _LONGEST_PIECE or len(set(pieces)) < len(pieces):
             raise ValueError(f"a piece is there twice, or longer than {_LONGEST_PIECE} characters")
-        special = [arrays[name].astype(np.int64).reshape(-1).tolist() for name in ("unknown", "head", "tail")]
+        special = [arrays[name].astype(np.int64).reshape(-1).tolist() for name in _SPECIAL]
         if len(special[0]) != 1 or any(not 0 <= id < len(pieces) for ids in special for id in ids):
             raise ValueError("its special tokens are no pieces")
         return Unigram(pieces, scores, special[0][0], *special[1:])

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 # What a search does without is imported where it is used: readers alone are a tenth of a process's start.
-from ..bundle.manifest import Bundle, read_bundle
+from ..bundle.manifest import Bundle
 from ..document import Document, Hit, Report, Skip, checked_id, distinct
 from ..errors import ChangedError, NestlingError
 from ..forked import OwnLock
 from .intake import refine
-from .intake.document_width import resolve_document_width, store_width
+from .intake.document_width import given_or_remembered, resolve_document_width, store_width
 from .intake.encoders import Encoders
 from .intake.intake import Intake, taking_in
 from .intake.refine import Background, RefineJob
@@ -47,8 +47,8 @@ class Library:
     Args:
         path: the library's file.
         encoder: what encodes documents, and queries too where no width is given.
-        bundle: a bundle's folder, or what `read_bundle` returned, instead of an encoder; without either the bundle that
-            ships with Nestling.
+        bundle: a bundle's folder, the name of an installed one, or what `read_bundle` returned, instead of an encoder;
+            without either the installed bundle that the library was made with, a new one with that of Nestling.
         document_width: of new documents and of `refine`, remembered with the first change. None: the encoder's width if
             one is given, else the width that the library remembers, else the bundle's default.
         query_width: of queries; None for the document width.
@@ -71,12 +71,8 @@ class Library:
         precision: str | None = None,
         create: bool = True,
     ) -> None:
-        if encoder is not None and bundle is not None:
-            raise NestlingError("encoder and bundle are both given, expected one of them")
-        if bundle is not None:
-            encoder = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
         path = Path(path).absolute()
-        self._encoders = Encoders(encoder, precision, path)
+        self._encoders = Encoders(given_or_remembered(encoder, bundle, path), precision, path)
         for width in (document_width, query_width):
             self._encoders.require_width(width)
         # Searches, each on a connection of its own, and one change at a time: none waits for another.

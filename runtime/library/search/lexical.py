@@ -21,6 +21,8 @@ MAX_WORDS = 2000
 MAX_CHARS = 20_000
 
 _CODE_LETTERS = 4
+_DIGITS_OF_CODE = 3
+_AROUND = "\"'“”„.,;:?!()[]{}"
 _LONGEST_PHRASE = 12  # of pairs, in words: longer runs are sentences
 _LONGEST_NAME = 8  # in characters of scripts without spaces
 # A word of so many letters or more also matches by all but its last two: one of another script, or in a query with
@@ -79,10 +81,20 @@ def terms(query: str) -> list[str]:
 
 
 def is_name(query: str) -> bool:
-    """Whether a query is one word, one code or one quoted phrase."""
+    """Whether a query is one word, one code, as it is or with spaces as in `CR 7891234`, or one quoted phrase."""
     if _PHRASE.fullmatch(query.strip()) is not None:
         return True
-    return len(query.split()) == 1 and sum(len(run.words) for run in cut(query) if run.paired) <= _LONGEST_NAME
+    if sum(len(run.words) for run in cut(query) if run.paired) > _LONGEST_NAME:
+        return False
+    chunks = query.split()
+    letters = [chunk for chunk in chunks if _DIGIT.search(chunk) is None]
+    return len(chunks) == 1 or (len(letters) < min(2, len(chunks)) and all(map(_may_be_of_a_code, chunks)))
+
+
+def has_code(query: str) -> bool:
+    """Whether a query holds a code as `CR-7891342` or `67-56-1`: of three digits or more, and not of them alone."""
+    words = (chunk.strip(_AROUND) for chunk in query.split())
+    return any(len(_DIGIT.findall(word)) >= _DIGITS_OF_CODE and not word.isdigit() for word in words)
 
 
 def _terms_of(run: Run) -> list[str]:

@@ -15,7 +15,7 @@ from ...errors import QueryError
 from ..intake.chunk import cut
 from ..store.filters import Where, to_sql
 from . import lexical
-from .fuse import DENSE_WEIGHT, NAME_WEIGHT
+from .fuse import CODE_WEIGHT, DENSE_WEIGHT, NAME_WEIGHT
 
 if TYPE_CHECKING:
     from ...bundle.relevance import Relevance
@@ -80,7 +80,7 @@ def question(
         k=int(k),
         by=by,
         exact=exact,
-        dense_weight=NAME_WEIGHT if lexical.is_name(query) else DENSE_WEIGHT,
+        dense_weight=_dense_weight(query),
         relevance=relevance,
     )
 
@@ -111,3 +111,10 @@ def vector(query: str, encoder: Encoder) -> Floats:
     parts = [query[start:stop] for start, stop in cut(query, tokens, tokens.room("query"), 0)]
     mean = encoder.encode(parts, role="query").astype(np.float64).mean(axis=0, keepdims=True)
     return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+
+
+def _dense_weight(query: str) -> float:
+    """How much meaning weighs for a query, see `fuse.fuse`."""
+    if lexical.is_name(query):
+        return NAME_WEIGHT
+    return CODE_WEIGHT if lexical.has_code(query) else DENSE_WEIGHT

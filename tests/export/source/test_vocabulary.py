@@ -75,6 +75,26 @@ def test_what_cannot_be_cut_so_is_one_sentence(tmp_path: Path, recipe: Vocabular
         with_fewer_pieces(model(tmp_path / "whole"), recipe, tmp_path)
 
 
+def test_whole_scripts_that_are_too_many_pieces_are_told(tmp_path: Path) -> None:
+    reason = r"\[vocabulary\] pieces is 10, and those of one character and of whole scripts are 11; raise it or name"
+    with pytest.raises(ExportError, match=f"^{reason} fewer scripts$"):
+        with_fewer_pieces(model(tmp_path / "whole"), VocabularyRecipe(pieces=10, whole=["THAI", "CJK"]), tmp_path)
+
+
+def test_a_model_of_another_layout_is_refused(tmp_path: Path) -> None:
+    source = model(tmp_path / "whole")
+    save_file({"other": np.zeros((2, 2), dtype=np.float32)}, source / "model.safetensors")
+    with pytest.raises(
+        ExportError, match=r"has no token table embeddings.word_embeddings.weight with a row for each of"
+    ):
+        with_fewer_pieces(source, VocabularyRecipe(pieces=14), tmp_path)
+    (source / "model.safetensors").unlink()
+    with pytest.raises(
+        ExportError, match=r"is not there; \[vocabulary\] cuts models whose weights are in this one file$"
+    ):
+        with_fewer_pieces(source, VocabularyRecipe(pieces=14), tmp_path)
+
+
 def test_another_kind_of_vocabulary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text('{"model": {"type": "WordPiece"}}')
     with pytest.raises(ExportError, match=r"has no vocabulary of Unigram, which alone \[vocabulary\] can cut$"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from nestling.encoding.tokens import Tokens
-from nestling.encoding.unigram import Unigram, read_unigram
+from nestling.encoding.unigram import Unigram, read_unigram, unigram_file
 from nestling.errors import BundleError
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -41,13 +42,7 @@ def own() -> Unigram:
 
 
 def stored(path: Path, **changed: Any) -> Path:
-    arrays = {
-        "pieces": np.frombuffer("\n".join(PIECES).encode(), dtype=np.uint8),
-        "scores": SCORES,
-        "unknown": np.int64(3),
-        "head": np.array([0]),
-        "tail": np.array([2]),
-    } | changed
+    arrays: dict[str, Any] = unigram_file(PIECES, SCORES, 3, [0], [2], [1]) | changed
     np.savez_compressed(path, **{name: array for name, array in arrays.items() if array is not None})
     return path
 
@@ -101,6 +96,46 @@ def test_what_a_user_writes_is_no_special_token() -> None:
     assert OWN.ids("<s>").tolist()[1:-1] != [0] and 0 not in OWN.ids("<s> </s>")[1:-1]
 
 
+def test_a_control_piece_is_had_by_no_text(tmp_path: Path) -> None:
+    assert 1 in OWN.ids("<pad>")  # a piece like others, where nothing else is said
+    assert 1 not in read_unigram(stored(tmp_path / "tokenizer.npz")).ids("a <pad>")
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [
+        ("e\u0301n ow", ["e\u0301", "n", "", "o", "w"]),  # as many letters as before, in other places
+        ("ｶﾞ自由", ["", "ｶﾞ", "自由"]),
+        ("e\x1c\u0301n", ["e\x1c\u0301", "n"]),  # what is dropped stands between a letter and its mark
+        ("自由" * 600 + "e\u0301", [*([""] + ["自由"] * 600), "e\u0301"]),
+    ],
+)
+def test_letters_that_are_joined_keep_their_places(text: str, letters: list[str]) -> None:
+    read = OWN.located(text)
+    assert read.ids.tolist() == OWN.ids(text)[1:-1].tolist() == LIBRARY.encode(text).ids
+    assert [text[begin:end] for begin, end in read.chars] == letters
+
+
+def test_no_cut_is_before_a_vowel_or_a_mark() -> None:
+    own = Unigram([*SPECIAL, "ก", "า", "้", "ข", "▁"], SCORES[:9], 3, [0], [2])
+    assert own.located("กาข้า").starts.tolist() == [True, True, False, True, False, False]
+
+
+def test_marks_without_end_are_read_in_time() -> None:
+    began = time.perf_counter()
+    text = "a" + "\u0316\u0301" * 200_000
+    assert OWN.located(text).ids.tolist() == OWN.ids(text)[1:-1].tolist()
+    assert time.perf_counter() - began < 60  # as the square of their number it would be an hour
+
+
+def test_a_prefix_that_ends_in_a_space_takes_no_token_for_it(tmp_path: Path) -> None:
+    tokens = Tokens(stored(tmp_path / "tokenizer.npz"), {"document": "the ", "query": "the"}, 16)
+    assert tokens.room("document") == 13
+    text = tokens.readable("owl " * 20, "document")
+    assert text == ("owl " * 13).strip()
+    assert tokens.ids(text, "document")[1] == 0
+
+
 def test_a_long_text_is_cut_at_what_the_encoder_reads(tmp_path: Path) -> None:
     tokens = Tokens(stored(tmp_path / "tokenizer.npz"), {"document": "the ", "query": ""}, 16)
     ids, left_out = tokens.ids("owls hunting " * 9, "document")
@@ -114,7 +149,10 @@ def test_a_long_text_is_cut_at_what_the_encoder_reads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"tail": None}, "it has ['head', 'pieces', 'scores', 'unknown'], expected head, pieces, scores, tail and"),
+        (
+            {"tail": None},
+            "it has ['control', 'head', 'pieces', 'scores', 'unknown'], expected pieces, scores, unknown, head, tail",
+        ),
         ({"scores": SCORES[:-1]}, f"it has {len(PIECES)} pieces and scores of shape ({len(PIECES) - 1},), expected a"),
         ({"scores": SCORES.astype(np.float64)}, "its pieces are no uint8, or its scores no float32"),
         ({"scores": np.where(SCORES < -9, np.nan, SCORES).astype(np.float32)}, f"it has {len(PIECES)} pieces and"),

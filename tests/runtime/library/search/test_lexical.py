@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nestling.library.search.lexical import affordable, any_of, terms
+from nestling.library.search.lexical import affordable, any_of, has_code, is_name, terms
 from nestling.library.store.words import TOKENIZER
 
 TERM = re.compile(r'"\w+( \w+)*"( \*)?')
@@ -98,3 +98,22 @@ def test_all_terms_are_kept_where_they_match_little(table: sqlite3.Connection) -
     assert list(affordable(terms("owls and CR-7891234"), matching, 9)) == terms("owls and CR-7891234")
     assert affordable(terms("owls cr entered"), matching, 2) == {'"owls"': 1, '"entered"': 1}
     assert affordable([], matching, 2) == {}
+
+
+@pytest.mark.parametrize(
+    "query", ["owl", "T63.4", "CR 7891234", "type 2", "+41 44 268 12 03", '"barn owl"', "鸮形目", "ISO 14971"]
+)
+def test_a_word_a_code_or_a_quoted_phrase_is_a_name(query: str) -> None:
+    assert is_name(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["barn owl", "the 5 best", "in 2020", "2020年世界杯足球赛的冠军是谁", "ticket CR-7891342 printer", ""]
+)
+def test_a_question_is_no_name(query: str) -> None:
+    assert not is_name(query)
+
+
+def test_a_code_among_other_words_is_seen() -> None:
+    assert all(map(has_code, ["ticket CR-7891342", "code (t63.44)", "sheet for CAS 67-56-1?", "error 0x80070070"]))
+    assert not any(map(has_code, ["owls in 2020", "vitamin B12", "IL-6 and p53", "born 1999.", ""]))
