@@ -109,13 +109,13 @@ def _of_one(
     """The turn of an encoder that is no family's, fitted to its own vectors of passages."""
     drawn = passages(recipe, texts, asked.passages, tokens, "", work, say, course=0).ids
     given = sha256(b"".join(ids.tobytes() for ids in drawn)).hexdigest()
-    steps = BuildSteps(work, __name__, say, f"{tensors_hash({WIDEST: encoder.weights()})} {given} {asked}")
+    steps = BuildSteps(work, __name__, say, f"{tensors_hash({WIDEST: encoder.weights()})} {given}")
     told = steps.array(
         "vectors.npy",
         f"vectors of {len(drawn)} passages",
         lambda: vectors(_source_graph(encoder, tokens, steps), drawn),
     )
-    return _turn(told, asked.dims, asked.mean, steps)
+    return _turn(told, asked.dims, asked.mean, BuildSteps(work, __name__, say, f"{given} {asked}"))
 
 
 def _turn(told: Floats, dims: Sequence[int], share: float, steps: BuildSteps) -> Turn:

@@ -32,6 +32,10 @@ class Tokenizer(Protocol):
     def highest_id(self) -> int:
         """The highest id that a text can have."""
 
+    @property
+    def unknown(self) -> int | None:
+        """The id of what the vocabulary has no token for; None where it has tokens for all."""
+
     def read(self, text: str) -> Read:
         """The tokens of a text, special ones left out."""
 

@@ -42,6 +42,12 @@ class LibraryTokenizer:
         known = self._tokenizer.get_vocab(with_added_tokens=True).values()
         return int(max([*known, *self._head, *self._tail]))
 
+    @property
+    def unknown(self) -> int | None:
+        """See `tokenizer.Tokenizer`."""
+        name = getattr(self._tokenizer.model, "unk_token", None)
+        return None if name is None else self._tokenizer.token_to_id(name)
+
     def read(self, text: str) -> Read:
         """See `tokenizer.Tokenizer`."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)

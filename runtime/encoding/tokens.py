@@ -90,6 +90,11 @@ class Tokens:
         """The highest id that a text can have; special tokens need not be in the vocabulary."""
         return self._tokenizer.highest_id
 
+    @property
+    def unknown(self) -> int | None:
+        """The id of what the vocabulary has no token for; None where it has tokens for all."""
+        return self._tokenizer.unknown
+
     def ids(self, text: str, role: Role) -> tuple[Ids, int]:
         """The ids of one text, cut at `max_tokens`.
 

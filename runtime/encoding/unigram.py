@@ -162,6 +162,11 @@ class Unigram:
         return len(self._head) + len(self._tail)
 
     @property
+    def unknown(self) -> int:
+        """The id of what no piece has."""
+        return self._unknown
+
+    @property
     def highest_id(self) -> int:
         """The highest id that a text can have."""
         return len(self._scores) - 1

@@ -50,7 +50,7 @@ def main() -> None:
     relevant = dict(line.split("\t")[:2] for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:])
     rows = []
     for language in LANGUAGES:
-        corpus, queries = (list(_lines(folder / f"{kind}.{language}.jsonl")) for kind in ("corpus", "queries"))
+        corpus, queries = (list(lines(folder / f"{kind}.{language}.jsonl")) for kind in ("corpus", "queries"))
         row = {"language": language}
         for name, rule in _rules(language):
             db = _index([f"{one.get('title', '')} {one['text']}" for one in corpus], rule)
@@ -100,9 +100,10 @@ def _gain(db: sqlite3.Connection, terms: list[str], corpus: list[dict[str, str]]
     return next((1 / math.log2(rank + 2) for rank, (row,) in enumerate(found) if corpus[row]["_id"] == relevant), 0.0)
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+def lines(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a file of JSON Lines."""
+    with path.open(encoding="utf-8") as stream:
+        yield from map(json.loads, stream)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""What a multilingual bundle finds: xquad in its own language and in English, pud's translations.
+
+    python -m tests.bench.library.multilingual XQUAD_FOLDER PUD_FOLDER WORK_FOLDER [BUNDLE...] [-o RESULT.json]
+
+Of xquad every fourth question is asked, of each language its paragraphs and the English ones: by meaning, by words and
+by both, through `Library`, and by vectors alone in float32 and by bits of which 40 are compared again. Of pud each
+sentence is asked for its English translation among 1,000. `tokens` are those of a bundle's tokenizer a word of English,
+for what says the same; `unknown` are thousandths of tokens that no piece stands for.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nestling import Document, Encoder, Library
+from nestling.arrays import Floats
+from nestling.evaluate import ranking_measures
+
+from ..machine import ROOT, described, finished
+from .languages import LANGUAGES, lines
+
+EVERY, RESCORED, DEPTH = 4, 40, 10
+PUD = ("ar", "cs", "de", "es", "fr", "hi", "id", "it", "ko", "pl", "pt", "ru", "sv", "th", "tr", "zh")
+MODES = ("dense", "lexical", "hybrid")
+
+
+def ndcg(runs: dict[str, dict[str, float]], relevant: dict[str, dict[str, int]]) -> float:
+    """Mean nDCG@10."""
+    asked = {id: relevant[id] for id in runs}
+    return round(float(np.mean([values["nDCG@10"] for values in ranking_measures(asked, runs).values()])), 4)
+
+
+def by_vectors(queries: Floats, documents: Floats, ids: list[str], asked: list[str]) -> dict[str, dict[str, float]]:
+    """Runs of the best by cosine."""
+    order = np.argsort(-(queries @ documents.T), axis=1, kind="stable")[:, :DEPTH]
+    return {id: {ids[key]: float(DEPTH - n) for n, key in enumerate(row)} for id, row in zip(asked, order, strict=True)}
+
+
+def by_bits(queries: Floats, documents: Floats, ids: list[str], asked: list[str]) -> dict[str, dict[str, float]]:
+    """Runs of the best by signs, the first of which are compared again by cosine."""
+    near = np.argsort(-(np.sign(queries) @ np.sign(documents).T), axis=1, kind="stable")[:, :RESCORED]
+    runs = {}
+    for id, query, row in zip(asked, queries, near, strict=True):
+        best = row[np.argsort(-(documents[row] @ query), kind="stable")][:DEPTH]
+        runs[id] = {ids[key]: float(DEPTH - n) for n, key in enumerate(best)}
+    return runs
+
+
+def searched(library: Library, asked: dict[str, str], mode: Any) -> dict[str, dict[str, float]]:
+    """Runs of a library."""
+    return {
+        id: {hit.id: float(DEPTH - n) for n, hit in enumerate(library.search(text, k=DEPTH, mode=mode))}
+        for id, text in asked.items()
+    }
+
+
+def studied(encoder: Encoder, xquad: Path, pud: Path, work: Path) -> dict[str, Any]:
+    """All figures of a bundle."""
+    relevant: dict[str, dict[str, int]] = {}
+    for line in (xquad / "qrels" / "test.tsv").read_text().splitlines()[1:]:
+        query, document, score = line.split("\t")
+        relevant.setdefault(query, {})[document] = int(score)
+    rows, english = [], np.zeros((0, 0), dtype=np.float32)
+    for language in LANGUAGES:
+        corpus = list(lines(xquad / f"corpus.{language}.jsonl"))
+        asked = {one["_id"]: one["text"] for one in list(lines(xquad / f"queries.{language}.jsonl"))[::EVERY]}
+        ids, texts = [one["_id"] for one in corpus], [one["text"] for one in corpus]
+        documents = encoder.encode(texts, role="document")
+        queries = encoder.encode(list(asked.values()), role="query")
+        english = documents if language == "en" else english
+        given = [documents, ids, list(asked)]
+        row: dict[str, Any] = {"language": language, "float": ndcg(by_vectors(queries, *given), relevant)}
+        row["bits"] = ndcg(by_bits(queries, *given), relevant)
+        row["to English"] = ndcg(by_vectors(queries, english, ids, list(asked)), relevant)
+        path = work / f"{encoder.bundle.name}-{encoder.width}-{language}.nest"
+        path.unlink(missing_ok=True)
+        with Library(path, encoder=encoder) as library:
+            library.add([Document(id=id, text=text) for id, text in zip(ids, texts, strict=True)])
+            row |= {mode: ndcg(searched(library, asked, mode), relevant) for mode in MODES}
+        row |= tokens_of(encoder, texts)
+        rows.append(row)
+        print(encoder.bundle.name, row, flush=True)
+    return {"xquad": rows, "pud": translated(encoder, pud)}
+
+
+def tokens_of(encoder: Encoder, texts: list[str]) -> dict[str, float]:
+    """How many tokens paragraphs have, and how many of a thousand are unknown."""
+    ids = [encoder.tokens.ids(text, "document")[0] for text in texts]
+    unknown = encoder.tokens.unknown
+    count = sum(map(len, ids))
+    return {
+        "tokens": count,
+        "unknown": round(1000 * sum(int((one == unknown).sum()) for one in ids) / count, 3),
+    }
+
+
+def translated(encoder: Encoder, pud: Path) -> dict[str, float]:
+    """By language, the part of its sentences whose nearest English one is their translation."""
+    english = sentences(pud / "en.tsv")
+    documents = encoder.encode(list(english.values()), role="document")
+    found = {}
+    for language in PUD:
+        own = sentences(pud / f"{language}.tsv")
+        nearest = (encoder.encode(list(own.values()), role="query") @ documents.T).argmax(axis=1)
+        names = list(english)
+        found[language] = round(float(np.mean([names[key] == id for key, id in zip(nearest, own, strict=True)])), 3)
+    print(encoder.bundle.name, found, flush=True)
+    return found
+
+
+def sentences(path: Path) -> dict[str, str]:
+    """The sentences of a file of pud, by id."""
+    rows = (line.partition("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    return {id: text for id, _, text in rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("xquad", type=Path)
+    parser.add_argument("pud", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("bundles", nargs="*", default=["nestling-multi", "nestling-en"])
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/bench/results/multilingual.json")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    result: dict[str, Any] = {}
+    for bundle in arguments.bundles:
+        encoder = Encoder(bundle)
+        result[encoder.bundle.name] = studied(encoder, arguments.xquad, arguments.pud, arguments.work)
+    given = " ".join(map(str, [arguments.xquad, arguments.pud, "WORK_FOLDER", *arguments.bundles]))
+    command = f"python -m tests.bench.library.multilingual {given}"
+    finished(arguments.output, {**described(command, Encoder().threads), "bundles": result})
+
+
+if __name__ == "__main__":
+    main()
