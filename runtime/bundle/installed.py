@@ -44,15 +44,17 @@ def bundle_folder(named: str | Path | None) -> Path:
     path = Path(named)
     if len(path.parts) != 1 or path.name in ("", "..") or {"/", "\\"} & set(str(named)):
         return path
+    found = installed_as(path.name)
+    if found is None and not path.exists():
+        known = ", ".join(sorted(installed()))
+        raise BundleError(f"{path}: is no installed bundle and no folder; expected {known}, or a bundle's folder")
+    return found or path
+
+
+def installed_as(name: str) -> Path | None:
+    """The folder of the installed bundle of a name, with or without `nestling-` in front."""
     found = installed()
-    for name in (path.name, _PREFIX + path.name):
-        if name in found:
-            return found[name]
-    if not path.exists():
-        raise BundleError(
-            f"{path}: is no installed bundle and no folder; expected {', '.join(sorted(found))}, or a bundle's folder"
-        )
-    return path
+    return found.get(name) or found.get(_PREFIX + name)
 
 
 def installed() -> dict[str, Path]:

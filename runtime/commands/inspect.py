@@ -24,6 +24,7 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
     """
     from ..vectors.files import is_index
 
+    path = _there_or_installed(path)
     if path.is_dir():
         values, shown = _of_bundle(path), show.bundle_info
     elif is_index(path):
@@ -37,6 +38,16 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(values, ensure_ascii=False))
     else:
         show.pairs(shown(values))
+
+
+def _there_or_installed(path: Path) -> Path:
+    """A path that is there; else the folder of the installed bundle that has it as its name, where there is one."""
+    from ..bundle.installed import installed_as
+
+    if path.exists():
+        return path.absolute() if path.is_dir() else path  # what is here is meant, whatever is installed
+    found = installed_as(path.name) if len(path.parts) == 1 else None
+    return found or path
 
 
 def _of_bundle(path: Path) -> dict[str, Any]:
@@ -69,11 +80,12 @@ def _of_index(path: Path) -> dict[str, Any]:
 def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     """Look for damage; exit 1 where there is any.
 
-    PATH is a library, an index, or the folder of a bundle. A bundle's files are compared with their hashes; then each
-    of its variants encodes a few texts, and the vectors are compared with those of the machine that built the bundle.
+    PATH is a library, an index, or a bundle, its folder or its name. A bundle's files are compared with their hashes;
+    then each of its variants encodes a few texts, and the vectors are compared with those of the machine that built it.
     """
     from ..vectors.files import is_index
 
+    path = _there_or_installed(path)
     is_library = not path.is_dir() and not is_index(path)
     if (full or repair) and not is_library:
         raise NestlingError(f"{path}: is no library; --full and --repair are for libraries")
