@@ -59,10 +59,10 @@ def serve(
         app = application(Shelf(opened, encoder), access, jobs, watchers)
         if not server.is_loopback(host):
             show.say(f"{host} can be reached by other machines, and what they send and get can be read on the way")
-        address = f"http://{host if ':' not in host else f'[{host}]'}:{chosen}/?token={access.token}"
-        click.echo(address)
+        page = f"http://{host if ':' not in host else f'[{host}]'}:{chosen}/"
+        click.echo(f"{page}?token={access.token}")
         if opens:
-            click.launch(address)
+            click.launch(f"{page}?ticket={access.ticket}")
         try:
             server.run(app, bound)
         finally:

@@ -43,11 +43,14 @@ class Access:
         token: what programs send, and what the opened address holds.
         session: what the page's cookie holds; another than the token, since a browser sends the cookies of one port of
             a machine to its other ports too.
+        ticket: what opens the page instead of the token, once: a browser is started with it, and all users of a machine
+            can see what programs are started with.
     """
 
     hosts: frozenset[str]
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     session: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    ticket: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
     @property
     def cookie(self) -> str:
@@ -61,6 +64,7 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
+        self._tickets = {access.ticket}  # that were not used yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,7 +96,8 @@ class Guard:
         if path in PUBLIC or self._is_known(headers):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1"))
-        if path == "/" and scope["method"] == "GET" and _same(given.pop("token", [""])[0], self._access.token):
+        token, ticket = (given.pop(name, [""])[0] for name in ("token", "ticket"))
+        if path == "/" and scope["method"] == "GET" and (_same(token, self._access.token) or self._is_unused(ticket)):
             rest = urlencode(given, doseq=True)
             response = RedirectResponse(f"/?{rest}" if rest else "/", status_code=303)
             response.set_cookie(self._access.cookie, self._access.session, httponly=True, samesite="strict", path="/")
@@ -101,6 +106,12 @@ class Guard:
         if path == "/":
             return PlainTextResponse(f"{sentence}\n", status_code=401, headers=_CLOSES)
         return _refused(path, 401, f"{sentence}, or send it as: Authorization: Bearer TOKEN")
+
+    def _is_unused(self, ticket: str) -> bool:
+        """Whether a ticket is one that was not used yet; from now on it is."""
+        used = {one for one in self._tickets if _same(ticket, one)}
+        self._tickets -= used
+        return bool(used)
 
     def _is_known(self, headers: Headers) -> bool:
         kind, _, token = headers.get("authorization", "").partition(" ")

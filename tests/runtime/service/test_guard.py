@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from services import Service, library_at, serving
@@ -45,6 +48,27 @@ def test_the_printed_address_is_exchanged_for_a_cookie(service: Service) -> None
     assert service.ask("GET", "/", token=None, query={"token": "x"}).status == 401
     # The token is for the one address: elsewhere it would stay in logs and histories.
     assert service.ask("GET", "/api/search", token=None, query={"q": "owls", "token": service.token}).status == 401
+
+
+def test_a_browser_is_started_with_what_opens_the_page_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All users of a machine can see what programs are started with."""
+    seen, opener = tmp_path / "seen", tmp_path / "xdg-open"
+    opener.write_text(f'#!/bin/sh\necho "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with serving(library_at(tmp_path / "a.nest", LETTERS), "--open") as opened:
+        end = time.monotonic() + 30
+        while not seen.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        address = urlsplit(seen.read_text().strip())
+        assert address.netloc == opened.host and opened.token not in address.query
+        target = f"/?{address.query}"
+        assert opened.ask("GET", "/?ticket=", token=None).status == 401
+        first = opened.ask("GET", target, token=None)
+        assert (first.status, first.headers["location"]) == (303, "/")
+        given = {"Cookie": first.headers["set-cookie"].partition(";")[0]}
+        assert opened.ask("GET", "/api/libraries", token=None, headers=given).status == 200
+        assert opened.ask("GET", target, token=None).status == 401
 
 
 def test_what_was_given_out_before_is_refused_by_the_next(service: Service, tmp_path: Path) -> None:
