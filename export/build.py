@@ -90,7 +90,7 @@ def build(
     texts = texts or recipe.path.parent
     _require_places(recipe, output, work)
     work = _work_folder(recipe, work)
-    drawn = recipe.nest is not None or ("int4" in chosen and recipe.int4.passages > 0)
+    drawn = recipe.nest is not None or recipe.turn is not None or ("int4" in chosen and recipe.int4.passages > 0)
     if recipe.texts is not None and drawn and not any(work.glob("tokens-*")):  # there, they were drawn before
         require_texts(recipe.texts, texts)
     if force:

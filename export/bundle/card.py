@@ -47,6 +47,12 @@ vectors; `nestling check` compares them on your machine.
 _UNTRAINED = """They were exported to ONNX, fused and quantized. The weights were changed in that way and no other; no
 training was done."""
 
+_TURNED = """They were exported to ONNX, fused and quantized; no training was done. {pieces}Its vectors were
+turned so that their signs and prefixes say most, and {mean:g} of what those of {passages:,} passages have in
+common is taken off, of {origin}."""
+
+_CUT = """Of its vocabulary {pieces:,} pieces were kept. """
+
 _FAMILY = """The encoders of all widths share one vector space: that of the original weights, turned so that signs and
 prefixes of a vector say most. Width xl has the original weights. The others share its token table{attention};
 what they have of its layers and hidden neurons, {units}, was trained to give its vectors.
@@ -141,8 +147,12 @@ def _shared_attention(nest: NestRecipe) -> str:
 
 
 def _made(recipe: Recipe) -> str:
+    cut = "" if recipe.vocabulary is None else _CUT.format(pieces=recipe.vocabulary.pieces)
+    if recipe.turn is not None and recipe.texts is not None:
+        turn = recipe.turn
+        return _TURNED.format(pieces=cut, mean=turn.mean, passages=turn.passages, origin=recipe.texts.origin)
     if recipe.nest is None or recipe.texts is None:
-        return _UNTRAINED
+        return f"{_UNTRAINED} {cut}".strip()
     nest, units = recipe.nest, []
     for name in nest.widths:
         layers = f"layers {', '.join(map(str, nest.layers[name]))} and " if name in nest.layers else ""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from ...encoding.unigram import Unigram, read_unigram, unigram_file
+from ...encoding.unigram import LONGEST_PIECE, MOST_PIECES, Unigram, read_unigram, unigram_file
 from ..errors import ExportError
 
 PIECES = "tokenizer.npz"
@@ -34,8 +34,19 @@ def is_of_pieces(tokenizer: Path) -> bool:
         and normalizer.get("type") == "Sequence"
         and normalizer["normalizers"] == [*_NORMALIZERS]
         and values["pre_tokenizer"] == _SPLIT
-        and _frame(values) is not None
+        and _fits([piece for piece, _ in model["vocab"]], model["unk_id"], _frame(values))
         and all(token["special"] and not token["normalized"] for token in values["added_tokens"])
+    )
+
+
+def _fits(pieces: list[str], unknown: int, frame: tuple[list[int], list[int]] | None) -> bool:
+    """Whether the compact file can hold pieces, and has a row for what stands around texts."""
+    special = [unknown] if frame is None else [unknown, *frame[0], *frame[1]]
+    return (
+        frame is not None
+        and len(set(pieces)) == len(pieces) <= MOST_PIECES
+        and all(len(piece) <= LONGEST_PIECE and "\n" not in piece for piece in pieces)
+        and all(0 <= id < len(pieces) for id in special)
     )
 
 

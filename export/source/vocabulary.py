@@ -53,6 +53,8 @@ def with_fewer_pieces(source: Path, recipe: VocabularyRecipe, folder: Path) -> N
         special |= _framing(tokenizer) | {config[key] for key in _CONFIGURED if type(config.get(key)) is int}
     except (KeyError, TypeError, ValueError) as error:
         raise ExportError(f"{source / TOKENIZER}: is no tokenizer that can be cut ({error})") from error
+    if strange := sorted(id for id in {model["unk_id"]} | _framing(tokenizer) if not 0 <= id < len(pieces)):
+        raise ExportError(f"{source / TOKENIZER}: names the id {strange[0]} of {len(pieces)} pieces")
     table, weights = _weights(source / SAFE, len(pieces))
     kept = chosen(pieces, scores, {id for id in special if id < len(pieces)}, recipe)
     new = {old: id for id, old in enumerate(kept)}

@@ -115,7 +115,8 @@ def _of_one(
         f"vectors of {len(drawn)} passages",
         lambda: vectors(_source_graph(encoder, tokens, steps), drawn),
     )
-    return _turn(told, asked.dims, asked.mean, BuildSteps(work, __name__, say, f"{given} {asked}"))
+    told_hash = sha256(told.tobytes()).hexdigest()
+    return _turn(told, asked.dims, asked.mean, BuildSteps(work, __name__, say, f"{told_hash} {asked}"))
 
 
 def _turn(told: Floats, dims: Sequence[int], share: float, steps: BuildSteps) -> Turn:

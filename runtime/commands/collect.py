@@ -62,7 +62,7 @@ def sync(library: Path, paths: tuple[Path, ...], watch: bool, **given: Any) -> N
         _watch(library, given["bundle"], given["as_json"])
 
 
-def _watch(library: Path, bundle: Path | None, as_json: bool) -> None:
+def _watch(library: Path, bundle: str | None, as_json: bool) -> None:
     from ..library.watching import watch
 
     skipped: tuple[Skip, ...] = ()
@@ -84,7 +84,7 @@ def _watch(library: Path, bundle: Path | None, as_json: bool) -> None:
 
 def _sync(
     library: Path, paths: tuple[Path, ...], *, create: bool, ignore: tuple[str, ...], max_size: int | None, fast: bool,
-    width: str | None, bundle: Path | None, as_json: bool,
+    width: str | None, bundle: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     from ..bundle.manifest import STATIC
 
@@ -108,7 +108,7 @@ def _sync(
 @options.width
 @options.bundle
 @options.json
-def refine(library: Path, limit: int | None, width: str | None, bundle: Path | None, as_json: bool) -> None:
+def refine(library: Path, limit: int | None, width: str | None, bundle: str | None, as_json: bool) -> None:
     """Encode again what `add --fast` took in.
 
     Afterwards LIBRARY answers as if it had been filled without --fast. The newest documents come first; LIBRARY can be
@@ -126,7 +126,7 @@ def refine(library: Path, limit: int | None, width: str | None, bundle: Path | N
 @options.library
 @click.argument("ids", nargs=-1, required=True)
 @options.bundle
-def remove(library: Path, ids: tuple[str, ...], bundle: Path | None) -> None:
+def remove(library: Path, ids: tuple[str, ...], bundle: str | None) -> None:
     """Remove documents by their ids.
 
     `search` shows an id in brackets. Where LIBRARY lacks one of them, none is removed.
@@ -140,7 +140,7 @@ def remove(library: Path, ids: tuple[str, ...], bundle: Path | None) -> None:
 @options.library
 @click.argument("path", type=click.Path(path_type=Path))
 @options.bundle
-def forget(library: Path, path: Path, bundle: Path | None) -> None:
+def forget(library: Path, path: Path, bundle: str | None) -> None:
     """Stop following a file or folder.
 
     The documents of all files at or below PATH are removed from LIBRARY.

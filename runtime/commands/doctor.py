@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -15,7 +14,7 @@ from . import options, show
 @click.command(epilog=options.examples("nestling doctor", "nestling doctor --json > doctor.jsonl"))
 @options.bundle
 @options.json
-def doctor(bundle: Path | None, as_json: bool) -> None:
+def doctor(bundle: str | None, as_json: bool) -> None:
     """Try every part of the installation.
 
     Each gets a line: `fine`; `missing`, where only what it is for does not work; or `broken`, with what to do. Exit 1

@@ -14,17 +14,17 @@ from .opening import open_library
 
 
 @click.command(epilog=options.examples("nestling info notes.nest", "nestling info notes.nest --json"))
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("named", metavar="PATH")
 @options.bundle
 @options.json
-def info(path: Path, bundle: Path | None, as_json: bool) -> None:
+def info(named: str, bundle: str | None, as_json: bool) -> None:
     """Print what a library, index or bundle holds.
 
     Of a library it says also which files could not be read, and why. With --json sizes are in bytes, dates in UTC.
     """
     from ..vectors.files import is_index
 
-    path = _there_or_installed(path)
+    path = _path_of(named)
     if path.is_dir():
         values, shown = _of_bundle(path), show.bundle_info
     elif is_index(path):
@@ -40,13 +40,12 @@ def info(path: Path, bundle: Path | None, as_json: bool) -> None:
         show.pairs(shown(values))
 
 
-def _there_or_installed(path: Path) -> Path:
-    """A path that is there; else the folder of the installed bundle that has it as its name, where there is one."""
+def _path_of(named: str) -> Path:
+    """The folder of an installed bundle where it is named, see `bundle_folder`, and no file is; else the path given."""
     from ..bundle.installed import installed_as
 
-    if path.exists():
-        return path.absolute() if path.is_dir() else path  # what is here is meant, whatever is installed
-    found = installed_as(path.name) if len(path.parts) == 1 else None
+    path = Path(named)
+    found = None if {"/", "\\"} & set(named) or path.is_file() else installed_as(named)
     return found or path
 
 
@@ -73,11 +72,11 @@ def _of_index(path: Path) -> dict[str, Any]:
 
 
 @click.command(epilog=options.examples("nestling check notes.nest --full", "nestling check notes.nest --repair"))
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("named", metavar="PATH")
 @click.option("--full", is_flag=True, help="Of a library: compare the vectors of all passages with their texts.")
 @click.option("--repair", is_flag=True, help="Of a library: make what is damaged again from its documents.")
 @options.bundle
-def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
+def check(named: str, full: bool, repair: bool, bundle: str | None) -> None:
     """Look for damage; exit 1 where there is any.
 
     PATH is a library, an index, or a bundle, its folder or its name. A bundle's files are compared with their hashes;
@@ -85,7 +84,7 @@ def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
     """
     from ..vectors.files import is_index
 
-    path = _there_or_installed(path)
+    path = _path_of(named)
     is_library = not path.is_dir() and not is_index(path)
     if (full or repair) and not is_library:
         raise NestlingError(f"{path}: is no library; --full and --repair are for libraries")
@@ -99,7 +98,7 @@ def check(path: Path, full: bool, repair: bool, bundle: Path | None) -> None:
         _said_sound(path, Index.problems(path), "restore it from a copy or build it again")
 
 
-def _check_library(path: Path, bundle: Path | None, full: bool, repair: bool) -> None:
+def _check_library(path: Path, bundle: str | None, full: bool, repair: bool) -> None:
     with open_library(path, bundle) as opened:
         problems = opened.problems(full=full or repair)
         if problems and repair:
@@ -134,7 +133,7 @@ def _said_sound(path: Path, problems: list[str], remedy: str) -> None:
 @options.library
 @click.argument("output", type=click.Path(path_type=Path))
 @options.bundle
-def dump(library: Path, output: Path, bundle: Path | None) -> None:
+def dump(library: Path, output: Path, bundle: str | None) -> None:
     """Write all passages and vectors to a file.
 
     Each passage of LIBRARY is a row with its text, metadata and vector. OUTPUT ends with .jsonl or .parquet.

@@ -18,7 +18,7 @@ from .opening import open_libraries
 @click.option("--writable", is_flag=True, help="Let the assistant add documents and look for changed files.")
 @options.query_width
 @options.bundle
-def mcp(libraries: tuple[Path, ...], writable: bool, query_width: str | None, bundle: Path | None) -> None:
+def mcp(libraries: tuple[Path, ...], writable: bool, query_width: str | None, bundle: str | None) -> None:
     """Let an assistant search LIBRARIES, by MCP over stdin and stdout.
 
     It is started by the assistant, whose settings name this command. It ends where stdin does.

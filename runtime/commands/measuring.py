@@ -21,7 +21,7 @@ from . import options, show
 @click.option("--memory-mb", type=click.FloatRange(0, min_open=True), help="Limit: memory with the encoders loaded.")
 @options.bundle
 @options.json
-def tune(query_ms: float | None, memory_mb: float | None, bundle: Path | None, as_json: bool) -> None:
+def tune(query_ms: float | None, memory_mb: float | None, bundle: str | None, as_json: bool) -> None:
     """Find the best widths for this device.
 
     Each width of the bundle is an encoder of another size: a wide one finds better, a narrow one is faster. They are
@@ -61,7 +61,7 @@ def evaluate_command(
     folder: Path,
     mode: Any,
     exact: bool,
-    bundle: Path | None,
+    bundle: str | None,
     width: str | None,
     query_width: str | None,
     precision: str | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @contextmanager
 def open_library(
     path: Path,
-    bundle: Path | None,
+    bundle: str | None,
     *,
     create: bool = False,
     width: str | None = None,
@@ -55,7 +55,7 @@ def open_library(
 
 @contextmanager
 def open_libraries(
-    paths: Sequence[Path], bundle: Path | None, *, query_width: str | None = None
+    paths: Sequence[Path], bundle: str | None, *, query_width: str | None = None
 ) -> Iterator[dict[str, Library]]:
     """Libraries that are there, by the names that they are served under, open for as long as the context lasts."""
     with ExitStack() as stack:

@@ -12,7 +12,7 @@ _MOST_BYTES = 2**63 - 1
 
 library = click.argument("library", type=click.Path(path_type=Path))
 json = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines on stdout.")
-bundle = click.option("--bundle", type=click.Path(path_type=Path),
+bundle = click.option("--bundle",
                       help="Folder or name of another bundle than the one that ships with Nestling.")  # fmt: skip
 width = click.option(
     "--width", help="The encoder's width for documents, as xl, l, m, s or static; the library remembers it."

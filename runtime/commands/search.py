@@ -40,7 +40,7 @@ from .opening import open_library
 @options.json
 def search(
     library: Path, query: str, k: int, mode: Any, where: tuple[str, ...], by: Any, query_width: str | None,
-    bundle: Path | None, as_json: bool,
+    bundle: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Print what answers QUERY, the best first.
 

@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
 @options.bundle
 def serve(
     libraries: tuple[Path, ...], port: int | None, host: str, token: str | None, opens: bool, query_width: str | None,
-    bundle: Path | None,
+    bundle: str | None,
 ) -> None:  # fmt: skip
     """Search LIBRARIES in the browser, and answer programs on this machine from them.
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from .. import child
+from ..bundle.installed import bundle_folder
 from ..errors import NestlingError
 from . import machine, packages, work
 from .finding import Finding, Part, tried
@@ -25,17 +26,18 @@ SECONDS = 180.0
 _AGAIN = "pip install --force-reinstall nestling"
 
 
-def examine(bundle: Path | None = None, *, seconds: float = SECONDS) -> Iterator[Finding]:
+def examine(bundle: str | Path | None = None, *, seconds: float = SECONDS) -> Iterator[Finding]:
     """Try every part, and say of each what was found.
 
     Args:
-        bundle: a bundle's folder; None for the bundle that ships with Nestling.
+        bundle: a bundle's folder, or the name of an installed one; None for the bundle that ships with Nestling.
         seconds: what a part may take.
     """
+    folder = None if bundle is None else bundle_folder(bundle)
     yield from tried("python", packages.python, "install Python anew")
     yield from tried("folders", machine.folders, "see whether the drives of this machine work")
-    for name in risky(bundle):
-        yield from apart(name, bundle, seconds)
+    for name in risky(folder):
+        yield from apart(name, folder, seconds)
     yield from tried("readers", work.readers, f"try: {_AGAIN}")
 
 

@@ -32,8 +32,8 @@ _ARRAYS = ("pieces", "scores", *_SPECIAL)
 _UNKNOWN_PENALTY = 10.0
 _MOST_WORDS = 1 << 16
 _LONGEST_WORD = 32
-_LONGEST_PIECE = 64
-_MOST_PIECES = 1 << 20
+LONGEST_PIECE = 64
+MOST_PIECES = 1 << 20
 _MOST_BYTES = 64 << 20
 # A longer run without a space is normalized part by part: marks without a letter between take time as their square.
 _LONGEST_RUN = 1024
@@ -329,10 +329,10 @@ def read_unigram(path: Path) -> Unigram:
         scores = arrays["scores"]
         if scores.shape != (len(pieces),) or not np.isfinite(scores).all():
             raise ValueError(f"it has {len(pieces)} pieces and scores of shape {scores.shape}, expected a number each")
-        if len(pieces) > _MOST_PIECES:
-            raise ValueError(f"it has {len(pieces)} pieces, expected {_MOST_PIECES} or fewer")
-        if max(map(len, pieces)) > _LONGEST_PIECE or len(set(pieces)) < len(pieces):
-            raise ValueError(f"a piece is there twice, or longer than {_LONGEST_PIECE} characters")
+        if len(pieces) > MOST_PIECES:
+            raise ValueError(f"it has {len(pieces)} pieces, expected {MOST_PIECES} or fewer")
+        if max(map(len, pieces)) > LONGEST_PIECE or len(set(pieces)) < len(pieces):
+            raise ValueError(f"a piece is there twice, or longer than {LONGEST_PIECE} characters")
         special = [arrays[name].astype(np.int64).reshape(-1).tolist() for name in _SPECIAL]
         if len(special[0]) != 1 or any(not 0 <= id < len(pieces) for ids in special for id in ids):
             raise ValueError("its special tokens are no pieces")

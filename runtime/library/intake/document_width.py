@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...bundle.installed import installed
-from ...bundle.manifest import Bundle, default_bundle, read_bundle
+from ...bundle.installed import DEFAULT, installed
+from ...bundle.manifest import Bundle, read_bundle
 from ...errors import LibraryError, NestlingError
 from ..store.database import Database
 from .encoders import Encoders
@@ -41,18 +41,21 @@ def remembered_bundle(path: Path) -> Bundle | None:
 
     Returns:
         None where that is not installed, and for what is no library, which opening it tells better.
+
+    Raises:
+        BundleError: it is installed, and damaged.
     """
     if not path.exists():
         return None
     try:
         with closing(Database(path, create=False)) as db:
             name, space = db.meta("bundle"), db.meta("space")
-        folder = installed().get(name or "")
-        if folder is None or folder == default_bundle():
-            return None
-        found = read_bundle(folder.resolve())
-    except NestlingError:
+    except LibraryError:
         return None
+    folder = installed().get(name or "")
+    if folder is None or name == DEFAULT:
+        return None
+    found = read_bundle(folder.resolve())
     return found if found.space == space else None
 
 

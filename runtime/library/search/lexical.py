@@ -22,7 +22,11 @@ MAX_CHARS = 20_000
 
 _CODE_LETTERS = 4
 _DIGITS_OF_CODE = 3
-_AROUND = "\"'“”„.,;:?!()[]{}"
+_ASCII = re.compile(r"[!-~]+")
+_AROUND = "\"'.,;:?!()[]{}"
+# Numbers as people write them are no codes: 10,000, $1000, 1990s, 500mg, 100%, 2019-2020, 12:30.
+_NUMBER = r"(?:\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d+)?)"
+_QUANTITY = re.compile(rf"[$+~<>=-]*{_NUMBER}(?:[-/:]{_NUMBER})?[a-zA-Z%]{{0,3}}")
 _LONGEST_PHRASE = 12  # of pairs, in words: longer runs are sentences
 _LONGEST_NAME = 8  # in characters of scripts without spaces
 # A word of so many letters or more also matches by all but its last two: one of another script, or in a query with
@@ -92,9 +96,9 @@ def is_name(query: str) -> bool:
 
 
 def has_code(query: str) -> bool:
-    """Whether a query holds a code as `CR-7891342` or `67-56-1`: of three digits or more, and not of them alone."""
-    words = (chunk.strip(_AROUND) for chunk in query.split())
-    return any(len(_DIGIT.findall(word)) >= _DIGITS_OF_CODE and not word.isdigit() for word in words)
+    """Whether a query holds a code as `CR-7891342` or `67-56-1`: of three digits or more, and no number or range."""
+    words = (word.strip(_AROUND) for word in _ASCII.findall(query))
+    return any(len(_DIGIT.findall(word)) >= _DIGITS_OF_CODE and _QUANTITY.fullmatch(word) is None for word in words)
 
 
 def _terms_of(run: Run) -> list[str]:

@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("xquad", type=Path)
     parser.add_argument("pud", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("bundles", nargs="*", default=["nestling-multi", "nestling-en"])
+    parser.add_argument("bundles", nargs="*", default=["nestling-multi"])
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/bench/results/multilingual.json")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)

@@ -76,26 +76,41 @@ def _languages(result: dict[str, Any]) -> list[str]:
 
 
 def _multilingual(result: dict[str, Any]) -> list[str]:
-    ours, other = (result["bundles"][name] for name in ("nestling-multi", "nestling-en"))
-    lines = [
-        "| | hybrid | by meaning | by words | asked in it, found in English | pud | tokens | unknown "
-        "| nestling-en: hybrid | by meaning |",
-        f"|---|{'---|' * 9}",
-    ]
-    english = ours["xquad"][0]["tokens"]
-    for row, beside in zip(ours["xquad"], other["xquad"], strict=True):
-        cells = [f"{row[key]:.3f}" for key in ("hybrid", "dense", "lexical", "to English")]
-        cells.append(f"{ours['pud'][row['language']]:.3f}" if row["language"] in ours["pud"] else "")
+    found = result["bundles"]["nestling-multi"]
+    keys = ("hybrid", "dense", "lexical", "float", "bits", "to English")
+    names = (
+        "hybrid | by meaning | by words | whole, in float32 | by bits, 40 again | in English | pud | tokens | unknown"
+    )
+    lines = [f"| | {names} |", f"|---|{'---|' * 9}"]
+    english = found["xquad"][0]["tokens"]
+    for row in found["xquad"]:
+        cells = [f"{row[key]:.3f}" for key in keys]
+        cells.append(f"{found['pud'][row['language']]:.3f}" if row["language"] in found["pud"] else "")
         cells += [f"{row['tokens'] / english:.2f}", f"{row['unknown']:.2f}"]
-        cells += [f"{beside[key]:.3f}" for key in ("hybrid", "dense")]
         lines.append(f"| {row['language']} | {' | '.join(cells)} |")
-    rest = [f"{name} {value:.3f}" for name, value in ours["pud"].items() if name not in _asked(ours)]
+    rest = [f"{name} {value:.3f}" for name, value in found["pud"].items() if name not in _asked(found)]
     return [*lines, "", f"pud in other languages: {', '.join(rest)}."]
 
 
 def _asked(bundle: dict[str, Any]) -> set[str]:
     """The languages of xquad."""
     return {row["language"] for row in bundle["xquad"]}
+
+
+def _relevance(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| mode | left out | calibration error | AUROC | said | judged relevant |",
+        "|---|---|---|---|---|---|",
+    ]
+    for mode, collections in result["left out"].items():
+        for name, found in collections.items():
+            values = (found[key] for key in ("calibration error", "auroc", "said", "relevant"))
+            lines.append(f"| {mode} | {name} | {' | '.join(f'{value:.3f}' for value in values)} |")
+    below = result["below the bound"]
+    said = (
+        f"{below['questions with an answer']:.0%} of the questions with an answer and {below['without']:.0%} of those"
+    )
+    return [*lines, "", f"Below the bound, {result['relevance']['bound']}, is the best hit of {said} without."]
 
 
 TABLES = {
@@ -105,4 +120,5 @@ TABLES = {
     "fusion": _fusion,
     "fast": _fast,
     "library": _library,
+    "relevance": _relevance,
 }
