@@ -33,7 +33,7 @@ COARSEST = GRIDS[0]
 _ATTENTION = ("query", "key", "value")
 _PROBES = 48
 _LEAST_LOSS = 1e-12
-_PACKING_BYTES = 20_000
+_PACKING_BYTES = 30_000
 _RIDGE = 0.1
 
 

@@ -28,7 +28,12 @@ def test_info_of_a_library_and_of_a_bundle(nestling: Run, library: Path, folder:
     assert (values["bundle"], values["dim"]) == (DEFAULT, 384)
     described = json.loads(nestling("info", default_bundle(), "--json").stdout)
     assert described["variants"] == [variant.name for variant in read_bundle().variants]
-    assert described["bytes of xl.int4"] <= 12_500_000 < described["bytes of xl.int8"] < described["bytes"]
+    assert described["bytes of l.int4"] <= 12_500_000 < described["bytes of xl.int8"] < described["bytes"]
+
+
+def test_a_bundle_may_be_named(nestling: Run) -> None:
+    by_folder, by_name = (nestling("info", named, "--json").stdout for named in (default_bundle(), "en"))
+    assert by_folder == by_name
 
 
 def test_info_speaks_to_a_person(nestling: Run, library: Path, folder: Path) -> None:
