@@ -15,11 +15,11 @@ from ..errors import ExportError
 
 PIECES = "tokenizer.npz"
 
-_NORMALIZERS = (
+_NORMALIZERS = [
     {"type": "Nmt"},
     {"type": "NFKC"},
     {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
-)
+]
 _SPLIT = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
 
 
@@ -32,7 +32,7 @@ def is_of_pieces(tokenizer: Path) -> bool:
         and type(model.get("unk_id")) is int
         and not model.get("byte_fallback")
         and normalizer.get("type") == "Sequence"
-        and normalizer["normalizers"] == [*_NORMALIZERS]
+        and normalizer["normalizers"] == _NORMALIZERS
         and values["pre_tokenizer"] == _SPLIT
         and _fits([piece for piece, _ in model["vocab"]], model["unk_id"], _frame(values))
         and all(token["special"] and not token["normalized"] for token in values["added_tokens"])

@@ -45,7 +45,7 @@ def _path_of(named: str) -> Path:
     from ..bundle.installed import installed_as
 
     path = Path(named)
-    found = None if {"/", "\\"} & set(named) or path.is_file() else installed_as(named)
+    found = None if path.is_file() else installed_as(named)
     return found or path
 
 

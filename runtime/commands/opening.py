@@ -33,7 +33,7 @@ def open_library(
         encode_at: the width that this command encodes documents at, where that is not the document width.
     """
     from ..bundle.manifest import read_bundle
-    from ..library.intake.document_width import remembered_bundle
+    from ..library.intake.remembered_bundle import remembered_bundle
     from ..library.library import Library
     from ..tuning.width_plan import read_width_plan
 

@@ -13,10 +13,11 @@ from ..document import Document, Hit, Report, Skip, checked_id, distinct
 from ..errors import ChangedError, NestlingError
 from ..forked import OwnLock
 from .intake import refine
-from .intake.document_width import given_or_remembered, resolve_document_width, store_width
+from .intake.document_width import resolve_document_width, store_width
 from .intake.encoders import Encoders
 from .intake.intake import Intake, taking_in
 from .intake.refine import Background, RefineJob
+from .intake.remembered_bundle import given_or_remembered
 from .search import ranking
 from .search.bit_cache import SharedBits
 from .search.query import By, Mode, Question, question
@@ -47,8 +48,8 @@ class Library:
     Args:
         path: the library's file.
         encoder: what encodes documents, and queries too where no width is given.
-        bundle: a bundle's folder, the name of an installed one, or what `read_bundle` returned, instead of an encoder;
-            without either the installed bundle that the library was made with, a new one with that of Nestling.
+        bundle: a bundle's folder, the name of an installed one, or what `read_bundle` returned, instead of an encoder.
+            Without either the installed bundle that the library was made with; a new one gets Nestling's own.
         document_width: of new documents and of `refine`, remembered with the first change. None: the encoder's width if
             one is given, else the width that the library remembers, else the bundle's default.
         query_width: of queries; None for the document width.

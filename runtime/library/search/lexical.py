@@ -92,7 +92,7 @@ def is_name(query: str) -> bool:
         return False
     chunks = query.split()
     letters = [chunk for chunk in chunks if _DIGIT.search(chunk) is None]
-    return len(chunks) == 1 or (len(letters) < min(2, len(chunks)) and all(map(_may_be_of_a_code, chunks)))
+    return len(chunks) == 1 or (len(letters) < 2 <= len(chunks) and all(map(_may_be_of_a_code, chunks)))
 
 
 def has_code(query: str) -> bool:
