@@ -38,11 +38,11 @@ def serve(
     if find_spec("uvicorn") is None or find_spec("starlette") is None:
         raise NestlingError('serve needs starlette and uvicorn; install them with: pip install "nestling[serve]"')
     from ..service import server
+    from ..service.api.jobs import Jobs
+    from ..service.api.watcher import watched
     from ..service.app import application
-    from ..service.guard import Access
-    from ..service.jobs import Jobs
+    from ..service.protection.guard import Access
     from ..service.shelf import Shelf
-    from ..service.watcher import watched
 
     if token is not None and not _TOKEN.fullmatch(token):
         raise NestlingError("the token is not 16 or more letters, digits, '-', '.', '_' or '~'; give another")

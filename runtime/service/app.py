@@ -11,15 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import BundleError, BusyError, LibraryError, NestlingError
-from . import documents, embeddings, jobs, openapi, originals, page, search
+from . import openapi, page
 from .answers import refusal
+from .api import documents, jobs, originals, search
+from .api.jobs import Jobs
+from .api.watcher import Watcher
 from .asked import Refused
-from .defects import Defects
-from .guard import Access, Guard
-from .jobs import Jobs
-from .limits import Limits
+from .models import ollama, openai, tei
+from .protection.defects import Defects
+from .protection.guard import Access, Guard
+from .protection.limits import Limits
 from .shelf import Shelf
-from .watcher import Watcher
 
 
 def application(shelf: Shelf, access: Access, running: Jobs, watchers: Mapping[str, Watcher]) -> Starlette:
@@ -33,12 +35,14 @@ def application(shelf: Shelf, access: Access, running: Jobs, watchers: Mapping[s
     """
     routes = [
         *page.routes(),
-        *openapi.routes(),
+        *openapi.routes(shelf),
         *search.routes(shelf),
         *documents.routes(shelf),
         *originals.routes(shelf),
         *jobs.routes(shelf, running, watchers),
-        *embeddings.routes(shelf),
+        *openai.routes(shelf),
+        *ollama.routes(shelf),
+        *tei.routes(shelf),
     ]
     return Starlette(
         routes=routes,

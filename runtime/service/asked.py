@@ -67,8 +67,20 @@ def whole(values: Mapping[str, Any], name: str, default: int, least: int, most: 
     found = values.get(name, default)
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < len(str(most)) + 1:
         found = int(found)
+    if isinstance(found, float) and found.is_integer():  # 1.0 is a whole number of JSON
+        found = int(found)
     if type(found) is not int or not least <= found <= most:
         raise Refused(400, f"{name} is {str(found)[:_SHOWN]}, expected a whole number from {least} to {most}")
+    return found
+
+
+def flag(values: Mapping[str, Any], name: str, default: bool) -> bool:
+    """true or false; raises Refused where it is something else."""
+    found = values.get(name)
+    if found is None:
+        return default
+    if not isinstance(found, bool):
+        raise Refused(400, f"{name} is {_kind(found)}, expected true or false")
     return found
 
 

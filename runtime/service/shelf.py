@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import anyio
 import anyio.to_thread
+from starlette.requests import Request
 
 from ..encoding.encoder import Encoder
 from ..library.library import Library
@@ -14,6 +15,7 @@ from .asked import Refused
 
 Answer = TypeVar("Answer")
 
+_GONE = 499
 _CHANGES = 8  # that may wait for one another
 
 
@@ -50,6 +52,14 @@ class Shelf:
     async def searched(self, work: Callable[[], Answer]) -> Answer:
         """Do what takes milliseconds in a thread."""
         return await anyio.to_thread.run_sync(work, limiter=self._searching)
+
+    async def answered(self, request: Request, work: Callable[[], Answer]) -> Answer:
+        """As `searched`, but nothing is done for who has gone by the time a thread is free, as the page does that asks
+        with each key."""
+        async with self._searching:
+            if await request.is_disconnected():
+                raise Refused(_GONE, "the client has gone")
+            return await anyio.to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
 
     async def worked(self, work: Callable[[], Answer]) -> Answer:
         """Do what may take long in a thread, beside what takes milliseconds."""

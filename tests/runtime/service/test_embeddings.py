@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import huggingface_hub
+import huggingface_hub.errors
 import numpy as np
 import ollama
 import openai
@@ -21,6 +23,11 @@ def client(service: Service) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"http://{service.host}/v1", api_key=service.token, max_retries=0)
 
 
+def read_of(encoder: Encoder) -> int:
+    """Tokens that are read of the texts."""
+    return sum(len(encoder.tokens.ids(text, "document")[0]) for text in TEXTS)
+
+
 def test_openais_client_gets_the_encoders_vectors(client: openai.OpenAI, encoder: Encoder) -> None:
     (model,) = client.models.list().data
     assert client.models.retrieve(model.id).id == model.id == encoder.bundle.name
@@ -29,7 +36,7 @@ def test_openais_client_gets_the_encoders_vectors(client: openai.OpenAI, encoder
         vectors = np.array([one.embedding for one in found.data], dtype=np.float32)
         assert (vectors == encoder.encode(TEXTS, role="document")).all()
         assert [one.index for one in found.data] == [0, 1, 2]
-        assert found.usage.prompt_tokens == sum(map(encoder.tokens.count, TEXTS))
+        assert found.usage.prompt_tokens == read_of(encoder)
     one = client.embeddings.create(model=model.id, input=TEXTS[0], extra_body={"input_type": "query"})
     assert one.data[0].embedding == encoder.encode(TEXTS[:1], role="query")[0].tolist()
 
@@ -90,11 +97,23 @@ def test_ollamas_client_gets_the_encoders_vectors(service: Service, encoder: Enc
     client = ollama.Client(f"http://{service.host}", headers={"Authorization": f"Bearer {service.token}"})
     found = client.embed(f"{encoder.bundle.name}:latest", TEXTS)
     assert (np.array(found.embeddings, dtype=np.float32) == encoder.encode(TEXTS, role="document")).all()
-    assert found.prompt_eval_count == sum(map(encoder.tokens.count, TEXTS))
+    assert found.prompt_eval_count == read_of(encoder)
     long = "owls and mice " * 1000
     assert len(client.embed(encoder.bundle.name, long).embeddings) == 1
     with pytest.raises(ollama.ResponseError, match=r"text 0 is longer than the \d+ tokens that are read"):
         client.embed(encoder.bundle.name, long, truncate=False)
+
+
+def test_hugging_faces_client_gets_the_encoders_vectors(service: Service, encoder: Encoder) -> None:
+    client = huggingface_hub.InferenceClient(f"http://{service.host}", token=service.token)
+    found = client.feature_extraction(TEXTS[0])
+    assert (np.asarray(found, dtype=np.float32) == encoder.encode(TEXTS[:1], role="document")).all()
+    asked = client.feature_extraction(TEXTS[0], prompt_name="query")
+    assert (np.asarray(asked, dtype=np.float32) == encoder.encode(TEXTS[:1], role="query")).all()
+    long = "owls and mice " * 1000
+    with pytest.raises(huggingface_hub.errors.HfHubHTTPError, match="413"):
+        client.feature_extraction(long)
+    assert client.feature_extraction(long, truncate=True).shape == (1, encoder.dim)
 
 
 def test_teis_api_is_spoken(service: Service, encoder: Encoder) -> None:
@@ -109,3 +128,13 @@ def test_teis_api_is_spoken(service: Service, encoder: Encoder) -> None:
     assert [row["score"] for row in ranked] == sorted((row["score"] for row in ranked), reverse=True)
     info = service.ask("GET", "/info").json
     assert (info["model_id"], info["max_input_length"]) == (encoder.bundle.name, encoder.tokens.max_tokens)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/embed", "truncate"), ("/embed", "normalize"), ("/api/embed", "truncate"), ("/rerank", "return_text")],
+)
+def test_what_is_yes_or_no_is_nothing_else(service: Service, path: str, name: str) -> None:
+    given = {"model": "nestling-en", "input": "a", "inputs": "a", "query": "a", "texts": "a", name: {}}
+    answer = service.ask("POST", path, given)
+    assert (answer.status, answer.json) == (400, {"error": f"{name} is an object, expected true or false"})

@@ -11,7 +11,7 @@ from services import Service
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from nestling.service.limits import Limits
+from nestling.service.protection.limits import Limits
 
 
 def raw(service: Service, *parts: bytes, pause: float = 0.0) -> bytes:

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from ..library.browse import followed, knows_file
-from ..library.library import Library
-from . import asked
-from .asked import Refused
-from .shelf import Shelf
+from ...library.browse import followed, knows_file
+from ...library.library import Library
+from .. import asked
+from ..asked import Refused
+from ..shelf import Shelf
 
 # What a browser shows without running anything in it; all else is saved.
 _SHOWN = {

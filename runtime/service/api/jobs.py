@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..document import Report
-from ..errors import NestlingError
-from ..library.library import Library
-from . import asked
-from .asked import Refused
-from .defects import SENTENCE
-from .shelf import Shelf
+from ...document import Report
+from ...errors import NestlingError
+from ...library.library import Library
+from .. import asked
+from ..asked import Refused
+from ..protection.defects import SENTENCE
+from ..shelf import Shelf
 from .watcher import Watcher
 
 KINDS = ("sync", "refine")
@@ -145,7 +145,7 @@ def routes(shelf: Shelf, jobs: Jobs, watchers: Mapping[str, Watcher]) -> list[Ro
 
 
 def _require_there(path: str) -> None:
-    from ..library.intake.folders import existing
+    from ...library.intake.folders import existing
 
     existing(path)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from ..document import Hit
-from ..library.store.filters import escaped
+from ...document import Hit
+from ...library.store.filters import escaped
 
 MOST_VALUES = 12
 _MOST_CHARS = 60

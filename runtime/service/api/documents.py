@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..document import Document
-from ..library.search.lexical import MAX_CHARS
-from ..library.search.marking import marked
-from . import asked
-from .asked import Refused
-from .shelf import Shelf
+from ...document import Document
+from ...library.search.lexical import MAX_CHARS
+from ...library.search.marking import marked
+from .. import asked
+from ..asked import Refused
+from ..shelf import Shelf
 
 MOST_DOCUMENTS = 1000
 _FIELDS = tuple(field.name for field in fields(Document))

@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..document import Hit
-from ..library.search.query import GROUPINGS, MODES, By, Mode
-from ..library.store.expressions import parse
-from ..library.store.filters import AND, Where
-from . import asked
+from ...document import Hit
+from ...library.search.query import GROUPINGS, MODES, By, Mode
+from ...library.store.expressions import parse
+from ...library.store.filters import AND, Where
+from .. import asked
+from ..shelf import Shelf
 from .alike import folded
 from .facets import date_of, facets
-from .shelf import Shelf
 
 MOST_HITS = 1000
 LOOKED_AT = 100  # hits that are counted and folded, however few are shown
@@ -44,7 +44,7 @@ def routes(shelf: Shelf) -> list[Route]:
         by = cast(By, asked.one_of(given, "by", GROUPINGS, "document"))
         query, where = asked.text(given, "q"), _where(given)
         begin = time.perf_counter()
-        hits = await shelf.searched(lambda: library.search(query, k, mode=mode, where=where, by=by))
+        hits = await shelf.answered(request, lambda: library.search(query, k, mode=mode, where=where, by=by))
         took_ms = 1000 * (time.perf_counter() - begin)
         return JSONResponse({"hits": [asdict(hit) for hit in hits], "took_ms": round(took_ms, 1)})
 
@@ -72,7 +72,7 @@ def routes(shelf: Shelf) -> list[Route]:
             fits = not hits or any(hit.fits for hit in hits)
             return {"hits": shown, "more": len(rows) > first + k, "facets": facets(hits), "fits": fits}
 
-        answer = await shelf.searched(found)
+        answer = await shelf.answered(request, found)
         return JSONResponse({**answer, "took_ms": round(1000 * (time.perf_counter() - begin), 1)})
 
     return [Route("/api/libraries", libraries), Route("/api/search", search), Route("/api/page", page)]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from ..library.library import Library
-from ..library.watching import watch
-from .defects import SENTENCE
+from ...library.library import Library
+from ...library.watching import watch
+from ..protection.defects import SENTENCE
 
 _ENDING_SECONDS = 30.0
 

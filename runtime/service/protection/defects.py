@@ -7,7 +7,7 @@ import traceback
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .answers import refusal
+from ..answers import refusal
 
 SENTENCE = "Nestling has a defect here, which it wrote to its stderr; nothing was lost"
 

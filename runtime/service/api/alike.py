@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ..document import Hit
+from ...document import Hit
 
 _RUN = 4
 _SAME = 0.8  # of all runs of words that either has

@@ -18,7 +18,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .answers import refusal
+from ..answers import refusal
 
 PUBLIC = frozenset({"/health", "/opensearch.xml"})
 _HEADERS = {

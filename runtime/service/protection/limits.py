@@ -6,7 +6,7 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .answers import refusal
+from ..answers import refusal
 
 MAX_BODY_BYTES = 32_000_000
 BODY_SECONDS = 30.0

@@ -1,0 +1,1 @@
+"""Nestling's own HTTP: search, documents and their originals, and what takes long."""
