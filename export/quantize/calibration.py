@@ -44,7 +44,8 @@ def drawn_texts(
     """Passages of the files that a recipe names, as many of each.
 
     Args:
-        folder: where the files are: UTF-8, gzip'd or not, a passage a line.
+        folder: where the files are: UTF-8, gzip'd or not, a passage a line. Lines of a `.tsv` hold a name, as of a
+            language, and passages behind it.
         kinds: the fewest and the most characters of a passage, drawn for each; a longer one ends with the last word
             within. Where the fewest is negative it has 2 to so many words out of a line, as in a query.
 
@@ -88,6 +89,8 @@ def _lines(path: Path) -> list[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
             lines = [line.strip() for line in stream if line.strip()]
+            if ".tsv" in path.suffixes:
+                lines = [text for line in lines for text in line.split("\t")[1:] if text]
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ExportError(f"{path}: is no text ({error}); expected UTF-8, a passage a line") from error
     if not lines:

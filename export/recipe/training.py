@@ -95,6 +95,7 @@ class NestRecipe:
         courses: of the training, one after another.
         dims: lengths of the prefixes that the rotation is to serve, see `targets.fitted_rotation`; none named are the
             whole vector and its halves down to 64.
+        mean: which part of the mean of the vectors is taken off.
         layers: by width, which of the source's layers it has, counted from 0; all where it is not named.
         neurons: by width, which part of each layer's hidden neurons it has; as `WIDTHS` has it where it is not named.
         query_prefix: text before a query that the source is asked for its vector with, where the bundle's queries have
@@ -104,6 +105,7 @@ class NestRecipe:
 
     courses: list[CourseRecipe]
     dims: list[int] = field(default_factory=list)
+    mean: float = 1.0
     layers: dict[str, list[int]] = field(default_factory=dict)
     neurons: dict[str, float] = field(default_factory=dict)
     own_attention: list[str] = field(default_factory=list)
@@ -112,6 +114,8 @@ class NestRecipe:
     def __post_init__(self) -> None:
         if not all(type(dim) is int and dim >= 8 for dim in self.dims):
             raise ExportError(f"dims is {self.dims}, expected lengths of vectors, 8 or more")
+        if not 0 <= self.mean <= 1:
+            raise ExportError(f"mean is {self.mean}, expected 0 to 1")
         if not self.courses:
             raise ExportError("courses is empty, expected a course of training, one or more")
         for key, named in (("layers", self.layers), ("neurons", self.neurons), ("own_attention", self.own_attention)):

@@ -86,7 +86,8 @@ def family(
     states, seen, targets = students(encoder.trunk, pooling, recipe.nest, own, drawn, work, say)
     given = sha256(b"".join(rows.tobytes() for rows in targets)).hexdigest()
     steps = BuildSteps(work, __name__, say, given)
-    turn = _turn(np.concatenate(targets), recipe.nest.prefixes(settings.dim), 1.0, steps)
+    dims, mean = recipe.nest.prefixes(settings.dim), recipe.nest.mean
+    turn = _turn(np.concatenate(targets), dims, mean, BuildSteps(work, __name__, say, f"{given} {dims} {mean}"))
     cuts = recipe.nest.cuts(encoder.trunk.config.num_hidden_layers)
     trunks = {width: trunk_of(encoder.trunk, cuts.get(width), state) for width, state in states.items()}
     _require_same(encoder.trunk, trunks[WIDEST], own[:_COMPARED])

@@ -222,6 +222,15 @@ def test_a_cut_that_cannot_be_is_refused_at_once(tmp_path: Path, lines: str, mes
     assert not any((tmp_path / "work").rglob("reference-*.npy"))
 
 
+def test_a_part_of_the_mean_is_taken_off(built: tuple[Path, Path]) -> None:
+    (kept,) = (path for path in (built[0].parent / "work").rglob("turn.npy"))
+    *rotation, mean = np.load(kept)
+    taught = [np.load(path) for path in sorted((built[0].parent / "work").rglob("targets.npy"))]
+    whole = np.concatenate([rows[rows.any(axis=1)] for rows in taught]).mean(axis=0)
+    share = read_recipe(built[0]).nest.mean  # type: ignore[union-attr]
+    assert np.allclose(mean, share * whole @ np.stack(rotation), atol=1e-6)
+
+
 def test_the_turn_is_stored_and_read_back(built: tuple[Path, Path]) -> None:
     import onnx
 

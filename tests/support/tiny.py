@@ -71,6 +71,7 @@ origin = "notes"
 
 [nest]
 dims = [32, 16]
+mean = 0.9
 
 [[nest.courses]]
 passages = 40

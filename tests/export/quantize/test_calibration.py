@@ -107,3 +107,11 @@ def test_files_that_are_not_as_pinned_are_refused(folder: Path, name: str, conte
         pinned = recipe(folder, name)
     with pytest.raises(ExportError, match=f"^{re.escape(f'{folder / name}: {message}')}"):
         drawn_texts(pinned, folder, 4, seed=0)
+
+
+def test_of_a_table_each_column_but_the_first_is_passages(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "parallel.tsv.gz", "wt", encoding="utf-8") as stream:
+        stream.write("de\twash hands\tHände waschen\n" * 5)
+    given = recipe(tmp_path, "parallel.tsv.gz")
+    texts = {drawn.text for drawn in drawn_texts(given, tmp_path, 40, seed=0, kinds=[(0, None)])}
+    assert texts == {"wash hands", "Hände waschen"}

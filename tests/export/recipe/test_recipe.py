@@ -241,6 +241,7 @@ def test_a_recipe_may_be_for_a_family(tmp_path: Path) -> None:
         ),
         ("[verify.int4]", '[verify."xl.int8"]\n' + BAR + "\n[verify.int4]", "[verify] has the unknown key 'xl.int8'"),
         ("dims = [32, 16]", "dims = [32, 4]", "nest.dims is [32, 4], expected lengths of vectors, 8 or more"),
+        ("mean = 0.9", "mean = 1.5", "nest.mean is 1.5, expected 0 to 1"),
         (
             "[static]",
             '[nest.attention]\nwidths = ["s"]\n\n[static]',
