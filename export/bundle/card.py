@@ -172,7 +172,7 @@ def _fitted(recipe: Recipe, precisions: list[str]) -> str:
     if precisions == ["float32"]:
         return "No graph was rounded."
     says = "The rounding was fitted on other texts but for the demo documents"
-    if "int4" not in precisions or recipe.texts is None:
+    if "int4" not in precisions or recipe.texts is None or not recipe.int4.passages:
         return f"{says}."
     return f"{says}; that of int4 besides on {recipe.int4.passages:,} passages of {recipe.texts.origin}."
 

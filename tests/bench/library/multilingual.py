@@ -5,12 +5,14 @@
 Of xquad every fourth question is asked, of each language its paragraphs and the English ones: by meaning, by words and
 by both, through `Library`, and by vectors alone in float32 and by bits of which 40 are compared again. Of pud each
 sentence is asked for its English translation among 1,000. `tokens` are those of a bundle's tokenizer a word of English,
-for what says the same; `unknown` are thousandths of tokens that no piece stands for.
+for what says the same; `unknown` are thousandths of tokens that no piece stands for. Of a bundle with several widths
+those that are narrower are asked by vectors alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 
 from nestling import Document, Encoder, Library
 from nestling.arrays import Floats
+from nestling.bundle.manifest import Bundle
 from nestling.evaluate import ranking_measures
 
 from ..machine import ROOT, described, finished
@@ -60,15 +63,10 @@ def searched(library: Library, asked: dict[str, str], mode: Any) -> dict[str, di
 
 def studied(encoder: Encoder, xquad: Path, pud: Path, work: Path) -> dict[str, Any]:
     """All figures of a bundle."""
-    relevant: dict[str, dict[str, int]] = {}
-    for line in (xquad / "qrels" / "test.tsv").read_text().splitlines()[1:]:
-        query, document, score = line.split("\t")
-        relevant.setdefault(query, {})[document] = int(score)
+    relevant = judged(xquad)
     rows, english = [], np.zeros((0, 0), dtype=np.float32)
     for language in LANGUAGES:
-        corpus = list(lines(xquad / f"corpus.{language}.jsonl"))
-        asked = {one["_id"]: one["text"] for one in list(lines(xquad / f"queries.{language}.jsonl"))[::EVERY]}
-        ids, texts = [one["_id"] for one in corpus], [one["text"] for one in corpus]
+        ids, texts, asked = collection(xquad, language)
         documents = encoder.encode(texts, role="document")
         queries = encoder.encode(list(asked.values()), role="query")
         english = documents if language == "en" else english
@@ -85,6 +83,52 @@ def studied(encoder: Encoder, xquad: Path, pud: Path, work: Path) -> dict[str, A
         rows.append(row)
         print(encoder.bundle.name, row, flush=True)
     return {"xquad": rows, "pud": translated(encoder, pud)}
+
+
+def judged(xquad: Path) -> dict[str, dict[str, int]]:
+    """What is relevant, by question."""
+    relevant: dict[str, dict[str, int]] = {}
+    for line in (xquad / "qrels" / "test.tsv").read_text().splitlines()[1:]:
+        query, document, score = line.split("\t")
+        relevant.setdefault(query, {})[document] = int(score)
+    return relevant
+
+
+def collection(xquad: Path, language: str) -> tuple[list[str], list[str], dict[str, str]]:
+    """The ids and texts of a language's paragraphs, and its questions by id."""
+    corpus = list(lines(xquad / f"corpus.{language}.jsonl"))
+    asked = {one["_id"]: one["text"] for one in list(lines(xquad / f"queries.{language}.jsonl"))[::EVERY]}
+    return [one["_id"] for one in corpus], [one["text"] for one in corpus], asked
+
+
+def narrower(bundle: Bundle, xquad: Path) -> dict[str, dict[str, float]]:
+    """By width, mean nDCG@10 over the languages: of its own vectors, of its questions among the widest's paragraphs, of
+    both in English paragraphs, and how many times as fast it encodes as the widest."""
+    relevant = judged(xquad)
+    encoders = {width: Encoder(bundle, width=width) for width in bundle.widths}
+    widest = next(iter(encoders))
+    found: dict[str, dict[str, list[float]]] = {}
+    english: dict[str, Floats] = {}
+    for language in LANGUAGES:
+        ids, texts, asked = collection(xquad, language)
+        seconds, vectors = {}, {}
+        for width, encoder in encoders.items():
+            begin = time.perf_counter()
+            documents = encoder.encode(texts, role="document")
+            seconds[width] = time.perf_counter() - begin
+            vectors[width] = documents, encoder.encode(list(asked.values()), role="query")
+            english.setdefault(width, documents)
+        for width, (documents, queries) in vectors.items():
+            given = [ids, list(asked)]
+            row = {
+                "own": ndcg(by_vectors(queries, documents, *given), relevant),
+                "queries": ndcg(by_vectors(queries, vectors[widest][0], *given), relevant),
+                "to English": ndcg(by_vectors(queries, english[width], *given), relevant),
+                "times as fast": seconds[widest] / seconds[width],
+            }
+            for key, value in row.items():
+                found.setdefault(width, {}).setdefault(key, []).append(value)
+    return {width: {key: float(np.mean(values)) for key, values in row.items()} for width, row in found.items()}
 
 
 def tokens_of(encoder: Encoder, texts: list[str]) -> dict[str, float]:
@@ -130,7 +174,10 @@ def main() -> None:
     result: dict[str, Any] = {}
     for bundle in arguments.bundles:
         encoder = Encoder(bundle)
-        result[encoder.bundle.name] = studied(encoder, arguments.xquad, arguments.pud, arguments.work)
+        found = studied(encoder, arguments.xquad, arguments.pud, arguments.work)
+        if len(encoder.bundle.widths) > 1:
+            found["widths"] = narrower(encoder.bundle, arguments.xquad)
+        result[encoder.bundle.name] = found
     given = " ".join(map(str, [arguments.xquad, arguments.pud, "WORK_FOLDER", *arguments.bundles]))
     command = f"python -m tests.bench.library.multilingual {given}"
     finished(arguments.output, {**described(command, Encoder().threads), "bundles": result})
