@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from .commands import collect, doctor, inspect, mcp, measuring, options, program, search, serve
+from .commands import collect, doctor, inspect, mcp, measuring, options, program, search, serve, upgrade
 
 
 @click.group(
@@ -41,8 +41,8 @@ def completion(shell: str) -> None:
 
 for command in (
     collect.add, collect.sync, collect.refine, collect.remove, collect.forget, search.search, search.demo,
-    inspect.info, inspect.check, inspect.dump, doctor.doctor, measuring.tune, measuring.evaluate_command, serve.serve,
-    mcp.mcp,
+    inspect.info, inspect.check, inspect.dump, upgrade.upgrade, doctor.doctor, measuring.tune,
+    measuring.evaluate_command, serve.serve, mcp.mcp,
 ):  # fmt: skip
     commands.add_command(command)
 

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 # What a search does without is imported where it is used: readers alone are a tenth of a process's start.
-from ..bundle.manifest import Bundle
+from ..bundle.manifest import Bundle, read_bundle
 from ..document import Document, Hit, Report, Skip, checked_id, distinct
-from ..errors import ChangedError, NestlingError
+from ..errors import ChangedError, LibraryError, NestlingError
 from ..forked import OwnLock
 from .intake import refine
-from .intake.document_width import resolve_document_width, store_width
+from .intake.document_width import store_width
 from .intake.encoders import Encoders
 from .intake.intake import Intake, taking_in
 from .intake.refine import Background, RefineJob
 from .intake.remembered_bundle import given_or_remembered
 from .search import ranking
-from .search.bit_cache import SharedBits
-from .search.query import By, Mode, Question, question
+from .search.query import By, Mode, Question
+from .space import Space, space_of
 from .store import documents, failures, file_state, full_text, migration, passage_codes
 from .store.database import BUSY_MS, Database
 from .store.filters import Where
@@ -73,23 +73,21 @@ class Library:
         create: bool = True,
     ) -> None:
         path = Path(path).absolute()
-        self._encoders = Encoders(given_or_remembered(encoder, bundle, path), precision, path)
+        encoders = Encoders(given_or_remembered(encoder, bundle, path), precision, path)
         for width in (document_width, query_width):
-            self._encoders.require_width(width)
+            encoders.require_width(width)
         # Searches, each on a connection of its own, and one change at a time: none waits for another.
         self._changing = OwnLock(path)
+        self._upgrading = OwnLock(path)
         self._writer: Database | None = None
         self._background: Background | None = None
-        self.dim = self._encoders.dim
-        self._bits = SharedBits(self._encoders.code_dim)
         db = migration.opened(path, create)
         self._readers = Readers(db)
         try:
-            self.document_width = resolve_document_width(db, self._encoders, document_width)
+            self._space = space_of(db, encoders, document_width, query_width)
         except BaseException:
             self._readers.close()
             raise
-        self.query_width = query_width or self.document_width
 
     def __enter__(self) -> Library:
         return self
@@ -111,9 +109,24 @@ class Library:
         return self._readers.path
 
     @property
+    def dim(self) -> int:
+        """Length of its vectors."""
+        return self._space.encoders.dim
+
+    @property
+    def document_width(self) -> str:
+        """What new documents are encoded at."""
+        return self._space.document_width
+
+    @property
+    def query_width(self) -> str:
+        """What queries are encoded at."""
+        return self._space.query_width
+
+    @property
     def encoder(self) -> Encoder:
         """What encodes documents; loaded at the first use."""
-        return self._encoders.of(self.document_width)
+        return self._space.encoders.of(self.document_width)
 
     @property
     def unrefined(self) -> dict[str, int]:
@@ -132,7 +145,7 @@ class Library:
             if self._writer is not None:
                 self._writer.close()
             self._readers.close()
-            self._encoders.close()
+            self._space.close()
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
@@ -155,7 +168,7 @@ class Library:
         from .store.info import library_info
 
         with self.reading() as db:
-            return library_info(db, self._encoders.code_dim, self.document_width)
+            return library_info(db, self._space.encoders.code_dim, self.document_width)
 
     def failures(self) -> list[Skip]:
         """Files, and parts of files, that could not be read at the last sync."""
@@ -171,7 +184,7 @@ class Library:
         from .store import audit
 
         with self._readers.one() as db:
-            return list(audit.damage(db, self._encoders.code_dim, full=full).sentences)
+            return list(audit.damage(db, self._space.encoders.code_dim, full=full).sentences)
 
     def repair(self) -> list[str]:
         """Rebuild damaged derived data (codes, full text, filters) from the documents; returns what is still wrong.
@@ -182,7 +195,7 @@ class Library:
         from .intake.repair import repair
 
         with self._changing.own:
-            return repair(self._writing(), self._encoders.code_dim, self._taking_in)
+            return repair(self._writing(), self._space.encoders.code_dim, self._taking_in)
 
     def add(self, documents: Iterable[Document], *, width: str | None = None, progress: Added | None = None) -> Report:
         """Add documents; a document whose id exists is replaced, and passages whose text is as before keep their codes.
@@ -254,16 +267,24 @@ class Library:
         Raises:
             QueryError: the query is empty or too long, or k, mode, by or where is not as described.
         """
-        encoder, relevance = lambda: self._encoders.of(self.query_width), self._encoders.relevance
-        asked = question(query, k, mode, where, by, exact, encoder, relevance)
-        for _ in range(_ATTEMPTS - 1):
-            with suppress(ChangedError):
-                return self._answered(asked)
-        return self._answered(asked)
+        space = self._space
+        asked = space.question(query, k, mode, where, by, exact)
+        try:
+            for _ in range(_ATTEMPTS - 1):
+                with suppress(ChangedError):
+                    return self._answered(asked, space)
+            return self._answered(asked, space)
+        except LibraryError:
+            with self._upgrading.own:
+                if space is self._space:
+                    raise
+        return self.search(query, k, mode=mode, where=where, by=by, exact=exact)  # it was upgraded meanwhile
 
-    def _answered(self, asked: Question) -> list[Hit]:
-        with self._readers.one() as db, self._bits.snapshot(db, asked.vector is not None) as bits:
-            return ranking.rank(db, bits, asked)
+    def _answered(self, asked: Question, space: Space) -> list[Hit]:
+        with self._readers.one() as db:
+            db.space = space.name
+            with space.bits.snapshot(db, asked.vector is not None) as bits:
+                return ranking.rank(db, bits, asked)
 
     def sync(
         self,
@@ -339,6 +360,45 @@ class Library:
         with closing(job.db):
             return Report(refined=refine.run(job, limit, progress))
 
+    def upgrade(
+        self, to: str | Path | Bundle | None = None, *, width: str | None = None, anew: bool = False,
+        progress: Added | None = None,
+    ) -> float | None:  # fmt: skip
+        """Bring the library over to another bundle: it is asked with that from now on, and `refine` encodes it anew.
+
+        Until then the vectors of the earlier bundle, which is not needed for it, are taken for what they most likely
+        are in the later one's space, by what both say of 2,000 passages. A library of no more is encoded at once.
+
+        Args:
+            to: a bundle's folder, the name of an installed one, or what `read_bundle` returned; None for Nestling's.
+            width: of documents from now on; None for the bundle's default.
+            anew: compare nothing; passages are found by words alone until they are encoded.
+            progress: called with the passages that are compared, or encoded, and those that are to be.
+
+        Returns:
+            The share of the nearest passages of others that stay the nearest ones; None where nothing was compared.
+
+        Raises:
+            BundleError: the bundle cannot be read, or has no such width.
+            LibraryError: the file cannot be written.
+            NestlingError: the library is of that bundle, or on its way to one, or what both bundles say is too
+                different; nothing was changed.
+        """
+        from .intake import upgrade
+
+        with self._changing.own, self._upgrading.own:
+            if self._background is not None:
+                raise NestlingError(f"{self.path}: is being refined; leave that context before it is upgraded")
+            encoders = Encoders(to if isinstance(to, Bundle) else read_bundle(to), None, self.path)
+            encoders.require_width(width)
+            said = progress or (lambda done, total: None)
+            kept = upgrade.upgrade_file(self.path, encoders, width or encoders.default_width, anew, said)
+            with self._readers.one() as db:
+                self._space = space_of(db, encoders, None, None, self._space.encoders)
+        if kept is None and not anew:
+            self.refine(progress=progress)
+        return kept
+
     @contextmanager
     def refining(self) -> Iterator[None]:
         """Refine in the background, in a thread of its own, for as long as the context lasts; see `refine`.
@@ -370,17 +430,19 @@ class Library:
         """
         from .store.dump import dump
 
-        self._encoders.require_open()
+        encoders = self._space.encoders
+        encoders.require_open()
         with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
-            return dump(db, self._encoders.code_dim, Path(path), None if progress is None else db.callers(progress))
+            return dump(db, encoders.code_dim, Path(path), None if progress is None else db.callers(progress))
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""
-        self._encoders.require_open()
+        self._space.encoders.require_open()
         if self._writer is None:
             if self._readers.read_only:
                 raise failures.cannot_be_written(self.path)
             self._writer = Database(self.path, create=False)
+        self._writer.space = self._space.name
         return self._writer
 
     def _refine_job(self, busy_ms: int) -> RefineJob:
@@ -389,16 +451,18 @@ class Library:
             store_width(self._writing(), self.document_width)
 
         def encoder() -> Encoder:
-            self._encoders.require_open()  # so that nothing is refined after `close`
+            self._space.encoders.require_open()  # so that nothing is refined after `close`
             return self.encoder
 
         db = Database(self.path, create=False, busy_ms=busy_ms)
+        db.space = self._space.name
         return RefineJob(db=db, width=self.document_width, encoder=encoder, turn=self._changing)
 
     def _taking_in(
         self, writer: Database, width: str | None = None, committed: Callable[[], None] = lambda: None
     ) -> AbstractContextManager[Intake]:
         """An intake that encodes at a width; None for the document width."""
-        self._encoders.require_width(width)
+        encoders = self._space.encoders
+        encoders.require_width(width)
         store_width(writer, self.document_width)
-        return taking_in(writer, lambda: self._encoders.of(width or self.document_width), committed)
+        return taking_in(writer, lambda: encoders.of(width or self.document_width), committed)

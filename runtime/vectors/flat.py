@@ -77,6 +77,7 @@ def search(
     *,
     scan_dim: int | None = None,
     shortlist_factor: int = SHORTLIST_FACTOR,
+    bit_queries: Floats | None = None,
 ) -> Hits:
     """The k best keys for each query.
 
@@ -89,30 +90,41 @@ def search(
         scan_dim: dimensions whose bits are scanned, a multiple of 8; None for all. The shortlist is longer by as much
             as the prefix is shorter.
         shortlist_factor: length of the shortlist, as a multiple of `candidates`.
+        bit_queries: what the bits are compared with, where they are of other vectors than the fine codes: (q, dim of
+            the bits) float32, unit rows.
     """
+    for_bits = queries if bit_queries is None else bit_queries
     possible = sum(len(s.keys) if s.mask is None else int(np.count_nonzero(s.mask)) for s in segments)
     if candidates is None or candidates >= possible:
         return best_by_fine(queries, segments, [_every_row(segments)] * len(queries), k)
-    dim = queries.shape[1]
+    dim = for_bits.shape[1]
     scan_dim = dim if scan_dim is None else scan_dim
     length = shortlist_factor * candidates * -(-dim // scan_dim)
     if length >= possible:
         shortlists = [_every_row(segments)] * len(queries)
     else:
-        shortlists = scan(to_bits(queries)[:, : scan_dim // 8], segments, length)
-    return best_of_shortlists(queries, segments, shortlists, k, candidates)
+        shortlists = scan(to_bits(for_bits)[:, : scan_dim // 8], segments, length)
+    return best_of_shortlists(queries, segments, shortlists, k, candidates, for_bits)
 
 
 def best_of_shortlists(
-    queries: Floats, segments: Sequence[Segment], shortlists: Sequence[Rows], k: int, candidates: int
+    queries: Floats,
+    segments: Sequence[Segment],
+    shortlists: Sequence[Rows],
+    k: int,
+    candidates: int,
+    bit_queries: Floats | None = None,
 ) -> Hits:
     """The k best of each query's shortlist: by their fine codes, of the best `candidates` by their bits.
 
     Args:
         queries: (q, dim) float32, unit rows.
         shortlists: (m,) int64 rows for each query.
+        bit_queries: see `search`.
     """
-    chosen = [_best_by_bits(query, segments, rows, candidates) for query, rows in zip(queries, shortlists, strict=True)]
+    for_bits = queries if bit_queries is None else bit_queries
+    asked = zip(for_bits, shortlists, strict=True)
+    chosen = [_best_by_bits(query, segments, rows, candidates) for query, rows in asked]
     return best_by_fine(queries, segments, chosen, k)
 
 

@@ -19,12 +19,13 @@ from .family import tables as family
 from .index import tables as index
 from .library import tables as library
 from .peers import tables as peers
+from .service import tables as service
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
 
 TABLES: dict[str, Callable[..., list[str]]] = {
-    **peers.TABLES, **family.TABLES, **library.TABLES, **encoder.TABLES, **index.TABLES,
+    **peers.TABLES, **family.TABLES, **library.TABLES, **service.TABLES, **encoder.TABLES, **index.TABLES,
 }  # fmt: skip
 # The result files of a table, where that is not the one that its name begins with.
 _SOURCES = {"widths": ("speed", "study")}

@@ -94,3 +94,45 @@ def token_table(rows: npt.NDArray[np.float32]) -> dict[str, Any]:
     scales = np.maximum(np.abs(rows).max(axis=1), 1e-6) / 7
     raised = (np.rint(rows / scales[:, None]) + 8).astype(np.uint8)
     return {"codes": raised[:, 0::2] | raised[:, 1::2] << 4, "factors": scales.astype(np.float16)}
+
+
+def table_in_another_space(
+    folder: Path, family: Path, *, dim: int = 32, max_tokens: int | None = None, unrelated: bool = False
+) -> Path:
+    """A bundle of the table of `tiny_family` alone, in a space of its own: its vectors turned, and cut to a length.
+
+    Args:
+        folder: where it is made.
+        max_tokens: that it reads, other than the family does.
+        unrelated: each token has the vector of another, so that both say nothing of one another.
+    """
+    shutil.copytree(family, bundle := folder / "later")
+    with np.load(family / "static.npz") as stored_table:
+        codes, factors = stored_table["codes"], stored_table["factors"].astype(np.float32)
+    rows = np.empty((len(codes), 2 * codes.shape[1]), dtype=np.float32)
+    rows[:, 0::2], rows[:, 1::2] = codes & 15, codes >> 4
+    rows = (rows - 8) * factors[:, None]
+    drawn = np.random.default_rng(7)
+    turn = np.linalg.qr(drawn.normal(size=(rows.shape[1], rows.shape[1])))[0][:, :dim]
+    rows = rows[drawn.permutation(len(rows))] if unrelated else rows
+    np.savez(bundle / "static.npz", **token_table((rows @ turn).astype(np.float32)))
+    manifest = read_bundle(family)
+    variant = Variant("static", "int4", "static.npz")
+    tokens = Tokens(bundle / manifest.tokenizer, dict(manifest.prefixes), manifest.max_tokens)
+    golden = read_golden(manifest)
+    vectors = load(bundle, variant, tokens, dim).run(golden.texts, "document", 1)[0]
+    np.savez(bundle / manifest.golden, **stored(Golden(golden.texts, vectors, {variant.name: vectors})))
+    used = {variant.graph, manifest.golden, manifest.tokenizer}
+    for name in set(manifest.files) - used:
+        (bundle / name).unlink()
+    later = replace(
+        manifest,
+        name="later",
+        space="0" * 64,
+        dim=dim,
+        max_tokens=max_tokens or manifest.max_tokens,
+        variants=(variant,),
+        files={name: BundleFile((bundle / name).stat().st_size, hash_file(bundle / name)) for name in sorted(used)},
+    )
+    (bundle / "manifest.json").write_text(later.manifest())
+    return bundle

@@ -29,18 +29,26 @@ def resolve_document_width(db: Database, encoders: Encoders, width: str | None) 
     if db.meta("space") is None and not db.read_only:
         with db.writing():
             if db.meta("space") is None:  # unless another process was first
-                for key, value in {**mine, "bundle": bundle.name, _WIDTH: width or encoders.default_width}.items():
+                for key, value in described_by(encoders, width or encoders.default_width).items():
                     db.set_meta(key, value)
     theirs = {key: db.meta(key) for key in mine}
     if theirs != mine:
         name = db.meta("bundle")
+        is_other = theirs["space"] != mine["space"]
+        remedy = f"bring it over to this one with: nestling upgrade {db.path}" if is_other else "make a new library"
         raise LibraryError(
             f"{db.path}: was made with bundle {name} (space {str(theirs['space'])[:8]}, dim {theirs['dim']}), "
             f"not {bundle.name} (space {bundle.space[:8]}, dim {encoders.dim}); open it with "
-            "that bundle, or make a new library"
+            f"that bundle, or {remedy}"
         )
     before = stored_width(db)
     return width or (before if before in bundle.widths else encoders.default_width)
+
+
+def described_by(encoders: Encoders, width: str) -> dict[str, str]:
+    """What a library's file remembers of its encoders."""
+    bundle = encoders.bundle
+    return {"space": bundle.space, "dim": str(encoders.dim), "bundle": bundle.name, _WIDTH: width}
 
 
 def stored_width(db: Database) -> str:

@@ -3,24 +3,29 @@
 Some are read, and encoded while nothing is locked; then they are written in one short transaction, each if it still is
 what was read. So a search waits for nothing, another writer for a few dozen rows, and a process that is killed leaves
 what it had committed: the next one goes on.
+
+In a library that is brought over to another bundle, all passages of the earlier one are of other widths. A document
+that the later one's tokens cut otherwise is written anew as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from ...checks import as_whole
 from ...errors import BusyError, LibraryError, NestlingError
 from ...forked import OwnLock
-from ..store import passage_codes
+from ..store import earlier, full_text, passage_codes
 from ..store.database import Database
 from ..store.passage_codes import Codes, Stale
 from .chunk import heading_of, with_heading
 from .document_width import stored_width
 from .encoders import encoded
+from .recut import cut_anew
 
 if TYPE_CHECKING:
     from ...encoding.encoder import Encoder
@@ -32,6 +37,7 @@ _BEYOND = 2**63 - 1
 _TURN_SECONDS = 0.1
 BACKGROUND_BUSY_MS = 500
 _IDLE_SECONDS = 0.5
+_LARGEST_LOG = 0.05  # of the file, while all of it is encoded anew
 
 Refined = Callable[[int, int], None]
 Stopped = Callable[[], bool]
@@ -67,6 +73,7 @@ def run(job: RefineJob, limit: int | None = None, progress: Refined | None = Non
     Args:
         progress: called after each commit with the passages done and the passages there were to do.
     """
+    same: set[str] = set()
     stale = sum(count for width, count in passage_codes.widths(job.db).items() if width != job.width)
     total = stale if limit is None else min(stale, limit)
     done = 0
@@ -74,10 +81,11 @@ def run(job: RefineJob, limit: int | None = None, progress: Refined | None = Non
         left = len(batch) if limit is None else limit - done
         if left <= 0:
             break
-        if written := _refined(job, batch[:left], lambda: False):
+        if written := _refined(job, batch[:left], lambda: False, same):
             done += written
             if progress is not None:
                 progress(done, max(done, total))
+    _end_upgrade(job, lambda: False, patient=False)
     return done
 
 
@@ -102,13 +110,15 @@ class Background:
 
     def _run(self) -> None:
         try:
+            same: set[str] = set()
             while not self._stop.is_set():
                 generation = self._job.db.generation
                 done = 0
                 for batch in _batches(self._job):
-                    done += _refined(self._job, batch, self._stop.is_set, patient=True)
+                    done += _refined(self._job, batch, self._stop.is_set, same, patient=True)
                     if self._stop.is_set():
                         return
+                _end_upgrade(self._job, self._stop.is_set, patient=True)
                 while not done and self._job.db.generation == generation:
                     if self._stop.wait(_IDLE_SECONDS):
                         return
@@ -126,25 +136,61 @@ def _batches(job: RefineJob) -> Iterator[list[Stale]]:
         below = found[-1].key
 
 
-def _refined(job: RefineJob, batch: list[Stale], stopped: Stopped, *, patient: bool = False) -> int:
+def _refined(job: RefineJob, batch: list[Stale], stopped: Stopped, same: set[str], *, patient: bool = False) -> int:
     """Encode some passages and write those that are still as they were read; returns how many.
 
     Args:
+        same: see `recut.cut_anew`.
         patient: wait for another process until it is done, however long that takes.
     """
-    encoder = job.encoder()
-    codes: list[Codes] = []
+    done = 0
+    if earlier.is_there(job.db):
+        for one in cut_anew(job.db, [stale.key for stale in batch], job.encoder().tokens, same):
+            codes = _codes(job, [passage.text for passage in one.passages], stopped)
+            done += _written(job, partial(one.put, job.db, codes), stopped, patient)
+        batch = [stale for stale in batch if passage_codes.ids_of(job.db, [stale.key])]
+    codes = _codes(job, _texts(batch, job.encoder()), stopped)
+
+    def recode() -> int:
+        return sum(passage_codes.recode(job.db, one, code) for one, code in zip(batch, codes, strict=True))
+
+    return done + _written(job, recode, stopped, patient)
+
+
+def _texts(batch: list[Stale], encoder: Encoder) -> list[str]:
+    """What is encoded for some passages."""
     headings: dict[tuple[str, str], str] = {}
-    texts = []
     for one in batch:
         of = (one.title, one.source)
         if of not in headings:
             headings[of] = heading_of(*of, encoder.tokens)
-        texts.append(with_heading(headings[of], one.text))
+    return [with_heading(headings[one.title, one.source], one.text) for one in batch]
+
+
+def _codes(job: RefineJob, texts: list[str], stopped: Stopped) -> list[Codes]:
+    """The codes of passages; not of all once it is stopped."""
+    codes: list[Codes] = []
     for begin in range(0, len(texts), _ENCODED_AT_ONCE):
         if stopped():
-            return 0
-        codes += encoded(encoder, texts[begin : begin + _ENCODED_AT_ONCE])
+            break
+        codes += encoded(job.encoder(), texts[begin : begin + _ENCODED_AT_ONCE])
+    return codes
+
+
+def _end_upgrade(job: RefineJob, stopped: Stopped, *, patient: bool) -> None:
+    """Forget the bundle that the library was brought over from, once nothing of it is left."""
+
+    def end() -> int:
+        if full_text.has_removed_words(job.db):  # of documents that were cut anew
+            full_text.purge(job.db)
+        return earlier.end(job.db)
+
+    if earlier.is_there(job.db) and _written(job, end, stopped, patient):
+        job.db.fold()
+
+
+def _written(job: RefineJob, write: Callable[[], int], stopped: Stopped, patient: bool) -> int:
+    """Write something in a transaction, unless it is stopped; returns what that does."""
     while not stopped():
         if not job.turn.acquire(timeout=_TURN_SECONDS):
             continue
@@ -156,7 +202,10 @@ def _refined(job: RefineJob, batch: list[Stale], stopped: Stopped, *, patient: b
                         f"{job.db.path}: its document width is {aimed_at} by now, not {job.width}, as another "
                         "process has said; open it again to refine at that"
                     )
-                return sum(passage_codes.recode(job.db, one, code) for one, code in zip(batch, codes, strict=True))
+                done = write()
+            if earlier.is_there(job.db):
+                job.db.fold_beyond(_LARGEST_LOG)
+            return done
         except BusyError:
             if not patient:
                 raise

@@ -49,8 +49,15 @@ def remembered_bundle(path: Path) -> Bundle | None:
             name, space = db.meta("bundle"), db.meta("space")
     except LibraryError:
         return None
-    if name is None or name == DEFAULT:
-        return None
-    folder = installed().get(name)
+    return None if name == DEFAULT else installed_with(name, space)
+
+
+def installed_with(name: str | None, space: str | None) -> Bundle | None:
+    """The installed bundle of a name, where its vectors can be compared with those of a space.
+
+    Raises:
+        BundleError: it is installed, and damaged.
+    """
+    folder = None if name is None else installed().get(name)
     found = None if folder is None else read_bundle(folder.resolve())
     return found if found is not None and found.space == space else None

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Bytes, Keys
+from ...arrays import Bytes, Keys, Mask
 from ...vectors.hamming import BLOCK_ROWS, blocks
 from ..store import documents as stored
 from ..store import passages
 from ..store.database import Database
+from ..store.earlier import Earlier, earlier
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,16 +25,19 @@ class BitCache:
     Attributes:
         keys: (n,) int64, ascending.
         documents: (n,) int64, the key of each passage's document.
-        bits: (n, dim / 8) uint8.
+        bits: (n, bytes) uint8, those of shorter vectors than others filled up with zeros.
         blocks: these, ready to be scanned.
+        earlier: what the library is being brought over from, if it is.
+        is_earlier: (n,) bool, which bits are of that; None where it is not.
     """
 
     generation: int
-    dim: int
     keys: Keys
     documents: Keys
     bits: Bytes
     blocks: list[Any]
+    earlier: Earlier | None = None
+    is_earlier: Mask | None = None
 
 
 class SharedBits:
@@ -70,27 +74,35 @@ def current(db: Database, dim: int, held: BitCache | None) -> BitCache:
     later revision.
     """
     generation = db.generation
-    if held is None:
-        keys, documents, bits = passages.bits(db, dim)
-        return BitCache(generation, dim, keys, documents, bits, blocks(bits))
-    if held.generation == generation:
+    if held is not None and held.generation == generation:
         return held
+    before = earlier(db, held.earlier if held is not None else None)
+    mixed = before is not None
+    size = dim if before is None else max(dim, before.dim)
+    if held is None or held.earlier is not before:
+        found = passages.bits(db, size, mixed=mixed)
+        is_earlier = None if before is None else before.has(found.widths)
+        return BitCache(generation, *found[:3], blocks(found.bits), before, is_earlier)
     last = int(held.keys[-1]) if len(held.keys) else 0
-    keys, documents, bits = passages.bits(db, dim, after=last)
+    added = passages.bits(db, size, after=last, mixed=mixed)
     whole = 0
-    if stored.count(db, "passages") == len(held.keys) + len(keys):
-        kept = (held.keys, held.documents, held.bits)
+    here: Any = slice(None)
+    if stored.count(db, "passages") == len(held.keys) + len(added.keys):
         whole = len(held.keys) // BLOCK_ROWS  # blocks that are full stay as they are, unless codes in them changed
     else:
         here = np.isin(held.keys, passages.keys(db), assume_unique=True)
-        kept = (held.keys[here], held.documents[here], held.bits[here])
-    keys = np.concatenate([kept[0], keys])
-    documents = np.concatenate([kept[1], documents])
-    bits = np.concatenate([kept[2], bits])
-    revised, codes = passages.revised(db, dim, held.generation, last)
-    rows = np.searchsorted(keys, revised)
-    bits[rows] = codes
+    keys = np.concatenate([held.keys[here], added.keys])
+    documents = np.concatenate([held.documents[here], added.documents])
+    bits = np.concatenate([held.bits[here], added.bits])
+    revised = passages.revised(db, size, held.generation, last, mixed=mixed)
+    rows = np.searchsorted(keys, revised.keys)
+    bits[rows] = revised.bits
+    is_earlier = None
+    if before is not None and held.is_earlier is not None:
+        is_earlier = np.concatenate([held.is_earlier[here], before.has(added.widths)])
+        is_earlier[rows] = before.has(revised.widths)
     ready = held.blocks[:whole]
     for number in np.unique(rows[rows < whole * BLOCK_ROWS] // BLOCK_ROWS).tolist():
         (ready[number],) = blocks(bits[number * BLOCK_ROWS : (number + 1) * BLOCK_ROWS])
-    return BitCache(generation, dim, keys, documents, bits, ready + blocks(bits[whole * BLOCK_ROWS :]))
+    ready += blocks(bits[whole * BLOCK_ROWS :])
+    return BitCache(generation, keys, documents, bits, ready, before, is_earlier)

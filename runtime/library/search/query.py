@@ -40,6 +40,7 @@ class Question:
         exact: rescore every passage.
         dense_weight: of the cosine in the sum of both halves.
         relevance: how likely hits are relevant by their scores; None where the bundle does not say it.
+        earlier: gives the vector by the bundle that the library is brought over from; None where that is not at hand.
     """
 
     vector: Floats | None
@@ -50,6 +51,7 @@ class Question:
     exact: bool
     dense_weight: float = DENSE_WEIGHT
     relevance: Relevance | None = None
+    earlier: Callable[[], Floats] | None = None
 
 
 def question(
@@ -61,12 +63,14 @@ def question(
     exact: bool,
     encoder: Callable[[], Encoder],
     relevance: Relevance | None = None,
+    earlier: Callable[[], Encoder] | None = None,
 ) -> Question:
     """The question that a search asks.
 
     Args:
         encoder: gives what encodes the query, unless it is searched by words alone.
         relevance: see `Question`.
+        earlier: gives what encodes it for codes of an earlier bundle.
 
     Raises:
         QueryError: the query is empty or too long, or an option is not one.
@@ -82,6 +86,7 @@ def question(
         exact=exact,
         dense_weight=_dense_weight(query),
         relevance=relevance,
+        earlier=None if earlier is None else lambda: vector(query, earlier()),
     )
 
 

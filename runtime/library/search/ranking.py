@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...arrays import Doubles, Keys, Rows
+from ...arrays import Doubles, Keys
 from ...document import Hit
-from ...vectors import flat
-from ...vectors.codes import FineCodes, padded
 from ..store import full_text
 from ..store import passages as stored
 from ..store.database import Database
@@ -18,6 +16,7 @@ from ..store.documents import count
 from ..store.words import indexed, located
 from . import lexical, snippet
 from .bit_cache import BitCache
+from .compared import compared
 from .fuse import Fused, Scores, best_of_groups, fuse
 from .query import Question
 
@@ -133,23 +132,17 @@ def _with_cosines(
     lexical_keys = np.array(sorted(bm25), dtype=np.int64)
     if question.vector is None or cache is None:
         return Scores(lexical_keys, np.full(len(bm25), np.nan), _values(bm25, lexical_keys), np.zeros(len(bm25), bool))
-    mask = None
-    if allowed is not None:
-        mask = np.zeros(len(cache.keys), dtype=np.bool_)
-        mask[np.searchsorted(cache.keys, allowed)] = True
-
-    def fetch_fine(wanted: Rows) -> FineCodes:
-        return stored.fine(db, cache.keys[wanted], cache.dim)
-
     rescored = None if question.exact else depth * _CANDIDATES_A_ROW
     k = min(depth, len(cache.keys))
-    segment = flat.Segment(cache.keys, lambda width: cache.blocks, cache.bits.__getitem__, fetch_fine, mask)
-    vector = padded(question.vector)
-    nearest = dict(flat.search(vector, [segment], k, rescored)[0])
-    missing = np.array(sorted(bm25.keys() - nearest.keys()), dtype=np.int64)
-    cosine = flat.rescore(vector[0], np.searchsorted(cache.keys, missing), fetch_fine)
-    keys = np.array(sorted(nearest.keys() | bm25.keys()), dtype=np.int64)
-    cosines = {**nearest, **dict(zip(missing.tolist(), cosine.tolist(), strict=True))}
+    spaces = compared(db, cache, question.vector, allowed, question.earlier)
+    found = [pair for one in spaces for pair in one.nearest(k, rescored)]
+    nearest = dict(sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k])
+    cosines = dict(nearest)
+    missing = np.searchsorted(cache.keys, np.array(sorted(bm25.keys() - nearest.keys()), dtype=np.int64))
+    for one in spaces:
+        rows = missing if one.own is None else missing[one.own[missing]]
+        cosines |= zip(cache.keys[rows].tolist(), one.scores(rows).tolist(), strict=True)
+    keys = np.array(sorted(cosines.keys() | bm25.keys()), dtype=np.int64)
     return Scores(keys, _values(cosines, keys), _values(bm25, keys), np.isin(keys, list(nearest)))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...arrays import Bytes
 from ...errors import BusyError, LibraryError
 from ...vectors.codes import FineCodes, record_bytes
-from . import documents, file_state, full_text, passage_codes, passages, schema
+from . import documents, earlier, file_state, full_text, passage_codes, passages, schema
 from .apart import apart
 from .database import Database
 from .texts import DOCUMENT
@@ -58,7 +58,6 @@ def _damage(db: Database, dim: int, full: bool, sampled: int) -> Damage:
     sentences: list[str] = []
     ids: dict[str, None] = {}
     lost: list[str] = []
-    sizes = {"bits": dim // 8, "record": record_bytes("int8", dim)}
     try:
         rotten = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
         # A full text that contradicts its texts is reported here as well; it is asked for by itself below.
@@ -66,7 +65,7 @@ def _damage(db: Database, dim: int, full: bool, sampled: int) -> Damage:
         for row in db.execute("PRAGMA foreign_key_check"):
             sentences.append(f"{row[0]} has a row without its {row[2]}")
         for what, selected in _DOCUMENTS.items():
-            found = db.execute(selected, sizes).fetchall()
+            found = db.execute(selected).fetchall()
             if found:
                 sentences.append(f"{sum(row[1] for row in found)} {what}")
                 ids |= dict.fromkeys(row[0] for row in found)
@@ -76,10 +75,14 @@ def _damage(db: Database, dim: int, full: bool, sampled: int) -> Damage:
         for what, counted in _DERIVED.items():
             if count := db.execute(counted).fetchone()[0]:
                 sentences.append(f"{count} {what}")
-        for what, wrong in _compared(db, dim, None if full else sampled).items():
-            if wrong:
-                sentences.append(f"{len(wrong)} passages have {what}")
-                ids |= dict.fromkeys(wrong)
+        for which, length in _lengths(db, dim):
+            if found := db.execute(f"{_OF_ANOTHER_SIZE} AND {which} GROUP BY id", _sizes(length)).fetchall():
+                sentences.append(f"{sum(row[1] for row in found)} passages have codes of another size")
+                ids |= dict.fromkeys(row[0] for row in found)
+            for what, wrong in _compared(db, which, length, None if full else sampled).items():
+                if wrong:
+                    sentences.append(f"{len(wrong)} passages have {what}")
+                    ids |= dict.fromkeys(wrong)
     except (sqlite3.Error, ValueError) as error:
         sentences.append(str(error))
     try:
@@ -120,8 +123,19 @@ def _named(ids: Iterable[str]) -> str:
     return ", ".join(map(repr, some[:_NAMED])) + (" and more" if len(some) > _NAMED else "")
 
 
-def _compared(db: Database, dim: int, sampled: int | None) -> dict[str, list[str]]:
-    """Ids of documents, one for each passage, by what is wrong with its codes."""
+def _lengths(db: Database, dim: int) -> list[tuple[str, int]]:
+    """How long the vectors of passages are that meet a condition: of all, or of an earlier bundle and of the others."""
+    if (before := earlier.earlier(db)) is None:
+        return [("1", dim)]
+    return [(f"width NOT IN ({earlier.WIDTHS})", dim), (f"width IN ({earlier.WIDTHS})", before.dim)]
+
+
+def _sizes(dim: int) -> dict[str, int]:
+    return {"bits": dim // 8, "record": record_bytes("int8", dim)}
+
+
+def _compared(db: Database, which: str, dim: int, sampled: int | None) -> dict[str, list[str]]:
+    """Ids of documents, one for each passage that meets a condition, by what is wrong with its codes."""
     keys = passages.keys(db)
     if sampled is not None and len(keys) > sampled:
         keys = keys[np.linspace(0, len(keys) - 1, sampled).astype(np.int64)]
@@ -129,7 +143,9 @@ def _compared(db: Database, dim: int, sampled: int | None) -> dict[str, list[str
     foreign: list[str] = []
     for begin in range(0, len(keys), _AT_ONCE):
         some = str(keys[begin : begin + _AT_ONCE].tolist())
-        found = list(passage_codes.passages(db, _READABLE, (some, dim // 8, record_bytes("int8", dim))))
+        found = list(
+            passage_codes.passages(db, f"{_READABLE} AND {which}", (some, dim // 8, record_bytes("int8", dim)))
+        )
         if not found:
             continue
         bits = _rows([codes.bits for _, _, codes, _ in found])
@@ -151,11 +167,14 @@ _READABLE = (
     "passages.key IN (SELECT value FROM json_each(?)) AND length(bits) = ? AND length(code) = ?"
     " AND typeof(bits) = 'blob' AND typeof(code) = 'blob'"
 )
+_OF_ANOTHER_SIZE = (
+    "SELECT id, count(*) FROM passages LEFT JOIN fine USING (key) JOIN documents ON documents.key = passages.document"
+    " WHERE (length(bits) != :bits OR length(code) != :record OR typeof(bits) != 'blob'"
+    " OR typeof(code) NOT IN ('blob', 'null'))"
+)
 _OWNED = "FROM passages LEFT JOIN fine USING (key) JOIN documents ON documents.key = passages.document WHERE"
 _DOCUMENTS = {
     "passages have no fine code": f"SELECT id, count(*) {_OWNED} code IS NULL GROUP BY id",
-    "passages have codes of another size": f"SELECT id, count(*) {_OWNED} length(bits) != :bits"
-    " OR length(code) != :record OR typeof(bits) != 'blob' OR typeof(code) NOT IN ('blob', 'null') GROUP BY id",
     "passages are of a width without a name": "SELECT id, count(*) FROM passages JOIN documents"
     " ON documents.key = document WHERE width NOT IN"
     " (SELECT key FROM widths WHERE typeof(name) = 'text' AND name != '') GROUP BY id",

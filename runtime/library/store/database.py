@@ -50,6 +50,7 @@ class Database:
 
     Attributes:
         read_only: whether it may not be written.
+        space: what its vectors have to be comparable in for whoever reads or writes; None for anything.
         file_number: what tells the file from another in its place.
 
     Raises:
@@ -67,6 +68,7 @@ class Database:
             raise LibraryError(f"{path}: the folder {path.parent} does not exist; make it first")
         self.read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         self._oldest = schema.OLDEST if older else schema.VERSION
+        self.space: str | None = None
         self._announced = False
         self._closed = False
         self._to_fold = False
@@ -145,7 +147,7 @@ class Database:
             raise LibraryError(f"{self.path}: is an SQLite file of another program; expected a Nestling library")
         if not tables and not create:
             raise LibraryError(f"{self.path}: is empty, not a library; restore it from a copy or add its files anew")
-        if tables and not self._oldest <= version <= schema.VERSION:
+        if tables and not self._oldest <= version <= schema.UPGRADING:
             raise failures.other_format(self.path, version)
         schema.connected(self._db, self._uninterrupted)
         self._db.execute("PRAGMA foreign_keys = ON")
@@ -222,6 +224,7 @@ class Database:
                 self.set_meta(_WRITER, _this_process())
             self._announced = True
         with self._transaction():
+            self._require_space()
             yield
             self.set_meta(GENERATION, str(self.generation + 1))
         if self._to_fold:
@@ -255,6 +258,7 @@ class Database:
             try:
                 try:
                     self._db.execute("BEGIN")
+                    self._require_space()
                     yield
                     self._db.execute("COMMIT")
                 except BaseException:  # Ctrl-C as well: what stands in temporary tables goes
@@ -269,6 +273,10 @@ class Database:
             except (sqlite3.Error, KeyError, IndexError, TypeError, ValueError) as error:
                 raise self._error(error) from error
         self.require_unchanged()
+
+    def _require_space(self) -> None:
+        if self.space is not None and self.meta("space") != self.space:
+            raise failures.brought_over(self.path, self.meta("bundle"))
 
     @staticmethod
     def callers(function: Callable[_P, None]) -> Callable[_P, None]:
@@ -346,6 +354,12 @@ class Database:
             return
         for _ in range(min(self.rows("PRAGMA freelist_count")[0][0], _GIVEN_BACK_PAGES)):
             self._db.execute("PRAGMA incremental_vacuum")  # a page a call: Python stops at the first of its rows
+
+    def fold_beyond(self, share: float) -> None:
+        """Fold the write-ahead log into the file once it is larger than a share of it; see `fold`."""
+        log = Path(f"{self.path}-wal")
+        if log.exists() and log.stat().st_size > share * self.path.stat().st_size:
+            self.fold()
 
     def fold(self) -> None:
         """Fold the write-ahead log, and with it what was overwritten, into the file; as far as readers let it.

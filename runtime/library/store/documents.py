@@ -48,6 +48,15 @@ def listed(db: Database, after: str, limit: int) -> list[tuple[str, str, str]]:
     return [(str(id), str(title), str(source)) for id, title, source in db.rows(select, (after, limit))]
 
 
+def ranges(db: Database, id: str) -> list[tuple[int, int]]:
+    """Where the passages of a document lie in its text, in reading order."""
+    select = (
+        "SELECT texts.start + passages.start, texts.start + passages.stop FROM passages JOIN texts"
+        " ON texts.key = passages.text JOIN documents ON documents.key = document WHERE id = ? ORDER BY number"
+    )
+    return [(int(start), int(stop)) for start, stop in db.rows(select, (id,))]
+
+
 def source_of(db: Database, id: str) -> str | None:
     """The source of the document of this id; None where there is none."""
     rows = db.rows("SELECT source FROM documents WHERE id = ?", (id,))

@@ -14,6 +14,7 @@ from ...disk import replacing
 from ...errors import NestlingError
 from . import passages
 from .database import Database
+from .earlier import earlier
 
 FORMATS = (".jsonl", ".parquet")
 
@@ -34,11 +35,16 @@ def dump(db: Database, dim: int, path: Path, progress: Callable[[int, int], None
         progress: called with the passages written and the passages there are.
 
     Raises:
-        NestlingError: the suffix is another, the folder is missing, it is the library's own file, or pyarrow is not
-            there.
+        NestlingError: it is being brought over to another bundle, the suffix is another, the folder is missing, it is
+            the library's own file, or pyarrow is not there.
     """
     if path.suffix not in FORMATS:
         raise NestlingError(f"{path}: ends with {path.suffix or 'no suffix'!r}, expected {' or '.join(FORMATS)}")
+    if (before := earlier(db)) is not None:
+        raise NestlingError(
+            f"{db.path}: has vectors of bundle {before.bundle} still, which cannot be told beside others; finish that "
+            f"with: nestling refine {db.path}"
+        )
     if not path.parent.is_dir():
         raise NestlingError(f"{path}: the folder {path.parent} does not exist; make it first")
     if path.exists() and path.samefile(db.path):

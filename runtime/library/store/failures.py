@@ -28,6 +28,11 @@ def being_written(path: Path) -> ChangedError:
     return ChangedError(f"{path}: is being written by its owner; try again")
 
 
+def brought_over(path: Path, bundle: str | None) -> LibraryError:
+    """Its vectors are another bundle's than they were."""
+    return LibraryError(f"{path}: was brought over to bundle {bundle} meanwhile; open it again")
+
+
 def cannot_be_written(path: Path) -> LibraryError:
     """It may only be read."""
     return LibraryError(f"{path}: cannot be written here; copy it to a folder that can")
@@ -36,7 +41,7 @@ def cannot_be_written(path: Path) -> LibraryError:
 def other_format(path: Path, version: int) -> LibraryError:
     """It is of another format."""
     remedy = "open it once where it can be written, which brings it up to date"
-    if version > schema.VERSION:
+    if version > schema.UPGRADING:
         remedy = "update it"
     elif version < schema.OLDEST:
         remedy = "add its files to a new library"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from . import documents, file_state, passage_codes
+from . import documents, earlier, file_state, passage_codes
 from .database import Database
 
 
@@ -24,7 +24,8 @@ class LibraryInfo:
         bytes_by_part: of the values alone; what SQLite needs around them, and free pages, are not in these.
         bundle, space, dim: of the encoder, and the length of its vectors.
         document_width: what new documents are encoded at.
-        unrefined: how many passages are of another width.
+        unrefined: how many passages are of another width, or of an earlier bundle.
+        earlier: the bundle that it is being brought over from, see `Library.upgrade`; None where it is not.
     """
 
     path: str
@@ -42,6 +43,7 @@ class LibraryInfo:
     dim: int
     document_width: str
     unrefined: int
+    earlier: str | None
 
     def to_json(self) -> dict[str, Any]:
         """The same as one flat object of JSON."""
@@ -74,6 +76,7 @@ def library_info(db: Database, dim: int, document_width: str) -> LibraryInfo:
         dim=dim,
         document_width=document_width,
         unrefined=sum(count for width, count in widths.items() if width != document_width),
+        earlier=None if (before := earlier.earlier(db)) is None else before.bundle,
     )
 
 

@@ -27,7 +27,7 @@ def opened(path: Path, create: bool) -> Database:
     """
     db = Database(path, create, older=True)
     try:
-        if (version := int(db.rows("PRAGMA user_version")[0][0])) != schema.VERSION:
+        if (version := int(db.rows("PRAGMA user_version")[0][0])) < schema.VERSION:
             if db.read_only:
                 raise failures.other_format(path, version)
             _renew(db)
@@ -45,7 +45,7 @@ def _renew(db: Database) -> None:
     for setting in ("foreign_keys = OFF", "legacy_alter_table = ON"):
         db.execute(f"PRAGMA {setting}")
     with db.writing():
-        if db.rows("PRAGMA user_version")[0][0] == schema.VERSION:  # another process was faster
+        if db.rows("PRAGMA user_version")[0][0] >= schema.VERSION:  # another process was faster
             return
         last_keys = db.rows("SELECT name, seq FROM sqlite_sequence WHERE name IN ('documents', 'passages')")
         db.execute("DROP VIEW passage_text")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from . import earlier
 from .database import Database
 from .texts import FROM, PASSAGE, passage_rows
 from .words import stem
@@ -80,8 +81,11 @@ def passages(db: Database, condition: str, parameters: Sequence[Any]) -> Iterato
 def of_texts(db: Database, texts: Sequence[Encoded], width: str) -> dict[Encoded, Codes]:
     """The codes of passages for which the same was encoded, where there are any; those of a width rather than others.
 
-    Without those that are not what their digest says, and those of a width without a name.
+    Without those that are not what their digest says, those of a width without a name, and those of an earlier bundle.
     """
+    condition = "passages.key IN (SELECT value FROM json_each(?))"
+    if earlier.is_there(db):
+        condition += f" AND width NOT IN ({earlier.WIDTHS})"
     found: dict[Encoded, Codes] = {}
     hashes = list({hash_of(text): text for text in texts})
     for begin in range(0, len(hashes), _AT_ONCE):
@@ -89,7 +93,7 @@ def of_texts(db: Database, texts: Sequence[Encoded], width: str) -> dict[Encoded
         ends = ", ".join(f"(SELECT {end}(passage) FROM hashes WHERE hash = value)" for end in ("min", "max"))
         rows = db.rows(f"SELECT {ends} FROM json_each(?)", (json.dumps(hashes[begin : begin + _AT_ONCE]),))
         keys = json.dumps([key for row in rows for key in row if key is not None])
-        for _, text, codes, intact in passages(db, "passages.key IN (SELECT value FROM json_each(?))", (keys,)):
+        for _, text, codes, intact in passages(db, condition, (keys,)):
             if intact and codes.width is not None and (text not in found or codes.width == width):
                 found[text] = codes
     return found
@@ -108,6 +112,13 @@ def stale(db: Database, width: str, below: int, limit: int) -> list[Stale]:
     return [Stale(*row) for row in passage_rows(db.stream(select, (width, below, limit)))]
 
 
+def ids_of(db: Database, keys: Sequence[int]) -> list[str]:
+    """The id of the document of each of some passages that are there, in the order of their keys."""
+    select = "SELECT id FROM passages JOIN documents ON documents.key = document"
+    where = "WHERE passages.key IN (SELECT value FROM json_each(?)) ORDER BY passages.key"
+    return [str(row[0]) for row in db.rows(f"{select} {where}", (json.dumps(list(keys)),))]
+
+
 def recode(db: Database, stale: Stale, codes: Codes) -> bool:
     """Write other codes for a passage; false where it is gone, reads otherwise than it did, or is of their width by
     now; inside `writing`.
@@ -117,8 +128,13 @@ def recode(db: Database, stale: Stale, codes: Codes) -> bool:
     now = passage_rows(db.stream(f"{_STALE} AND passages.key = ?", (codes.width, stale.key)))
     if list(now) != [tuple(stale)]:
         return False
-    update = "UPDATE passages SET bits = ?, width = ?, revision = ? WHERE key = ?"
-    db.execute(update, (codes.bits, width_number(db, codes.width), db.generation + 1, stale.key))
+    width = width_number(db, codes.width)
+    if earlier.is_there(db):
+        earlier.recoded(db, stale.key)
+        db.execute("UPDATE passages SET bits = ?, width = ? WHERE key = ?", (codes.bits, width, stale.key))
+    else:
+        update = "UPDATE passages SET bits = ?, width = ?, revision = ? WHERE key = ?"
+        db.execute(update, (codes.bits, width, db.generation + 1, stale.key))
     digest = digest_of(stale.title, stale.text, codes.bits, codes.record)
     db.execute("UPDATE fine SET code = ?, digest = ? WHERE key = ?", (codes.record, digest, stale.key))
     return True

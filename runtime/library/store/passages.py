@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,30 +40,53 @@ class PassageRow:
     copies: tuple[str, ...]
 
 
-def bits(db: Database, dim: int, after: int = 0) -> tuple[Keys, Keys, Bytes]:
-    """All passages with keys beyond one: (n,) int64 keys, ascending, their documents' keys, (n, dim / 8) uint8 bits."""
-    return _bits(db, dim, "FROM passages WHERE key > ? ORDER BY key", (after,))
+class Bits(NamedTuple):
+    """The bits of some passages.
+
+    Attributes:
+        keys, documents: (n,) int64, theirs and their documents'.
+        bits: (n, dim / 8) uint8.
+        widths: (n,) int64, the numbers of their widths.
+    """
+
+    keys: Keys
+    documents: Keys
+    bits: Bytes
+    widths: Keys
 
 
-def revised(db: Database, dim: int, since: int, last: int) -> tuple[Keys, Bytes]:
-    """Of the passages with keys up to one, those that were given other codes after a generation: (n,) int64 keys in no
-    order, (n, dim / 8) uint8 bits."""
+def bits(db: Database, dim: int, *, after: int = 0, mixed: bool = False) -> Bits:
+    """All passages with keys beyond one, in the order of their keys.
+
+    Args:
+        mixed: whether it is being brought over, see `earlier`: shorter bits are filled up with zeros.
+    """
+    return _bits(db, dim, "FROM passages WHERE key > ? ORDER BY key", (after,), mixed)
+
+
+def revised(db: Database, dim: int, since: int, last: int, *, mixed: bool = False) -> Bits:
+    """Of the passages with keys up to one, those that were given other codes after a generation, in no order."""
     # The plus keeps SQLite from going through all keys, rather than through the revisions.
-    keys, _, found = _bits(db, dim, "FROM passages WHERE revision > 0 AND revision > ? AND +key <= ?", (since, last))
-    return keys, found
+    changed = "FROM passages WHERE revision > 0 AND revision > ?1 AND +key <= ?2"
+    if mixed:
+        ranges = "SELECT passages.key FROM recoded JOIN passages ON passages.key BETWEEN first AND min(last, ?2)"
+        both = f"SELECT key {changed} UNION {ranges} WHERE generation > ?1"
+        changed = f"FROM passages WHERE key IN ({both})"
+    return _bits(db, dim, changed, (since, last), mixed)
 
 
-def _bits(db: Database, dim: int, select: str, parameters: Sequence[int]) -> tuple[Keys, Keys, Bytes]:
+def _bits(db: Database, dim: int, select: str, parameters: Sequence[int], mixed: bool) -> Bits:
     count = int(db.execute(f"SELECT count(*) {select}", parameters).fetchone()[0])
-    keys, documents = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    keys, documents, widths = np.empty((3, count), dtype=np.int64)
     found = np.empty((count, dim // 8), dtype=np.uint8)
-    selected = db.execute(f"SELECT key, document, bits {select}", parameters)
+    selected = db.execute(f"SELECT key, document, width, bits {select}", parameters)
     begin = 0
     while rows := selected.fetchmany(_ROWS_AT_ONCE):
         part = slice(begin, begin := begin + len(rows))
-        keys[part], documents[part], codes = zip(*rows, strict=True)
-        found[part] = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(rows), -1)
-    return keys, documents, found
+        keys[part], documents[part], widths[part], codes = zip(*rows, strict=True)
+        filled = (code.ljust(dim // 8, b"\0") for code in codes) if mixed else codes
+        found[part] = np.frombuffer(b"".join(filled), dtype=np.uint8).reshape(len(rows), -1)
+    return Bits(keys, documents, found, widths)
 
 
 def keys(db: Database) -> Keys:

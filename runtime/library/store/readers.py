@@ -40,6 +40,7 @@ class Readers:
             if db.file_number != self._file:
                 db.close()
                 raise failures.replaced(self.path)
+        db.space = None
         try:
             yield db
         finally:

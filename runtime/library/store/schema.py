@@ -12,6 +12,7 @@ from . import words
 
 APPLICATION_ID = 0x4E455354  # "NEST"
 VERSION = 5
+UPGRADING = 6  # the same while it is brought over to another bundle, see `earlier`
 OLDEST = 4  # that `migration` knows
 WORDS = "words"  # in `meta`: the version of the rule that the full text was cut by
 

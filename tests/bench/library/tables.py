@@ -92,9 +92,42 @@ def _multilingual(result: dict[str, Any]) -> list[str]:
     return [*lines, "", f"pud in other languages: {', '.join(rest)}."]
 
 
+def _narrower(result: dict[str, Any]) -> list[str]:
+    widths = result["bundles"]["nestling-multi"]["widths"]
+    lines = [
+        "| width | in its own language | its questions, paragraphs of `xl` | in English | times as fast |",
+        "|---|---|---|---|---|",
+    ]
+    for width, row in widths.items():
+        values = " | ".join(f"{row[key]:.3f}" for key in ("own", "queries", "to English"))
+        lines.append(f"| {width} | {values} | {row['times as fast']:.1f} |")
+    return lines
+
+
 def _asked(bundle: dict[str, Any]) -> set[str]:
     """The languages of xquad."""
     return {row["language"] for row in bundle["xquad"]}
+
+
+def _upgraded(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| collection, passages | before | at once | after | lowest | half way | all | as new | file, at most "
+        "| in the end |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+
+    def cell(row: dict[str, Any], of: Any) -> str:
+        return " / ".join(f"{of([step[how] for step in row['steps']]):.4f}" for how in ("at hand", "mapped"))
+
+    for name, row in result["collections"].items():
+        steps = [lambda of: of[0], min, lambda of: of[len(of) // 2], lambda of: of[-1]]
+        first, lowest, half, last = (cell(row, step) for step in steps)
+        same = f"{row['same_answers']} of {row['queries']}" if "same_answers" in row else ""
+        in_the_end = f"{row['times_of_new']:.2f} x that of new" if "times_of_new" in row else ""
+        cells = [f"{row['before']:.4f}", first, f"{row['first_answer_s']:.0f} s", lowest, half, last]
+        cells += [same, f"{row['largest_times']:.2f} x", in_the_end]
+        lines.append(f"| {name}, {row['passages']:,} | {' | '.join(cells)} |")
+    return lines
 
 
 def _relevance(result: dict[str, Any]) -> list[str]:
@@ -116,6 +149,8 @@ def _relevance(result: dict[str, Any]) -> list[str]:
 TABLES = {
     "languages": _languages,
     "multilingual": _multilingual,
+    "upgraded": _upgraded,
+    "multilingual_widths": _narrower,
     "quality": _quality,
     "fusion": _fusion,
     "fast": _fast,

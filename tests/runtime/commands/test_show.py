@@ -28,7 +28,7 @@ def described() -> dict[str, Any]:
         "path": "notes.nest", "documents": 1200, "passages": 3400, "passages of xl": 3000, "passages of static": 400,
         "files": 1100, "folders": ["/home/ana/a", "/home/ana/b"], "synced": "2026-03-02T23:30:00Z", "failures": 2,
         "bytes": 4_300_000, "bytes of text": 1_900_000, "bytes of bits": 163_200, "bundle": "nestling-en",
-        "space": "0123456789abcdef", "dim": 384, "document width": "xl", "unrefined": 400,
+        "space": "0123456789abcdef", "dim": 384, "document width": "xl", "unrefined": 400, "earlier": None,
     }  # fmt: skip
 
 

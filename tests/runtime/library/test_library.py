@@ -174,7 +174,8 @@ def test_another_space_is_refused_and_both_are_named(library: Library) -> None:
     assert theirs != tiny.bundle.space[:8]
     assert str(caught.value) == (
         f"{library.path}: was made with bundle {DEFAULT} (space {theirs}, dim 384), not {tiny.bundle.name} "
-        f"(space {tiny.bundle.space[:8]}, dim {tiny.dim}); open it with that bundle, or make a new library"
+        f"(space {tiny.bundle.space[:8]}, dim {tiny.dim}); open it with that bundle, or bring it over to this one "
+        f"with: nestling upgrade {library.path}"
     )
     assert len(library) == 3
 

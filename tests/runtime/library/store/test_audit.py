@@ -256,7 +256,7 @@ def test_what_is_told_is_one_flat_object_as_json(library: Library) -> None:
     assert list(flat) == [
         "path", "documents", "passages", "passages of xl", "files", "folders", "synced", "failures", "bytes",
         "bytes of text", "bytes of metadata", "bytes of bits", "bytes of fine codes", "bytes of full text",
-        "bundle", "space", "dim", "document width", "unrefined",
+        "bundle", "space", "dim", "document width", "unrefined", "earlier",
     ]  # fmt: skip
     assert (flat["passages of xl"], flat["document width"], flat["bytes of bits"]) == (3, "xl", 3 * 48)
 

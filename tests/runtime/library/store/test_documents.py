@@ -29,7 +29,7 @@ def test_what_was_put_can_be_read(store: Database) -> None:
     )
     assert documents.document(store, "none") is None
     assert (documents.count(store, "documents"), documents.count(store, "passages")) == (2, 3)
-    keys, of, bits = passages.bits(store, DIM)
+    keys, of, bits, _ = passages.bits(store, DIM)
     first = codes(2, seed=1)
     assert (keys.tolist(), of.tolist()) == ([1, 2, 3], [1, 1, 2])
     assert [row.tobytes() for row in bits[:2]] == [one.bits for one in first]
@@ -41,7 +41,7 @@ def test_what_was_put_can_be_read(store: Database) -> None:
 
 
 def test_only_newer_passages_are_read_where_that_is_asked(store: Database) -> None:
-    keys, of, bits = passages.bits(store, DIM, after=2)
+    keys, of, bits, _ = passages.bits(store, DIM, after=2)
     assert (keys.tolist(), of.tolist(), bits.shape) == ([3], [2], (1, DIM // 8))
     assert passages.bits(store, DIM, after=3)[2].shape == (0, DIM // 8)
     assert passages.keys(store).tolist() == [1, 2, 3]
@@ -328,8 +328,8 @@ def test_a_passage_is_given_other_codes_in_its_place(store: Database, path: Path
         assert passage_codes.recode(store, stale[1], other)
     assert passage_codes.widths(store) == {"s": 1, "xl": 2}
     assert codes_of(store, "owl")[1] == other
-    revised, bits = passages.revised(store, DIM, before, 3)
-    assert (revised.tolist(), bits[0].tobytes()) == ([2], other.bits)
+    revised = passages.revised(store, DIM, before, 3)
+    assert (revised.keys.tolist(), revised.bits[0].tobytes()) == ([2], other.bits)
     assert (
         passages.revised(store, DIM, store.generation, 3)[0].tolist()
         == passages.revised(store, DIM, before, 1)[0].tolist()
