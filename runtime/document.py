@@ -139,6 +139,8 @@ class Report:
         refined: passages that were encoded again at the library's document width.
         copies: files that hold what another file does, whose documents stand for them.
         passed_over: how many files a sync came upon that there is no reader for, by suffix, the most first.
+        foreign: documents of those added or changed that are in a script which the encoder does not know; they are
+            found by their words alone.
     """
 
     added: int = 0
@@ -149,6 +151,7 @@ class Report:
     refined: int = 0
     copies: int = 0
     passed_over: tuple[tuple[str, int], ...] = ()
+    foreign: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` and the service give it."""
@@ -165,6 +168,7 @@ class Report:
             self.refined + other.refined,
             self.copies + other.copies,
             tuple((Counter(dict(self.passed_over)) + Counter(dict(other.passed_over))).most_common()),
+            self.foreign + other.foreign,
         )
 
 

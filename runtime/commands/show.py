@@ -154,6 +154,11 @@ def report(made: Report, as_json: bool) -> None:
         skipped("skipped", skip)
     if made.passed_over:
         say(_passed_over(made.passed_over))
+    if made.foreign:
+        say(
+            f"{made.foreign} documents are in a script that the encoder does not know: they are found by their words "
+            "alone; for about 90 languages there is the bundle nestling-multi"
+        )
     counts = f"{made.added} added, {made.changed} changed, {made.unchanged} unchanged, {made.removed} removed"
     copies = f", {made.copies} copies of other files" if made.copies else ""
     say(f"{counts}, {len(made.skipped)} skipped{copies}")

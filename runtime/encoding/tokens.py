@@ -27,6 +27,7 @@ _READ_CHARS = (4096, 16384, 65536, 262144, 1048576)
 # Tokens that begin so far before the end of what is read are those of the whole text: WordPiece makes a longer word one
 # token. Of pieces the last ones of a longer run without a space may be others.
 _UNSURE_CHARS = 1024
+_LOOKED_AT = 10_000
 # Tokens that a text must have left behind a prefix.
 LEAST_ROOM = 4
 
@@ -68,6 +69,9 @@ class Tokens:
             raise BundleError(f"{path}: not a tokenizer file ({error}); build the bundle again") from error
         self._blank = blank if len(blank) else np.zeros(1, dtype=np.int64)
         self._prefixes = dict(prefixes)
+        self._letters: dict[
+            str, bool
+        ] = {}  # whether they are known, of those that were looked up; no more than Unicode
         self.max_tokens = max_tokens
         for role in ROLES:
             if self.room(role) < LEAST_ROOM:
@@ -133,6 +137,22 @@ class Tokens:
             if ids is not None and 0 < len(ids) <= self.max_tokens:
                 return ids, 0
         return self.ids(text, role)
+
+    def is_foreign(self, text: str) -> bool:
+        """Whether the vocabulary has nothing for most of a text, as of one in a script that it does not know.
+
+        Of a long text the first 10,000 characters are looked at.
+        """
+        read = text[:_LOOKED_AT]
+        if self.unknown is None or all(map(self._knows, filter(str.isalpha, set(read)))):
+            return False
+        ids = self._tokenizer.read(read).ids
+        return 2 * int(np.count_nonzero(ids == self.unknown)) > len(ids)
+
+    def _knows(self, letter: str) -> bool:
+        if letter not in self._letters:
+            self._letters[letter] = self.unknown not in self._tokenizer.read(letter).ids
+        return self._letters[letter]
 
     def spans(self, text: str) -> Spans:
         """Where every token of a text of any length lies, for cutting it into passages.

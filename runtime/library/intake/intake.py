@@ -199,7 +199,9 @@ class Intake:
             passages = passages_of(document, self._encoder().tokens)
             codes = list(encoded(self._encoder(), [passage.text for passage in passages]))
         ranges = [(passage.start, passage.stop) for passage in passages]
-        return Report(changed=1) if documents.put(self._db, document, ranges, codes) else Report(added=1)
+        foreign = int(self._encoder().tokens.is_foreign(document.text))
+        changed = documents.put(self._db, document, ranges, codes)
+        return Report(changed=1, foreign=foreign) if changed else Report(added=1, foreign=foreign)
 
 
 def _is_encoded_as(before: Document, document: Document) -> bool:

@@ -43,6 +43,7 @@ def test_adding_again_reads_only_what_changed(nestling: Run, tmp_path: Path) -> 
         "refined": 0,
         "copies": 0,
         "passed_over": {},
+        "foreign": 0,
     }
 
 
@@ -130,3 +131,16 @@ def test_a_path_that_is_not_there_makes_no_library(nestling: Run, tmp_path: Path
     fails(nestling("add", tmp_path / "new.nest", tmp_path / "none"), f"{tmp_path / 'none'}: no such file or folder")
     fails(nestling("add", tmp_path / "new.nest", "~nobody-of-this-name/notes"), "leads nowhere")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_documents_in_a_script_that_the_encoder_does_not_know_are_told(tmp_path: Path, nestling: Run) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "am.txt").write_text("ጉጉቶች በሌሊት ያድናሉ")
+    (tmp_path / "docs" / "en.txt").write_text("Owls hunt at night.")
+    done = nestling("add", tmp_path / "a.nest", tmp_path / "docs", "--json")
+    assert json.loads(done.stdout)["foreign"] == 1
+    assert (
+        "1 documents are in a script that the encoder does not know: they are found by their words alone; for about 90 "
+        "languages there is the bundle nestling-multi\n"
+    ) in done.stderr
+    assert json.loads(nestling("sync", tmp_path / "a.nest", "--json").stdout)["foreign"] == 0

@@ -210,3 +210,22 @@ def test_a_tokenizer_that_cannot_run_or_frames_texts_otherwise_is_refused(tmp_pa
         tokenizer.save(str(path))
         with pytest.raises(BundleError, match=f"^{re.escape(str(path))}: not a tokenizer file .*{re.escape(reason)}"):
             Tokens(path, prefixes, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("Owls hunt at night.", False),
+        ("", False),
+        ("12 + 30 = 42!", False),
+        ("ጉጉቶች በሌሊት ያድናሉ", True),
+        ("Owls hunt at night, as ጉጉቶች do.", False),
+        ("Owls: ጉጉቶች በሌሊት ያድናሉ", True),
+    ],
+)
+def test_a_text_in_a_script_that_the_vocabulary_does_not_know_is_told(tokens: Tokens, text: str, foreign: bool) -> None:
+    assert tokens.is_foreign(text) == foreign
+
+
+def test_of_a_long_text_the_beginning_says_whether_its_script_is_known(tokens: Tokens) -> None:
+    assert tokens.is_foreign("ጉጉቶች በሌሊት ያድናሉ " * 1_000 + "owls hunt at night " * 100_000)
