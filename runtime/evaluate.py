@@ -92,19 +92,33 @@ class EvalResult:
     file_bytes: int
 
 
-def read_collection(folder: Path) -> Collection:
+def read_collection(folder: Path, *, documents_in: str | None = None, queries_in: str | None = None) -> Collection:
     """Read `corpus.jsonl`, `queries.jsonl` (each plain or .gz) and `qrels/test.tsv`.
+
+    Args:
+        documents_in, queries_in: of a parallel collection the languages, as `en` for `corpus.en.jsonl`; the ids are the
+            same in all of them.
 
     Raises:
         NestlingError: a file is missing or a line is not as it must be.
     """
     judgements = _judgements(folder / "qrels" / "test.tsv")
-    documents = list(_documents(folder / "corpus.jsonl"))
-    queries = {document.id: document.text for document in _documents(folder / "queries.jsonl")}
+    corpus, asked = (_in_language(name, one) for name, one in (("corpus", documents_in), ("queries", queries_in)))
+    documents = list(_documents(folder / corpus))
+    queries = {document.id: document.text for document in _documents(folder / asked)}
     if missing := sorted(set(judgements) - set(queries)):
-        raise NestlingError(f"{folder}: the judged query {missing[0]!r} is not in queries.jsonl")
+        raise NestlingError(f"{folder}: the judged query {missing[0]!r} is not in {asked}")
     judged = {id: text for id, text in queries.items() if id in judgements}
-    return Collection(folder.resolve().name, documents, judged, judgements)
+    languages = [one for one in (queries_in, documents_in) if one is not None]
+    name = " ".join([folder.resolve().name, "-".join(languages)]).strip()
+    return Collection(name, documents, judged, judgements)
+
+
+def _in_language(name: str, language: str | None) -> str:
+    """The name of a file of a collection."""
+    if language is not None and not (language.isascii() and language.replace("-", "").isalnum()):
+        raise NestlingError(f"{language!r} is no language, expected one as in the files' names: en, pt-br")
+    return f"{name}.jsonl" if language is None else f"{name}.{language}.jsonl"
 
 
 def evaluate(

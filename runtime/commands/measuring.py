@@ -46,10 +46,18 @@ def tune(query_ms: float | None, memory_mb: float | None, bundle: str | None, as
     show.say(f"remembered in {path}")
 
 
-@click.command(name="eval", epilog=options.examples("nestling eval scifact --mode hybrid --json"))
+@click.command(
+    name="eval",
+    epilog=options.examples(
+        "nestling eval scifact --mode hybrid --json",
+        "nestling eval xquad --queries-in th --documents-in en --bundle multi",
+    ),
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.mode
 @click.option("--exact", is_flag=True, help="Compare every passage exactly: slower, for reference.")
+@click.option("--documents-in", metavar="LANGUAGE", help="Of a parallel collection: en takes corpus.en.jsonl.")
+@click.option("--queries-in", metavar="LANGUAGE", help="Of a parallel collection: th takes queries.th.jsonl.")
 @options.bundle
 @click.option("--width", help="The encoder's width for documents, as s.")
 @options.query_width
@@ -61,6 +69,8 @@ def evaluate_command(
     folder: Path,
     mode: Any,
     exact: bool,
+    documents_in: str | None,
+    queries_in: str | None,
     bundle: str | None,
     width: str | None,
     query_width: str | None,
@@ -72,12 +82,13 @@ def evaluate_command(
     """Measure quality and speed on a collection.
 
     FOLDER is in BEIR layout: corpus.jsonl, queries.jsonl and qrels/test.tsv. It is indexed in a temporary library, and
-    all of its queries are asked.
+    all of its queries are asked. Where it has them in several languages, the queries may be in another than the
+    documents.
     """
     from ..encoding.encoder import Encoder
     from ..evaluate import QueryRun, evaluate, read_collection
 
-    collection = read_collection(folder)
+    collection = read_collection(folder, documents_in=documents_in, queries_in=queries_in)
     encoder = Encoder(bundle, width=width, precision=precision, dim=dim, threads=threads)
     counts = {what: show.counted(what) for what in ("documents", "queries")}
 

@@ -160,3 +160,18 @@ def test_a_missing_corpus_is_named(tmp_path: Path) -> None:
     (folder / "corpus.jsonl").unlink()
     with pytest.raises(NestlingError, match=r"corpus\.jsonl: is missing, and so is corpus\.jsonl\.gz"):
         read_collection(folder)
+
+
+def test_a_parallel_collection_is_asked_in_another_language(tmp_path: Path, nestling: Run) -> None:
+    folder = write_collection(tmp_path / "small", zipped=False)
+    (folder / "corpus.jsonl").rename(folder / "corpus.en.jsonl")
+    (folder / "queries.jsonl").rename(folder / "queries.pt-br.jsonl")
+    collection = read_collection(folder, documents_in="en", queries_in="pt-br")
+    assert (collection.name, len(collection.documents), len(collection.queries)) == ("small pt-br-en", 3, 2)
+    done = nestling("eval", folder, "--documents-in", "en", "--queries-in", "pt-br", "--mode", "lexical", "--json")
+    assert json.loads(done.stdout)["collection"] == "small pt-br-en"
+    fails(nestling("eval", folder, "--documents-in", "de"), "corpus.de.jsonl")
+    fails(
+        nestling("eval", folder, "--documents-in", "../en"),
+        "'../en' is no language, expected one as in the files' names: en, pt-br",
+    )
