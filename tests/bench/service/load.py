@@ -24,6 +24,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 
 from nestling import Library
+from nestling.bundle.installed import DEFAULT
 
 from ..library.large import questions
 from ..machine import ROOT, described, finished
@@ -119,7 +120,7 @@ def answer(
     if searching:
         kept.request("GET", f"/api/search?library=library&k=5&q={quote(question)}", headers=headers)
     else:
-        kept.request("POST", "/v1/embeddings", json.dumps({"model": "nestling", "input": question}), headers)
+        kept.request("POST", "/v1/embeddings", json.dumps({"model": DEFAULT, "input": question}), headers)
     said = kept.getresponse()
     body = said.read()
     if connection is None:
