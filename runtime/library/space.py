@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from ..errors import BundleError
 from .intake.document_width import resolve_document_width
 from .intake.encoders import Encoders
 from .intake.remembered_bundle import installed_with
@@ -71,8 +73,10 @@ def space_of(
     width = resolve_document_width(db, encoders, document_width)
     with db.reading():
         before = store.earlier(db)
-    if earlier is None and before is not None and (found := installed_with(before.bundle, before.space)) is not None:
-        earlier = Encoders(found, None, db.path)
+    if earlier is None and before is not None:
+        with suppress(BundleError):  # it does without one that is damaged
+            found = installed_with(before.bundle, before.space)
+            earlier = None if found is None else Encoders(found, None, db.path)
     space = Space(encoders, width, query_width or width, SharedBits(encoders.code_dim))
     if before is None or earlier is None or earlier.code_dim != before.dim:
         return space

@@ -119,3 +119,20 @@ def test_lists_places_and_words_of_other_scripts_are_as_they_were_written(tmp_pa
         assert (hit.id, hit.place, hit.metadata) == ("guide", "用药", {"tags": ["care", 2, True, None]})
         assert [hit.id for hit in library.search("guide", where={"tags": ("contains", "care")})] == ["guide"]
         assert library.get("empty").text == ""  # type: ignore[union-attr]
+
+
+def test_a_library_that_is_half_brought_over_opens_answers_and_is_finished(tmp_path: Path) -> None:
+    frozen = Path(__file__).parent
+    expected = json.loads((frozen / "v6" / "expected.json").read_text())
+    shutil.copy(frozen / "v6" / "library.nest", tmp_path / "library.nest")
+    bundle = read_bundle(frozen / "v4" / "bundle")
+    with Library(tmp_path / "library.nest", encoder=bundle, create=False) as library:
+        info = library.info()
+        assert (info.earlier, info.passages_by_width) == ("later", {"earlier static": 11, "static": 3})
+        assert library.problems(full=True) == []
+        for query, answer in expected["answers"].items():
+            hits = {hit.id: hit.score for hit in library.search(query)}
+            assert hits == pytest.approx(dict(answer), abs=0.01)
+        assert library.refine() == Report(refined=11)
+        assert (library.info().earlier, library.problems(full=True)) == (None, [])
+        assert library.get("owl").metadata == {"year": 2024, "ok": True}  # type: ignore[union-attr]

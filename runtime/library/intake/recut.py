@@ -37,11 +37,13 @@ def cut_anew(db: Database, keys: list[int], tokens: Tokens, same: set[str]) -> l
     """Of the documents that some passages are of, those that these tokens cut into others.
 
     Args:
-        same: ids of documents that they cut as they are cut; those that are found so are added.
+        same: ids of documents that they cut as they are cut: those of the passages before, and then of these.
     """
     found = []
     with db.reading():
-        for id in dict.fromkeys(passage_codes.ids_of(db, keys)):
+        ids = dict.fromkeys(passage_codes.ids_of(db, keys))
+        same.intersection_update(ids)
+        for id in ids:
             if id in same or (document := documents.document(db, id)) is None:
                 continue
             passages = passages_of(document, tokens)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...arrays import Floats
-from ...errors import NestlingError
+from ...errors import LibraryError, NestlingError
 from ...vectors.alignment import compared
 from ...vectors.codes import FineCodes, padded, padded_dim
 from ..store import earlier, failures, migration, passage_codes, passages
@@ -70,6 +70,10 @@ def _begun(db: Database, encoders: Encoders, width: str, anew: bool, progress: P
         if found.kept < _LEAST and installed_with(db.meta("bundle"), space) is None:
             raise NestlingError(_too_little(db.path, db.meta("bundle"), encoders.bundle.name, found.kept))
     with db.writing():
+        if space is None:
+            for key, value in described_by(encoders, width).items():
+                db.set_meta(key, value)
+            return None
         if db.meta("space") != space:
             raise NestlingError(f"{db.path}: was brought over by another process meanwhile; nothing was changed")
         earlier.begin(db, described_by(encoders, width), found, mapped=found is not None and found.kept >= _LEAST)
@@ -99,6 +103,8 @@ def _both(db: Database, keys: list[int], encoder: Encoder, progress: Progress) -
     with db.reading():
         condition = "passages.key IN (SELECT value FROM json_each(?))"
         found = [one for one in passage_codes.passages(db, condition, (json.dumps(keys),)) if one.intact]
+        if len(found) < len(keys) // 2:
+            raise LibraryError(f"{db.path}: is damaged; see what is wrong with: nestling check {db.path}")
         records = np.frombuffer(b"".join(one.codes.record for one in found), dtype=np.uint8).reshape(len(found), -1)
         before = FineCodes.of_records("int8", dim, records).decode()
     texts = [

@@ -21,6 +21,7 @@ from .database import Database
 
 # The numbers of its widths, inside SQL; only where there is one.
 WIDTHS = "SELECT value FROM earlier, json_each(earlier.widths)"
+_MOST_DIM = 1 << 16
 _NAME = "earlier "  # before the name of a width, as `info` shows it
 
 
@@ -45,6 +46,12 @@ class Earlier:
     alignment: Alignment | None
     mapped: Scale
     alone: Scale
+
+    def __post_init__(self) -> None:
+        if not (8 <= self.dim <= _MOST_DIM and self.dim % 8 == 0):
+            raise ValueError(f"dim is {self.dim}, expected a multiple of 8 up to {_MOST_DIM}")
+        if not np.isfinite([*self.mapped, *self.alone]).all():
+            raise ValueError("the scales have numbers that are none")
 
     def has(self, widths: Keys) -> Mask:
         """(n,) bool, which of these numbers of widths are its own."""

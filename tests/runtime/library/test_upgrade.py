@@ -331,3 +331,43 @@ def test_whatever_kills_it_every_document_is_there_and_it_goes_on(
             library.upgrade(later)
         library.refine()
         assert_as_new(library, later, DOCUMENTS)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE earlier SET dim = 1000000000, alignment = NULL",
+        "UPDATE earlier SET dim = -8",
+        "UPDATE earlier SET widths = 'x'",
+        "UPDATE earlier SET scales = '[[1, 0], [NaN, 0]]'",
+        "UPDATE earlier SET alignment = x'00'",
+        "DELETE FROM earlier",
+        "DROP TABLE earlier",
+        "DROP TABLE recoded",
+    ],
+)
+def test_what_is_known_of_the_earlier_bundle_may_be_damaged(
+    path: Path, family: Bundle, later: Bundle, damage: str
+) -> None:
+    with Library(path, bundle=family) as library:
+        library.upgrade(later)
+    with opened(path) as db:
+        db.execute(damage)
+        db.commit()
+    said = r"is damaged; see what is wrong with|SQLite says"
+    with pytest.raises(LibraryError, match=said), Library(path, bundle=later) as library:
+        library.search(QUESTIONS[0])
+        library.refine(limit=10)
+        library.search(QUESTIONS[0])
+
+
+def test_a_file_that_no_bundle_was_named_for_is_given_the_later_one(tmp_path: Path, later: Bundle) -> None:
+    from nestling.library.intake.encoders import Encoders
+    from nestling.library.intake.upgrade import upgrade_file
+    from nestling.library.store.database import Database
+
+    Database(tmp_path / "a.nest", create=True).close()
+    encoders = Encoders(later, None, tmp_path / "a.nest")
+    assert upgrade_file(tmp_path / "a.nest", encoders, "static", False, lambda done, total: None) is None
+    with Library(tmp_path / "a.nest", bundle=later) as library:
+        assert (library.info().bundle, library.document_width) == ("later", "static")
