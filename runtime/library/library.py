@@ -366,23 +366,22 @@ class Library:
     ) -> float | None:  # fmt: skip
         """Bring the library over to another bundle: it is asked with that from now on, and `refine` encodes it anew.
 
-        Until then the vectors of the earlier bundle, which is not needed for it, are taken for what they most likely
-        are in the later one's space, by what both say of 2,000 passages. A library of no more is encoded at once.
+        Until then earlier vectors are taken for what they most likely are in the later bundle's space, by what both
+        say of 2,000 passages. A library of no more is encoded at once.
 
         Args:
-            to: a bundle's folder, the name of an installed one, or what `read_bundle` returned; None for Nestling's.
+            to: as `bundle` of `Library`; None for Nestling's own.
             width: of documents from now on; None for the bundle's default.
             anew: compare nothing; passages are found by words alone until they are encoded.
             progress: called with the passages that are compared, or encoded, and those that are to be.
 
         Returns:
-            The share of the nearest passages of others that stay the nearest ones; None where nothing was compared.
+            The share of the nearest passages that stay the nearest; None where nothing was compared.
 
         Raises:
             BundleError: the bundle cannot be read, or has no such width.
-            LibraryError: the file cannot be written.
-            NestlingError: the library is of that bundle, or on its way to one, or what both bundles say is too
-                different; nothing was changed.
+            NestlingError: the file cannot be written, or the library is of that bundle or on its way to one, or what
+                both bundles say is too different; nothing was changed.
         """
         from .intake import upgrade
 

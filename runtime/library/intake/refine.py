@@ -185,7 +185,7 @@ def _end_upgrade(job: RefineJob, stopped: Stopped, *, patient: bool) -> None:
             full_text.purge(job.db)
         return earlier.end(job.db)
 
-    if earlier.is_there(job.db) and _written(job, end, stopped, patient):
+    if earlier.is_done(job.db) and _written(job, end, stopped, patient):
         job.db.fold()
 
 

@@ -120,11 +120,14 @@ def recoded(db: Database, key: int) -> None:
     db.execute(f"{insert} SET first = min(first, ?2), last = max(last, ?2)", (db.generation + 1, key))
 
 
+def is_done(db: Database) -> bool:
+    """Whether there is an earlier bundle of whose codes none is left."""
+    return is_there(db) and not db.rows(f"SELECT 1 FROM passages WHERE width IN ({WIDTHS}) LIMIT 1")
+
+
 def end(db: Database) -> bool:
-    """Forget the earlier bundle once none of its codes is left; whether that is so; inside `writing`."""
-    if not is_there(db):
-        return True
-    if db.rows(f"SELECT 1 FROM passages WHERE width IN ({WIDTHS}) LIMIT 1"):
+    """Forget the earlier bundle once none of its codes is left; whether it did; inside `writing`."""
+    if not is_done(db):
         return False
     db.execute(f"DELETE FROM widths WHERE key IN ({WIDTHS})")
     db.execute("DROP TABLE earlier")
