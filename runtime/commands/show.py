@@ -62,7 +62,7 @@ def library_info(found: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:
         "documents": f"{found['documents']:,}",
         "passages": f"{found['passages']:,}" + (f" ({', '.join(widths)})" if widths else ""),
         "passages to refine": f"{found['unrefined']:,}",
-        **({"brought over from": f"bundle {found['earlier']}"} if found["earlier"] else {}),
+        **({"brought over from": f"bundle {_one_line(found['earlier'])}"} if found["earlier"] else {}),
         "files": f"{found['files']:,}",
         "could not be read": f"{found['failures']:,}",
         "folders": [_one_line(folder) for folder in found["folders"]],

@@ -388,6 +388,7 @@ class Library:
         with self._changing.own, self._upgrading.own:
             if self._background is not None:
                 raise NestlingError(f"{self.path}: is being refined; leave that context before it is upgraded")
+            self._writing()  # it is open, and may be written
             encoders = Encoders(to if isinstance(to, Bundle) else read_bundle(to), None, self.path)
             encoders.require_width(width)
             said = progress or (lambda done, total: None)
@@ -431,8 +432,10 @@ class Library:
 
         encoders = self._space.encoders
         encoders.require_open()
-        with closing(Database(self.path, create=False)) as db, db.reading():  # of its own: a search need not wait
-            return dump(db, encoders.code_dim, Path(path), None if progress is None else db.callers(progress))
+        with closing(Database(self.path, create=False)) as db:  # of its own: a search need not wait
+            db.space = self._space.name
+            with db.reading():
+                return dump(db, encoders.code_dim, Path(path), None if progress is None else db.callers(progress))
 
     def _writing(self) -> Database:
         """The connection that changes are made on."""

@@ -34,7 +34,8 @@ class CutAnew:
 
 
 def cut_anew(db: Database, keys: list[int], tokens: Tokens, same: set[str]) -> list[CutAnew]:
-    """Of the documents that some passages are of, those that these tokens cut into others.
+    """Of the documents that some passages are of, those that these tokens cut into others; without those whose text is
+    damaged, which must not look sound.
 
     Args:
         same: ids of documents that they cut as they are cut: those of the passages before, and then of these.
@@ -44,7 +45,7 @@ def cut_anew(db: Database, keys: list[int], tokens: Tokens, same: set[str]) -> l
         ids = dict.fromkeys(passage_codes.ids_of(db, keys))
         same.intersection_update(ids)
         for id in ids:
-            if id in same or (document := documents.document(db, id)) is None:
+            if id in same or not documents.is_whole(db, id) or (document := documents.document(db, id)) is None:
                 continue
             passages = passages_of(document, tokens)
             if [(one.start, one.stop) for one in passages] == documents.ranges(db, id):

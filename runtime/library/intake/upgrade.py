@@ -70,12 +70,12 @@ def _begun(db: Database, encoders: Encoders, width: str, anew: bool, progress: P
         if found.kept < _LEAST and installed_with(db.meta("bundle"), space) is None:
             raise NestlingError(_too_little(db.path, db.meta("bundle"), encoders.bundle.name, found.kept))
     with db.writing():
+        if db.meta("space") != space:
+            raise NestlingError(f"{db.path}: was brought over by another process meanwhile; nothing was changed")
         if space is None:
             for key, value in described_by(encoders, width).items():
                 db.set_meta(key, value)
             return None
-        if db.meta("space") != space:
-            raise NestlingError(f"{db.path}: was brought over by another process meanwhile; nothing was changed")
         earlier.begin(db, described_by(encoders, width), found, mapped=found is not None and found.kept >= _LEAST)
         earlier.end(db)  # where nothing is in it
     return None if found is None else found.kept
@@ -84,7 +84,7 @@ def _begun(db: Database, encoders: Encoders, width: str, anew: bool, progress: P
 def _require_other(db: Database, encoders: Encoders) -> None:
     name = encoders.bundle.name
     before = earlier.earlier(db)
-    if db.meta("space") == encoders.bundle.space and db.meta("dim") == str(encoders.dim):
+    if db.meta("space") == encoders.bundle.space:
         if before is None:
             raise NestlingError(f"{db.path}: is of bundle {name} already; nothing was changed")
         raise NestlingError(
@@ -99,14 +99,16 @@ def _require_other(db: Database, encoders: Encoders) -> None:
 
 def _both(db: Database, keys: list[int], encoder: Encoder, progress: Progress) -> tuple[Floats, Floats]:
     """The vectors of some passages, as their codes have them and as the encoder does."""
-    dim = padded_dim(int(db.meta("dim") or 0))
     with db.reading():
+        dim = padded_dim(int(db.meta("dim") or 0))
         condition = "passages.key IN (SELECT value FROM json_each(?))"
         found = [one for one in passage_codes.passages(db, condition, (json.dumps(keys),)) if one.intact]
         if len(found) < len(keys) // 2:
             raise LibraryError(f"{db.path}: is damaged; see what is wrong with: nestling check {db.path}")
         records = np.frombuffer(b"".join(one.codes.record for one in found), dtype=np.uint8).reshape(len(found), -1)
         before = FineCodes.of_records("int8", dim, records).decode()
+        if not np.isfinite(before).all():
+            raise ValueError("codes that are no numbers")
     texts = [
         with_heading(heading_of(title, "", encoder.tokens), text) for title, text in (one.encoded for one in found)
     ]

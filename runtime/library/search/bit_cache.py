@@ -15,7 +15,7 @@ from ...vectors.hamming import BLOCK_ROWS, blocks
 from ..store import documents as stored
 from ..store import passages
 from ..store.database import Database
-from ..store.earlier import Earlier, earlier
+from ..store.earlier import ENDED, Earlier, earlier
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,9 @@ def current(db: Database, dim: int, held: BitCache | None) -> BitCache:
     before = earlier(db, held.earlier if held is not None else None)
     mixed = before is not None
     size = dim if before is None else max(dim, before.dim)
-    if held is None or held.earlier is not before:
+    # Codes of the later bundle are noted apart while there is an earlier one, and no more once that is gone.
+    ended = int(db.meta(ENDED) or 0)
+    if held is None or held.earlier is not before or held.generation < ended:
         found = passages.bits(db, size, mixed=mixed)
         is_earlier = None if before is None else before.has(found.widths)
         return BitCache(generation, *found[:3], blocks(found.bits), before, is_earlier)

@@ -46,7 +46,7 @@ class Compared:
 
 
 def compared(
-    db: Database, cache: BitCache, vector: Floats, allowed: Keys | None, earlier: Callable[[], Floats] | None
+    db: Database, cache: BitCache, vector: Floats, allowed: Keys | None, earlier: Callable[[], Floats | None] | None
 ) -> list[Compared]:
     """What a query is compared with, an encoder each; inside `Database.reading`.
 
@@ -56,7 +56,7 @@ def compared(
 
     Args:
         vector: (1, dim) float32, unit.
-        earlier: gives the same of the earlier bundle; None where that is not at hand.
+        earlier: gives the same of the earlier bundle, or None; None where that is not at hand.
         allowed: keys of the passages that may be found; None for all.
     """
     query, size = padded(vector), 8 * cache.bits.shape[1]
@@ -77,12 +77,13 @@ def compared(
     both = [Compared(query, _filled(query, size), segment(fine, later if mask is None else later & mask), later)]
     own = cache.is_earlier
     where = own if mask is None else own & mask
-    if earlier is not None:
+    asked = None if earlier is None else earlier()
+    if asked is not None:
 
         def as_it_is(wanted: Rows) -> FineCodes:
             return passages.fine(db, cache.keys[wanted], before.dim)
 
-        asked = padded(earlier())
+        asked = padded(asked)
         both.append(Compared(asked, _filled(asked, size), segment(as_it_is, where), own, before.alone))
     elif (alignment := before.alignment) is not None:
 

@@ -40,7 +40,8 @@ class Question:
         exact: rescore every passage.
         dense_weight: of the cosine in the sum of both halves.
         relevance: how likely hits are relevant by their scores; None where the bundle does not say it.
-        earlier: gives the vector by the bundle that the library is brought over from; None where that is not at hand.
+        earlier: gives the vector by the bundle that the library is brought over from, or None where that fails; None
+            where it is not at hand.
     """
 
     vector: Floats | None
@@ -51,7 +52,7 @@ class Question:
     exact: bool
     dense_weight: float = DENSE_WEIGHT
     relevance: Relevance | None = None
-    earlier: Callable[[], Floats] | None = None
+    earlier: Callable[[], Floats | None] | None = None
 
 
 def question(
@@ -86,7 +87,7 @@ def question(
         exact=exact,
         dense_weight=_dense_weight(query),
         relevance=relevance,
-        earlier=None if earlier is None else lambda: vector(query, earlier()),
+        earlier=None if earlier is None else lambda: _vector_if_any(query, earlier),
     )
 
 
@@ -116,6 +117,14 @@ def vector(query: str, encoder: Encoder) -> Floats:
     parts = [query[start:stop] for start, stop in cut(query, tokens, tokens.room("query"), 0)]
     mean = encoder.encode(parts, role="query").astype(np.float64).mean(axis=0, keepdims=True)
     return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+
+
+def _vector_if_any(query: str, encoder: Callable[[], Encoder]) -> Floats | None:
+    """The vector of an encoder that a search does without where it is gone, damaged or closed."""
+    try:
+        return vector(query, encoder())
+    except (ValueError, OSError):
+        return None
 
 
 def _dense_weight(query: str) -> float:

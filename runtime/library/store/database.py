@@ -270,7 +270,7 @@ class Database:
             except _CallersError as error:
                 raise error.error from error.error.__cause__
             # What a damaged row makes of numpy, JSON and a document.
-            except (sqlite3.Error, KeyError, IndexError, TypeError, ValueError) as error:
+            except (sqlite3.Error, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 raise self._error(error) from error
         self.require_unchanged()
 

@@ -16,13 +16,15 @@ from .texts import (
     FROM,
     PASSAGE,
     from_stored,
-    is_whole,
     joined,
     keys_of,
     passage_rows,
     piece_key,
     pieces,
     to_stored,
+)
+from .texts import (
+    is_whole as is_whole_text,
 )
 from .words import indexed_title, stem
 
@@ -46,6 +48,12 @@ def listed(db: Database, after: str, limit: int) -> list[tuple[str, str, str]]:
     """Id, title and source of documents behind an id, in the order of their ids."""
     select = "SELECT id, title, source FROM documents WHERE id > ? ORDER BY id LIMIT ?"
     return [(str(id), str(title), str(source)) for id, title, source in db.rows(select, (after, limit))]
+
+
+def is_whole(db: Database, id: str) -> bool:
+    """Whether all of a document's text can be read."""
+    rows = db.rows("SELECT key FROM documents WHERE id = ?", (id,))
+    return all(is_whole_text(text) for (key,) in rows for _, text in _kept(db, key))
 
 
 def ranges(db: Database, id: str) -> list[tuple[int, int]]:
@@ -253,13 +261,13 @@ def _set_origin(db: Database, key: int, title: str, source: str, copies: Sequenc
 def damaged_texts(db: Database) -> list[str]:
     """Ids of documents whose text is damaged."""
     kept = db.execute(f"SELECT id, text FROM texts JOIN documents ON documents.key = {DOCUMENT} ORDER BY texts.key")
-    return list(dict.fromkeys(id for id, text in kept if not is_whole(text)))
+    return list(dict.fromkeys(id for id, text in kept if not is_whole_text(text)))
 
 
 def salvage(db: Database) -> None:
     """Keep of damaged texts what can be read; what was derived of them has to be made anew; inside `writing`."""
     for key, kept in db.rows("SELECT key, text FROM texts WHERE typeof(text) = 'blob'"):
-        if not is_whole(kept):
+        if not is_whole_text(kept):
             db.execute("UPDATE texts SET text = ? WHERE key = ?", (to_stored(from_stored(kept)), key))
 
 
@@ -279,7 +287,7 @@ def _words(db: Database, key: int) -> tuple[str, list[tuple[int, str]]]:
 def _remove_words(db: Database, key: int) -> bool:
     """Take a document out of the full text, and out of what its passages are found by; false where its text is damaged,
     so that the first cannot be done."""
-    if not all(is_whole(text) for _, text in _kept(db, key)):
+    if not all(is_whole_text(text) for _, text in _kept(db, key)):
         db.execute("DELETE FROM hashes WHERE passage IN (SELECT key FROM passages WHERE document = ?)", (key,))
         return False
     words, bodies = _words(db, key)

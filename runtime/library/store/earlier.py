@@ -21,7 +21,9 @@ from .database import Database
 
 # The numbers of its widths, inside SQL; only where there is one.
 WIDTHS = "SELECT value FROM earlier, json_each(earlier.widths)"
+ENDED = "brought over"  # in `meta`: the generation in which the last upgrade ended
 _MOST_DIM = 1 << 16
+_LARGEST_SCALE = 100.0
 _NAME = "earlier "  # before the name of a width, as `info` shows it
 
 
@@ -50,7 +52,7 @@ class Earlier:
     def __post_init__(self) -> None:
         if not (8 <= self.dim <= _MOST_DIM and self.dim % 8 == 0):
             raise ValueError(f"dim is {self.dim}, expected a multiple of 8 up to {_MOST_DIM}")
-        if not np.isfinite([*self.mapped, *self.alone]).all():
+        if not (np.abs([*self.mapped, *self.alone]) < _LARGEST_SCALE).all():
             raise ValueError("the scales have numbers that are none")
 
     def has(self, widths: Keys) -> Mask:
@@ -98,7 +100,7 @@ def begin(db: Database, later: Mapping[str, str], found: Comparison | None, *, m
     stored = None if found is None or not mapped else found.alignment.to_bytes()
     scales = json.dumps([AS_IT_IS, AS_IT_IS] if found is None else [found.mapped, found.alone])
     dim = padded_dim(int(db.meta("dim") or 0))
-    before = (db.meta("bundle"), db.meta("space"), dim, db.meta("width"), json.dumps(numbers), scales, stored)
+    before = (db.meta("bundle"), db.meta("space"), dim, db.meta("width") or "", json.dumps(numbers), scales, stored)
     db.execute(
         "CREATE TABLE earlier (bundle TEXT NOT NULL, space TEXT NOT NULL, dim INTEGER NOT NULL, width TEXT NOT NULL,"
         " widths TEXT NOT NULL, scales TEXT NOT NULL, alignment BLOB)"
@@ -133,5 +135,6 @@ def end(db: Database) -> bool:
     db.execute("DROP TABLE earlier")
     db.execute("DROP TABLE recoded")
     db.execute(f"PRAGMA user_version = {schema.VERSION}")
+    db.set_meta(ENDED, str(db.generation + 1))
     db.give_back()
     return True
