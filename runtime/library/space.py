@@ -11,8 +11,8 @@ from .intake.encoders import Encoders
 from .intake.remembered_bundle import installed_with
 from .search.bit_cache import SharedBits
 from .search.query import By, Mode, Question, question
-from .store import earlier as store
 from .store.database import Database
+from .store.earlier import read_earlier
 from .store.filters import Where
 
 
@@ -72,7 +72,7 @@ def space_of(
     """
     width = resolve_document_width(db, encoders, document_width)
     with db.reading():
-        before = store.earlier(db)
+        before = read_earlier(db)
     if earlier is None and before is not None:
         with suppress(BundleError):  # it does without one that is damaged
             found = installed_with(before.bundle, before.space)

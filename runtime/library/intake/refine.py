@@ -145,10 +145,12 @@ def _refined(job: RefineJob, batch: list[Stale], stopped: Stopped, same: set[str
     """
     done = 0
     if earlier.is_there(job.db):
-        for one in cut_anew(job.db, [stale.key for stale in batch], job.encoder().tokens, same):
+        anew = cut_anew(job.db, [stale.key for stale in batch], job.encoder().tokens, same)
+        for one in anew:
             codes = _codes(job, [passage.text for passage in one.passages], stopped)
             done += _written(job, partial(one.put, job.db, codes), stopped, patient)
-        batch = [stale for stale in batch if passage_codes.ids_of(job.db, [stale.key])]
+        if anew:
+            batch = [stale for stale in batch if passage_codes.ids_of(job.db, [stale.key])]
     codes = _codes(job, _texts(batch, job.encoder()), stopped)
 
     def recode() -> int:

@@ -83,7 +83,7 @@ def _begun(db: Database, encoders: Encoders, width: str, anew: bool, progress: P
 
 def _require_other(db: Database, encoders: Encoders) -> None:
     name = encoders.bundle.name
-    before = earlier.earlier(db)
+    before = earlier.read_earlier(db)
     if db.meta("space") == encoders.bundle.space:
         if before is None:
             raise NestlingError(f"{db.path}: is of bundle {name} already; nothing was changed")

@@ -15,7 +15,7 @@ from ...vectors.hamming import BLOCK_ROWS, blocks
 from ..store import documents as stored
 from ..store import passages
 from ..store.database import Database
-from ..store.earlier import ENDED, Earlier, earlier
+from ..store.earlier import ENDED, Earlier, read_earlier
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def current(db: Database, dim: int, held: BitCache | None) -> BitCache:
     generation = db.generation
     if held is not None and held.generation == generation:
         return held
-    before = earlier(db, held.earlier if held is not None else None)
+    before = read_earlier(db, held.earlier if held is not None else None)
     mixed = before is not None
     size = dim if before is None else max(dim, before.dim)
     # Codes of the later bundle are noted apart while there is an earlier one, and no more once that is gone.

@@ -65,34 +65,30 @@ def compared(
         mask = np.zeros(len(cache.keys), dtype=np.bool_)
         mask[np.searchsorted(cache.keys, allowed)] = True
 
-    def fine(wanted: Rows) -> FineCodes:
-        return passages.fine(db, cache.keys[wanted], query.shape[1])
+    def fine_of(dim: int) -> flat.FineOf:
+        return lambda wanted: passages.fine(db, cache.keys[wanted], dim)
 
-    def segment(fine_of: flat.FineOf, mask: Mask | None) -> flat.Segment:
-        return flat.Segment(cache.keys, lambda width: cache.blocks, cache.bits.__getitem__, fine_of, mask)
+    def segment(fine: flat.FineOf, own: Mask | None) -> flat.Segment:
+        found = mask if own is None else own if mask is None else own & mask
+        return flat.Segment(cache.keys, lambda width: cache.blocks, cache.bits.__getitem__, fine, found)
 
+    fine = fine_of(query.shape[1])
     if (before := cache.earlier) is None or cache.is_earlier is None:
-        return [Compared(query, query, segment(fine, mask), None)]
-    later = ~cache.is_earlier
-    both = [Compared(query, _filled(query, size), segment(fine, later if mask is None else later & mask), later)]
-    own = cache.is_earlier
-    where = own if mask is None else own & mask
+        return [Compared(query, query, segment(fine, None), None)]
+    own, later = cache.is_earlier, ~cache.is_earlier
+    both = [Compared(query, _filled(query, size), segment(fine, later), later)]
+    earlier_fine = fine_of(before.dim)
     asked = None if earlier is None else earlier()
     if asked is not None:
-
-        def as_it_is(wanted: Rows) -> FineCodes:
-            return passages.fine(db, cache.keys[wanted], before.dim)
-
         asked = padded(asked)
-        both.append(Compared(asked, _filled(asked, size), segment(as_it_is, where), own, before.alone))
+        both.append(Compared(asked, _filled(asked, size), segment(earlier_fine, own), own, before.alone))
     elif (alignment := before.alignment) is not None:
 
         def mapped(wanted: Rows) -> FineCodes:
-            vectors = passages.fine(db, cache.keys[wanted], before.dim).decode()
-            return to_fine(alignment.mapped(vectors), "float16")
+            return to_fine(alignment.mapped(earlier_fine(wanted).decode()), "float16")
 
         signs = _filled(alignment.asked(query), size)
-        both.append(Compared(query, signs, segment(mapped, where), own, before.mapped))
+        both.append(Compared(query, signs, segment(mapped, own), own, before.mapped))
     return both
 
 

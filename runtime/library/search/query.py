@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -87,7 +88,7 @@ def question(
         exact=exact,
         dense_weight=_dense_weight(query),
         relevance=relevance,
-        earlier=None if earlier is None else lambda: _vector_if_any(query, earlier),
+        earlier=None if earlier is None else cache(partial(_vector_if_any, query, earlier)),
     )
 
 

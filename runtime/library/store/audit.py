@@ -125,7 +125,7 @@ def _named(ids: Iterable[str]) -> str:
 
 def _lengths(db: Database, dim: int) -> list[tuple[str, int]]:
     """How long the vectors of passages are that meet a condition: of all, or of an earlier bundle and of the others."""
-    if (before := earlier.earlier(db)) is None:
+    if (before := earlier.read_earlier(db)) is None:
         return [("1", dim)]
     return [(f"width NOT IN ({earlier.WIDTHS})", dim), (f"width IN ({earlier.WIDTHS})", before.dim)]
 

@@ -14,7 +14,7 @@ from ...disk import replacing
 from ...errors import NestlingError
 from . import passages
 from .database import Database
-from .earlier import earlier
+from .earlier import read_earlier
 
 FORMATS = (".jsonl", ".parquet")
 
@@ -40,7 +40,7 @@ def dump(db: Database, dim: int, path: Path, progress: Callable[[int, int], None
     """
     if path.suffix not in FORMATS:
         raise NestlingError(f"{path}: ends with {path.suffix or 'no suffix'!r}, expected {' or '.join(FORMATS)}")
-    if (before := earlier(db)) is not None:
+    if (before := read_earlier(db)) is not None:
         raise NestlingError(
             f"{db.path}: has vectors of bundle {before.bundle} still, which cannot be told beside others; finish that "
             f"with: nestling refine {db.path}"

@@ -65,7 +65,7 @@ def is_there(db: Database) -> bool:
     return bool(db.rows("PRAGMA user_version")[0][0] == schema.UPGRADING)
 
 
-def earlier(db: Database, held: Earlier | None = None) -> Earlier | None:
+def read_earlier(db: Database, held: Earlier | None = None) -> Earlier | None:
     """What a library is being brought over from; None where it is not.
 
     Args:

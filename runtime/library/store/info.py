@@ -76,7 +76,7 @@ def library_info(db: Database, dim: int, document_width: str) -> LibraryInfo:
         dim=dim,
         document_width=document_width,
         unrefined=sum(count for width, count in widths.items() if width != document_width),
-        earlier=None if (before := earlier.earlier(db)) is None else before.bundle,
+        earlier=None if (before := earlier.read_earlier(db)) is None else before.bundle,
     )
 
 

@@ -21,10 +21,10 @@ import numpy as np
 from nestling import Document, Encoder, Library
 from nestling.arrays import Floats
 from nestling.bundle.manifest import Bundle
-from nestling.evaluate import ranking_measures
+from nestling.evaluate import ranking_measures, read_collection
 
 from ..machine import ROOT, described, finished
-from .languages import LANGUAGES, lines
+from .languages import LANGUAGES
 
 EVERY, RESCORED, DEPTH = 4, 40, 10
 PUD = ("ar", "cs", "de", "es", "fr", "hi", "id", "it", "ko", "pl", "pt", "ru", "sv", "th", "tr", "zh")
@@ -63,10 +63,9 @@ def searched(library: Library, asked: dict[str, str], mode: Any) -> dict[str, di
 
 def studied(encoder: Encoder, xquad: Path, pud: Path, work: Path) -> dict[str, Any]:
     """All figures of a bundle."""
-    relevant = judged(xquad)
     rows, english = [], np.zeros((0, 0), dtype=np.float32)
     for language in LANGUAGES:
-        ids, texts, asked = collection(xquad, language)
+        ids, texts, asked, relevant = collection(xquad, language)
         documents = encoder.encode(texts, role="document")
         queries = encoder.encode(list(asked.values()), role="query")
         english = documents if language == "en" else english
@@ -85,32 +84,22 @@ def studied(encoder: Encoder, xquad: Path, pud: Path, work: Path) -> dict[str, A
     return {"xquad": rows, "pud": translated(encoder, pud)}
 
 
-def judged(xquad: Path) -> dict[str, dict[str, int]]:
-    """What is relevant, by question."""
-    relevant: dict[str, dict[str, int]] = {}
-    for line in (xquad / "qrels" / "test.tsv").read_text().splitlines()[1:]:
-        query, document, score = line.split("\t")
-        relevant.setdefault(query, {})[document] = int(score)
-    return relevant
-
-
-def collection(xquad: Path, language: str) -> tuple[list[str], list[str], dict[str, str]]:
-    """The ids and texts of a language's paragraphs, and its questions by id."""
-    corpus = list(lines(xquad / f"corpus.{language}.jsonl"))
-    asked = {one["_id"]: one["text"] for one in list(lines(xquad / f"queries.{language}.jsonl"))[::EVERY]}
-    return [one["_id"] for one in corpus], [one["text"] for one in corpus], asked
+def collection(xquad: Path, language: str) -> tuple[list[str], list[str], dict[str, str], dict[str, dict[str, int]]]:
+    """The ids and texts of a language's paragraphs, its questions by id, and what is relevant to each."""
+    read = read_collection(xquad, documents_in=language, queries_in=language)
+    asked = dict(list(read.queries.items())[::EVERY])
+    return [one.id for one in read.documents], [one.text for one in read.documents], asked, read.judgements
 
 
 def narrower(bundle: Bundle, xquad: Path) -> dict[str, dict[str, float]]:
     """By width, mean nDCG@10 over the languages: of its own vectors, of its questions among the widest's paragraphs, of
     both in English paragraphs, and how many times as fast it encodes as the widest."""
-    relevant = judged(xquad)
     encoders = {width: Encoder(bundle, width=width) for width in bundle.widths}
     widest = next(iter(encoders))
     found: dict[str, dict[str, list[float]]] = {}
     english: dict[str, Floats] = {}
     for language in LANGUAGES:
-        ids, texts, asked = collection(xquad, language)
+        ids, texts, asked, relevant = collection(xquad, language)
         seconds, vectors = {}, {}
         for width, encoder in encoders.items():
             begin = time.perf_counter()

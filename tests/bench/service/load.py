@@ -3,14 +3,13 @@
     python -m tests.bench.service.load TEXT_FOLDER WORK_FOLDER [-o tests/bench/results/load.json]
 
 64 clients, each with a connection of its own, ask one question after another: two of three search, the third wants
-vectors as OpenAI's clients do. Every answer is held against that of the same request asked alone, before or after: of a
-search, by an id of a library that nothing changes; of vectors, bit for bit. A second library takes in a folder all the
-while. Needs the extra test.
+vectors as OpenAI's clients do. Every answer is held against that of the same request asked alone before: of a search
+the ids that it finds, in a library that nothing changes, of a vector all of it. A second library takes in a folder all
+the while. Needs the extra test.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import subprocess
@@ -27,19 +26,15 @@ from nestling import Library
 from nestling.bundle.installed import DEFAULT
 
 from ..library.large import questions
-from ..machine import ROOT, described, finished
-from .served import Served, library_of, serving
+from ..machine import described, finished
+from .served import Served, given, library_of, serving
 
 DOCUMENTS, CLIENTS, SECONDS, FILES = 20_000, 64, 60, 20_000
 SEARCHES = 2  # of each three requests
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("texts", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/bench/results/load.json")
-    arguments = parser.parse_args()
+    arguments = given(__doc__, "load.json")
     library = library_of(arguments.texts, arguments.work / "library.nest", DOCUMENTS)
     asked = questions(arguments.texts)[:CLIENTS]
     folder, filled = arguments.work / "folder", arguments.work / "filled.nest"

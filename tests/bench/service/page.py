@@ -9,22 +9,20 @@ that the page waits for a further key. Needs the extra test, Chromium and a quie
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from ..library.large import questions
-from ..machine import ROOT, described, finished
-from .served import Served, library_of, serving
+from ..machine import described, finished
+from .served import Served, given, library_of, serving
 
 DOCUMENTS, ASKED, OPENED = 20_000, 60, 5
-# Answers to the whole question: that by words, which comes first where no hits are shown, and that by both.
+# Types the last key, and waits until hits are drawn after the answer to the whole question; gives the milliseconds.
 DRAWN = """([asked, key]) => new Promise((done) => {
     const box = document.getElementById("query"), list = document.getElementById("hits"), fetched = window.fetch;
     let answered = false;
@@ -46,11 +44,7 @@ DRAWN = """([asked, key]) => new Promise((done) => {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("texts", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/bench/results/page.json")
-    arguments = parser.parse_args()
+    arguments = given(__doc__, "page.json")
     library = library_of(arguments.texts, arguments.work / "library.nest", DOCUMENTS)
     asked = questions(arguments.texts)[:ASKED]
     with serving(library) as service:

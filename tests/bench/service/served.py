@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from nestling import Library
 
 from ..library.large import documents
+from ..machine import ROOT
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Served:
         """The resident set of its process, in MB. Linux only."""
         lines = dict(line.split(":", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines())
         return int(lines["VmRSS"].split()[0]) / 1024
+
+
+def given(description: str | None, output: str) -> argparse.Namespace:
+    """What a measurement is asked with: `texts`, `work` and `output`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/bench/results" / output)
+    return parser.parse_args()
 
 
 def library_of(texts: Path, path: Path, count: int) -> Path:
